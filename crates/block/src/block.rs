@@ -1,0 +1,254 @@
+//! A block: fixed memory, bumped by many threads without a lock.
+
+use core::alloc::Layout;
+use core::fmt;
+use core::mem::{ManuallyDrop, MaybeUninit};
+use core::ptr::NonNull;
+
+use crate::bump::{Alignment, place};
+use crate::error::{BlockFull, SourceError};
+#[cfg(feature = "std")]
+use crate::memory::Memory;
+use crate::region::Region;
+use crate::source::{Heap, Source};
+use crate::sync::{AtomicUsize, Ordering};
+
+/// Fixed memory with an atomic bump offset: any number of threads allocate from `&Block` at once,
+/// without a lock, each with one compare-and-swap.
+///
+/// All memory is given up at once: by [`reset`](Block::reset), which needs `&mut` and so proves
+/// that no allocation is in use, or by dropping the block, which gives the memory back to where
+/// it came from.
+///
+/// ```
+/// use epoch_arena_block::Block;
+/// use std::alloc::Layout;
+///
+/// let mut block = Block::new(Layout::from_size_align(1 << 20, 4096)?)?;
+/// std::thread::scope(|s| {
+///     for _ in 0..4 {
+///         s.spawn(|| assert_eq!(block.alloc_copy(b"key").unwrap(), b"key"));
+///     }
+/// });
+/// assert_eq!(block.used(), 12);
+/// block.reset();
+/// assert_eq!(block.used(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A reference into a block cannot outlive it, nor a reset:
+///
+/// ```compile_fail,E0505
+/// # use epoch_arena_block::Block;
+/// # use std::alloc::Layout;
+/// let block = Block::new(Layout::from_size_align(4096, 1).unwrap()).unwrap();
+/// let key = block.alloc_copy(b"key").unwrap();
+/// drop(block);
+/// assert_eq!(key, b"key");
+/// ```
+///
+/// ```compile_fail,E0502
+/// # use epoch_arena_block::Block;
+/// # use std::alloc::Layout;
+/// let mut block = Block::new(Layout::from_size_align(4096, 1).unwrap()).unwrap();
+/// let key = block.alloc_copy(b"key").unwrap();
+/// block.reset();
+/// assert_eq!(key, b"key");
+/// ```
+pub struct Block {
+    /// Invariant: taken only by `Drop`.
+    region: ManuallyDrop<Region>,
+    /// Offset of the first free byte.
+    /// Invariant: at most the region's length; grows only by the compare-and-swap in `claim`, so
+    /// that every byte below it was claimed by exactly one caller since the last reset.
+    used: AtomicUsize,
+    /// Where the region goes when the block is dropped.
+    #[cfg(feature = "std")]
+    home: Option<Memory>,
+}
+
+impl Block {
+    /// A block of `layout`'s size from the heap, on its own: it belongs to no
+    /// [`Memory`](crate::Memory) and counts against no budget.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`] if the heap has no such memory.
+    pub fn new(layout: Layout) -> Result<Self, SourceError> {
+        Heap.acquire(layout).map(Self::from)
+    }
+
+    /// A block that returns to `home`.
+    #[cfg(feature = "std")]
+    pub(crate) fn of(home: Memory, region: Region) -> Self {
+        let mut block = Self::from(region);
+        block.home = Some(home);
+        block
+    }
+
+    /// Claims `layout` and returns its address, aligned as asked. The bytes are uninitialised.
+    /// A size of zero is allowed and claims at most padding.
+    ///
+    /// Lock-free; one compare-and-swap when nobody interferes.
+    ///
+    /// # Errors
+    ///
+    /// [`BlockFull`] if the request with its padding does not fit; the offset stays as it was,
+    /// however often one tries.
+    ///
+    /// ```
+    /// # use epoch_arena_block::Block;
+    /// # use std::alloc::Layout;
+    /// let block = Block::new(Layout::from_size_align(8192, 1)?)?;
+    /// let page = block.alloc(Layout::from_size_align(64, 4096)?)?;
+    /// assert_eq!(page.addr().get() % 4096, 0); // the address is aligned, whatever the base is
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn alloc(&self, layout: Layout) -> Result<NonNull<[u8]>, BlockFull> {
+        let size = layout.size();
+        // A layout's alignment is a power of two by its own invariant.
+        let align = Alignment::new(layout.align()).unwrap_or(Alignment::BYTE);
+        let start = self.claim(size, align)?;
+        let base = self.region.base();
+        // SAFETY: `claim` gives offsets with `start + size <= region.len()`, inside one region.
+        let first = unsafe { base.add(start) };
+        Ok(NonNull::slice_from_raw_parts(first, size))
+    }
+
+    /// Allocates `bytes.len()` bytes, packed, and copies `bytes` there.
+    ///
+    /// # Errors
+    ///
+    /// [`BlockFull`], as for [`alloc`](Block::alloc).
+    #[expect(clippy::mut_from_ref, reason = "each call gives bytes of its own")]
+    pub fn alloc_copy(&self, bytes: &[u8]) -> Result<&mut [u8], BlockFull> {
+        let start = self.claim(bytes.len(), Alignment::BYTE)?;
+        // SAFETY: `claim` gave `start .. start + len`, inside the region and nobody else's until
+        // a reset or drop, which the borrow of `self` excludes; so it can be written, does not
+        // overlap `bytes`, is initialised by the copy, and may be lent out mutably.
+        unsafe {
+            let first = self.region.base().add(start).as_ptr();
+            first.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+            Ok(core::slice::from_raw_parts_mut(first, bytes.len()))
+        }
+    }
+
+    /// Allocates `layout` and lends it, uninitialised.
+    ///
+    /// # Errors
+    ///
+    /// [`BlockFull`], as for [`alloc`](Block::alloc).
+    ///
+    /// ```
+    /// # use epoch_arena_block::Block;
+    /// # use std::alloc::Layout;
+    /// let block = Block::new(Layout::from_size_align(4096, 1)?)?;
+    /// let room = block.alloc_uninit(Layout::from_size_align(3, 1)?)?;
+    /// room[0].write(b'k');
+/// assert_eq!(room.len(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[expect(clippy::mut_from_ref, reason = "each call gives bytes of its own")]
+    pub fn alloc_uninit(&self, layout: Layout) -> Result<&mut [MaybeUninit<u8>], BlockFull> {
+        let bytes = self.alloc(layout)?;
+        // SAFETY: `alloc` claimed these bytes for this call alone (see `alloc_copy`), and
+        // `MaybeUninit` asks nothing of what they hold.
+        Ok(unsafe {
+            core::slice::from_raw_parts_mut(bytes.as_ptr().cast::<MaybeUninit<u8>>(), bytes.len())
+        })
+    }
+
+    /// The offset of a claimed range.
+    fn claim(&self, size: usize, align: Alignment) -> Result<usize, BlockFull> {
+        let base = self.region.base().addr().get();
+        let capacity = self.region.len();
+        // Relaxed, here and in both outcomes of the exchange: the offset publishes nothing. It
+        // only divides the bytes, and the total order of changes to one atomic is enough for
+        // that. Whoever hands an allocation to another thread publishes its bytes himself.
+        let mut used = self.used.load(Ordering::Relaxed);
+        loop {
+            let Some(at) = place(base, used, capacity, size, align) else {
+                return Err(BlockFull {
+                    remaining: capacity - used,
+                });
+            };
+            match self.used.compare_exchange_weak(
+                used,
+                at.end,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return Ok(at.start),
+                Err(now) => used = now,
+            }
+        }
+    }
+
+    /// Forgets all allocations; the memory stays and is used again.
+    pub fn reset(&mut self) {
+        // Relaxed: `&mut` excludes every other access.
+        self.used.store(0, Ordering::Relaxed);
+    }
+
+    /// Bytes in all.
+    pub fn capacity(&self) -> usize {
+        self.region.len()
+    }
+
+    /// Bytes claimed so far, padding included.
+    pub fn used(&self) -> usize {
+        // Relaxed: a figure, possibly old by the time it is read.
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Bytes not claimed yet.
+    ///
+    /// ```
+    /// # use epoch_arena_block::Block;
+    /// # use std::alloc::Layout;
+    /// let block = Block::new(Layout::from_size_align(64, 1)?)?;
+    /// block.alloc_copy(b"four")?;
+    /// assert_eq!((block.capacity(), block.used(), block.remaining()), (64, 4, 60));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn remaining(&self) -> usize {
+        self.capacity() - self.used()
+    }
+
+    /// The memory below.
+    pub fn region(&self) -> &Region {
+        &self.region
+    }
+}
+
+impl From<Region> for Block {
+    fn from(region: Region) -> Self {
+        Self {
+            region: ManuallyDrop::new(region),
+            used: AtomicUsize::new(0),
+            #[cfg(feature = "std")]
+            home: None,
+        }
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        // SAFETY: by the field's invariant only this takes it, and a drop runs once.
+        let region = unsafe { ManuallyDrop::take(&mut self.region) };
+        #[cfg(feature = "std")]
+        if let Some(home) = self.home.take() {
+            return home.take_back(region);
+        }
+        drop(region);
+    }
+}
+
+impl fmt::Debug for Block {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Block")
+            .field("region", &*self.region)
+            .field("used", &self.used())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,180 @@
+//! The arithmetic of a bump, and nothing else: no memory is touched here, so that it can be
+//! tested by exhaustion.
+
+#![forbid(unsafe_code)]
+
+use core::fmt;
+
+/// A power of two: the alignment of an allocation, in bytes.
+///
+/// ```
+/// use epoch_arena_block::Alignment;
+/// let simd = Alignment::new(16)?;
+/// assert_eq!(simd.get(), 16);
+/// assert!(Alignment::new(0).is_err() && Alignment::new(3).is_err());
+/// # Ok::<(), epoch_arena_block::BadAlignment>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Alignment(
+    /// Invariant: a power of two.
+    usize,
+);
+
+impl Alignment {
+    /// One byte: packed, no padding.
+    pub const BYTE: Alignment = Alignment(1);
+
+    /// The alignment of `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// [`BadAlignment`] if `bytes` is not a power of two (zero is not one).
+    pub const fn new(bytes: usize) -> Result<Self, BadAlignment> {
+        if bytes.is_power_of_two() {
+            Ok(Self(bytes))
+        } else {
+            Err(BadAlignment(bytes))
+        }
+    }
+
+    /// The alignment in bytes.
+    ///
+    /// ```
+    /// # use epoch_arena_block::Alignment;
+    /// assert_eq!(Alignment::BYTE.get(), 1);
+    /// ```
+    pub const fn get(self) -> usize {
+        self.0
+    }
+}
+
+impl Default for Alignment {
+    fn default() -> Self {
+        Self::BYTE
+    }
+}
+
+impl fmt::Debug for Alignment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Alignment({})", self.0)
+    }
+}
+
+/// An alignment that is not a power of two; holds what was asked for.
+///
+/// ```
+/// # use epoch_arena_block::Alignment;
+/// let refused = Alignment::new(3).unwrap_err();
+/// assert!(refused.to_string().contains("3 is not a power of two"));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadAlignment(pub usize);
+
+impl fmt::Display for BadAlignment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "alignment {} is not a power of two; use 1, 2, 4, 8, 16 ...",
+            self.0
+        )
+    }
+}
+
+impl core::error::Error for BadAlignment {}
+
+/// Where an allocation lands, as offsets from the base.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Offset of the first byte; what lies between it and the old offset is padding.
+    pub start: usize,
+    /// Offset behind the last byte: the new bump offset.
+    pub end: usize,
+}
+
+/// Places `size` bytes at or after `used` so that the *address* `base + start` is aligned.
+///
+/// `None` if the place would end behind `capacity`, or if any step would overflow.
+#[inline]
+pub const fn place(
+    base: usize,
+    used: usize,
+    capacity: usize,
+    size: usize,
+    align: Alignment,
+) -> Option<Place> {
+    let mask = align.0 - 1;
+    let Some(address) = base.checked_add(used) else {
+        return None;
+    };
+    let Some(above) = address.checked_add(mask) else {
+        return None;
+    };
+    let start = (above & !mask) - base;
+    match start.checked_add(size) {
+        Some(end) if end <= capacity => Some(Place { start, end }),
+        _ => None,
+    }
+}
+
+/// `bytes` rounded up to a multiple of `unit`, a power of two; at least one unit.
+#[inline]
+pub const fn whole_units(bytes: usize, unit: usize) -> Option<usize> {
+    debug_assert!(unit.is_power_of_two());
+    let at_least = if bytes == 0 { 1 } else { bytes };
+    match at_least.checked_add(unit - 1) {
+        Some(above) => Some(above & !(unit - 1)),
+        None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// M1, peer bugs 8 and 9: by exhaustion over small numbers and over the edges of `usize`.
+    #[test]
+    fn m1_bug08_bug09_place_is_aligned_inside_and_never_wraps() {
+        let edges = [0, 1, 7, 4096, usize::MAX - 1, usize::MAX];
+        let sizes = (0..40).chain(edges);
+        for size in sizes {
+            for shift in [0, 1, 2, 3, 4, 12, 20, 62, 63] {
+                let align = Alignment::new(1 << shift).unwrap();
+                for base in [1, 16, 4096, 4097, (1 << 47) + 3, usize::MAX - 5000] {
+                    for used in [0, 1, 5, 63, 64] {
+                        let capacity = 64;
+                        let Some(at) = place(base, used, capacity, size, align) else {
+                            continue;
+                        };
+                        assert_eq!((base + at.start) % align.get(), 0);
+                        assert!(at.start >= used && at.end == at.start + size);
+                        assert!(at.end <= capacity);
+                        assert!(at.start - used < align.get(), "more padding than needed");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bug09_an_exact_fit_fits_and_one_more_does_not() {
+        let byte = Alignment::BYTE;
+        assert_eq!(
+            place(4096, 10, 64, 54, byte),
+            Some(Place { start: 10, end: 64 })
+        );
+        assert_eq!(place(4096, 10, 64, 55, byte), None);
+        assert_eq!(
+            place(4096, 64, 64, 0, byte),
+            Some(Place { start: 64, end: 64 })
+        );
+        assert_eq!(place(4096, 10, 64, usize::MAX, byte), None);
+    }
+
+    #[test]
+    fn bug09_whole_units_round_up_and_refuse_overflow() {
+        assert_eq!(whole_units(0, 4096), Some(4096));
+        assert_eq!(whole_units(4096, 4096), Some(4096));
+        assert_eq!(whole_units(4097, 4096), Some(8192));
+        assert_eq!(whole_units(usize::MAX, 4096), None);
+    }
+}

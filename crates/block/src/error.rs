@@ -1,0 +1,167 @@
+//! The errors: typed, `Copy`, eight bytes at most, no allocation.
+
+use core::fmt;
+
+/// A block has no room for a request; nothing was changed.
+///
+/// ```
+/// # use epoch_arena_block::Block;
+/// # use std::alloc::Layout;
+/// let block = Block::new(Layout::from_size_align(64, 1)?)?;
+/// let full = block.alloc(Layout::from_size_align(65, 1)?).unwrap_err();
+/// assert_eq!(full.remaining, 64);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockFull {
+    /// Bytes that were left, before padding for alignment.
+    pub remaining: usize,
+}
+
+impl fmt::Display for BlockFull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the block has {} bytes left, fewer than asked for with padding; use another block",
+            self.remaining
+        )
+    }
+}
+
+impl core::error::Error for BlockFull {}
+
+/// A [`Source`](crate::Source) gave no memory.
+///
+/// ```
+/// # use epoch_arena_block::SourceError;
+/// assert!(SourceError::OutOfMemory.to_string().contains("no memory"));
+/// assert!(size_of::<SourceError>() <= 8);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// The allocator or the system has no memory left.
+    OutOfMemory,
+    /// The operating system refused; the value is its error code (`errno`).
+    Os(i32),
+    /// The size, rounded up for alignment, does not fit the address space.
+    TooLarge,
+    /// The memory lies beyond [`ADDRESS_BITS`](crate::ADDRESS_BITS) bits of address.
+    AddressTooHigh,
+    /// The region has another size than asked for, or is not aligned: the source breaks its
+    /// contract.
+    Unsuitable,
+}
+
+impl fmt::Display for SourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OutOfMemory => {
+                f.write_str("the source has no memory left; free some, or use a TempFile source")
+            }
+            #[cfg(feature = "std")]
+            Self::Os(code) => write!(
+                f,
+                "the system refused memory: {}; free memory or disk space, or raise its limit",
+                std::io::Error::from_raw_os_error(*code)
+            ),
+            #[cfg(not(feature = "std"))]
+            Self::Os(code) => write!(f, "the system refused memory: error {code}"),
+            Self::TooLarge => f.write_str("the size does not fit the address space; ask for less"),
+            Self::AddressTooHigh => f.write_str(
+                "the source gave memory beyond 2^48 bytes of address, which a handle cannot hold; \
+                 use a source with lower addresses",
+            ),
+            Self::Unsuitable => f.write_str(
+                "the source gave memory of another size or alignment than asked for; \
+                 correct the source",
+            ),
+        }
+    }
+}
+
+impl core::error::Error for SourceError {}
+
+/// `Memory` gave no block; nothing was changed.
+///
+/// ```
+/// # use epoch_arena_block::{Memory, MemoryError};
+/// let memory = Memory::builder().block_size(64 << 10).budget(64 << 10).build()?;
+/// let held = memory.block(1)?;
+/// assert_eq!(memory.block(1).unwrap_err(), MemoryError::OverBudget);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MemoryError {
+    /// The budget has no room for the block. `Memory::stats` says what is reserved.
+    OverBudget,
+    /// The size, in whole blocks, does not fit the address space.
+    TooLarge,
+    /// The source gave no memory.
+    Source(SourceError),
+}
+
+impl fmt::Display for MemoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OverBudget => f.write_str(
+                "the memory budget is used up; retire epochs, drop guards and leases that hold \
+                 retired ones, or raise MemoryBuilder::budget (Memory::stats has the figures)",
+            ),
+            Self::TooLarge => {
+                f.write_str("the size, in whole blocks, does not fit the address space")
+            }
+            Self::Source(cause) => cause.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for MemoryError {}
+
+impl From<SourceError> for MemoryError {
+    fn from(cause: SourceError) -> Self {
+        Self::Source(cause)
+    }
+}
+
+/// `MemoryBuilder::build` was given settings that cannot work; each names the setting.
+///
+/// ```
+/// # use epoch_arena_block::{Memory, MemoryConfigError};
+/// let refused = Memory::builder().block_size(100_000).build().unwrap_err();
+/// assert_eq!(refused, MemoryConfigError::BlockSize(100_000));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MemoryConfigError {
+    /// The block size is not a power of two from 4 KiB to 1 GiB; holds what was asked for,
+    /// cut to `u32::MAX`.
+    BlockSize(u32),
+    /// The budget is smaller than one block, so that nothing could ever be allocated.
+    BudgetBelowOneBlock,
+}
+
+impl fmt::Display for MemoryConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BlockSize(bytes) => write!(
+                f,
+                "block size {bytes} is not a power of two from 4096 to 1073741824 bytes; \
+                 the default is 2097152"
+            ),
+            Self::BudgetBelowOneBlock => f.write_str(
+                "the budget is smaller than one block; raise the budget or lower the block size",
+            ),
+        }
+    }
+}
+
+impl core::error::Error for MemoryConfigError {}
+
+const _: () = {
+    assert!(size_of::<BlockFull>() <= 8);
+    assert!(size_of::<SourceError>() <= 8);
+    assert!(size_of::<MemoryError>() <= 8);
+    assert!(size_of::<MemoryConfigError>() <= 8);
+};

@@ -1,0 +1,76 @@
+//! Memory in blocks: a [`Block`] is fixed memory with a lock-free bump that many threads share,
+//! and [`Memory`] is where blocks come from and go back to, under one budget.
+//!
+//! ```
+//! use epoch_arena_block::{Block, Memory};
+//! use std::alloc::Layout;
+//!
+//! // A block on its own: 64 KiB from the heap, bumped by any number of threads.
+//! let block = Block::new(Layout::from_size_align(64 << 10, 4096)?)?;
+//! let key: &mut [u8] = block.alloc_copy(b"user:12345")?;
+//! assert_eq!(key, b"user:12345");
+//!
+//! // Blocks under a budget: anonymous maps, recycled, exact to the byte.
+//! let memory = Memory::builder().budget(64 << 20).build()?;
+//! let block = memory.block(1)?;
+//! assert_eq!(memory.stats().in_use, memory.block_size());
+//! drop(block); // back to `memory`, ready for the next taker
+//! assert_eq!(memory.stats().free, memory.block_size());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! This crate knows nothing of epochs and can be used alone. The rest of epoch-arena carves its
+//! chunks from these blocks.
+//!
+//! # Features
+//!
+//! | feature | default | gives |
+//! |---|---|---|
+//! | `std` | yes | [`Memory`]; without it the crate is `no_std` and has [`Block`], [`Source`] and [`Heap`] |
+//! | `mmap` | yes | `AnonymousMap` (huge pages) and `TempFile` (larger than memory) |
+//!
+//! # Guarantees
+//!
+//! - Every size computation is checked; a request that cannot be met is an error and changes
+//!   nothing, and a counter never creeps on repeated failure.
+//! - Alignment is the address's, for every power of two.
+//! - A source that fails is an error, never an abort.
+//! - [`Memory`]'s reserved bytes never exceed its budget, not even for a moment under a race.
+//!
+//! It does *not* run destructors, shrink, or free single allocations: a block is given up whole.
+
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+mod block;
+#[doc(hidden)]
+pub mod bump;
+mod error;
+#[cfg(feature = "std")]
+mod memory;
+#[cfg(all(test, epoch_arena_loom))]
+mod models;
+mod os;
+mod region;
+mod source;
+mod sync;
+
+pub use block::Block;
+pub use bump::{Alignment, BadAlignment};
+pub use error::{BlockFull, MemoryConfigError, MemoryError, SourceError};
+#[cfg(feature = "std")]
+#[doc(hidden)]
+#[cfg(feature = "std")]
+pub use memory::Bytes;
+#[cfg(feature = "std")]
+pub use memory::{DEFAULT_BLOCK_SIZE, DEFAULT_HIGH_WATER, Memory, MemoryBuilder, MemoryStats};
+pub use region::Region;
+#[cfg(feature = "mmap")]
+pub use source::{AnonymousMap, TempFile};
+pub use source::{Heap, Source};
+
+/// The number of address bits that a region may use: `2^48` bytes of address space.
+///
+/// Handles of the layers above keep a slot number in the bits that are left.
+pub const ADDRESS_BITS: u32 = 48;

@@ -1,0 +1,404 @@
+//! `Memory`: a source, a budget, and the free blocks in between.
+
+use std::alloc::Layout;
+use std::fmt;
+
+use crate::block::Block;
+use crate::bump::whole_units;
+use crate::error::{MemoryConfigError, MemoryError, SourceError};
+use crate::region::Region;
+use crate::source::Source;
+use crate::sync::{Arc, Mutex, lock};
+use crate::{ADDRESS_BITS, source};
+
+/// Bytes of a block unless [`MemoryBuilder::block_size`] says otherwise: one huge page.
+/// (Under Miri 64 KiB, as it keeps a shadow of every byte.)
+pub const DEFAULT_BLOCK_SIZE: usize = if cfg!(any(miri, epoch_arena_loom)) {
+    64 << 10
+} else {
+    2 << 20
+};
+
+/// Bytes of free blocks that are kept unless [`MemoryBuilder::high_water`] says otherwise.
+pub const DEFAULT_HIGH_WATER: usize = 64 << 20;
+
+/// Every block is at least this well aligned, whatever its size.
+const BLOCK_ALIGN: usize = 4096;
+
+/// Memory in blocks: a [`Source`], a budget, and the blocks that are free, shared by any number
+/// of users. Cloning it is cheap and gives the same memory.
+///
+/// What is freed stays here up to the high-water mark, ready for the next taker; above it, blocks
+/// go back to the source (and from there to the system) at once.
+///
+/// The budget is exact: `reserved`, the bytes of all blocks that exist, never exceeds it, and a
+/// refused request changes nothing.
+///
+/// ```
+/// use epoch_arena_block::{Heap, Memory};
+///
+/// let memory = Memory::builder()
+///     .source(Heap)
+///     .block_size(1 << 20)
+///     .budget(8 << 20)
+///     .high_water(2 << 20)
+///     .build()?;
+/// let blocks: Vec<_> = (0..8).map_while(|_| memory.block(1).ok()).collect();
+/// assert_eq!((blocks.len(), memory.stats().reserved), (8, 8 << 20));
+/// assert!(memory.block(1).is_err()); // the ninth would exceed the budget
+/// drop(blocks);
+/// assert_eq!(memory.stats().reserved, 2 << 20); // the high-water mark
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Memory {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    source: Box<dyn Source>,
+    block_size: usize,
+    budget: usize,
+    high_water: usize,
+    state: Mutex<State>,
+}
+
+/// Invariant: `reserved` = bytes of blocks in use + `free_bytes` + bytes on their way to or from
+/// the source; at most the budget, at every moment. A region's bytes are added before the source
+/// is asked and taken off only after it has the region back.
+struct State {
+    reserved: usize,
+    free_bytes: usize,
+    /// Regions of whole blocks, last in first out: the warmest is used first.
+    free: Vec<Region>,
+}
+
+impl Memory {
+    /// A builder with the defaults: anonymous maps (where the `mmap` feature is on, else the
+    /// heap), blocks of [`DEFAULT_BLOCK_SIZE`], no budget, [`DEFAULT_HIGH_WATER`].
+    pub fn builder() -> MemoryBuilder {
+        MemoryBuilder::default()
+    }
+
+    /// A block of at least `bytes` bytes, in whole multiples of the block size; a free one of
+    /// that size if there is one, else a new one. It comes back here when it is dropped.
+    ///
+    /// If the budget has no room, free blocks of other sizes are given to the source first.
+    ///
+    /// # Errors
+    ///
+    /// [`MemoryError`]: over the budget, too large, or the source failed; nothing is kept.
+    ///
+    /// ```
+    /// # use epoch_arena_block::Memory;
+    /// let memory = Memory::builder().block_size(64 << 10).build()?;
+    /// assert_eq!(memory.block(0)?.capacity(), 64 << 10);
+    /// assert_eq!(memory.block(65_537)?.capacity(), 128 << 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn block(&self, bytes: usize) -> Result<Block, MemoryError> {
+        let shared = &*self.shared;
+        let size = whole_units(bytes, shared.block_size).ok_or(MemoryError::TooLarge)?;
+        let layout =
+            Layout::from_size_align(size, BLOCK_ALIGN).map_err(|_| MemoryError::TooLarge)?;
+        loop {
+            let evicted = {
+                let mut state = lock(&shared.state);
+                if let Some(region) = state.take_free(|region| region.len() == size) {
+                    return Ok(Block::of(self.clone(), region));
+                }
+                if shared.budget - state.reserved >= size {
+                    state.reserved += size;
+                    break;
+                }
+                // No other size is of use now; make room.
+                state.take_free(|_| true).ok_or(MemoryError::OverBudget)?
+            };
+            shared.release(evicted);
+        }
+        let reservation = Reservation {
+            shared,
+            bytes: size,
+        };
+        let region = suitable(shared.source.acquire(layout)?, layout)?;
+        reservation.keep();
+        Ok(Block::of(self.clone(), region))
+    }
+
+    /// A dropped block's region: kept up to the high-water mark, else released.
+    pub(crate) fn take_back(&self, region: Region) {
+        let shared = &*self.shared;
+        {
+            let mut state = lock(&shared.state);
+            // Where even the list cannot grow, the region is released instead of kept.
+            let kept = state.free_bytes.saturating_add(region.len()) <= shared.high_water
+                && state.free.try_reserve(1).is_ok();
+            if kept {
+                state.free_bytes += region.len();
+                state.free.push(region);
+                return;
+            }
+        }
+        shared.release(region);
+    }
+
+    /// Gives free blocks to the source until at most `keep` bytes of them are left; returns the
+    /// bytes given.
+    ///
+    /// ```
+    /// # use epoch_arena_block::Memory;
+    /// let memory = Memory::builder().build()?;
+    /// drop(memory.block(1)?);
+    /// assert_eq!(memory.trim(0), memory.block_size());
+    /// assert_eq!(memory.stats().reserved, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn trim(&self, keep: usize) -> usize {
+        let mut given = 0;
+        loop {
+            let region = {
+                let mut state = lock(&self.shared.state);
+                if state.free_bytes <= keep {
+                    return given;
+                }
+                state.take_free(|_| true)
+            };
+            let Some(region) = region else { return given };
+            given += region.len();
+            self.shared.release(region);
+        }
+    }
+
+    /// Bytes of a block.
+    pub fn block_size(&self) -> usize {
+        self.shared.block_size
+    }
+
+    /// The figures of this moment, consistent with each other.
+    pub fn stats(&self) -> MemoryStats {
+        let state = lock(&self.shared.state);
+        MemoryStats {
+            reserved: state.reserved,
+            free: state.free_bytes,
+            in_use: state.reserved - state.free_bytes,
+            budget: (self.shared.budget != usize::MAX).then_some(self.shared.budget),
+            high_water: self.shared.high_water,
+            block_size: self.shared.block_size,
+        }
+    }
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory")
+            .field("source", &self.shared.source)
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// Gives a region that is on no list to the source. No lock is held while it goes.
+    fn release(&self, region: Region) {
+        let returned = Reservation {
+            shared: self,
+            bytes: region.len(),
+        };
+        drop(region);
+        drop(returned);
+    }
+}
+
+impl State {
+    fn take_free(&mut self, fits: impl Fn(&Region) -> bool) -> Option<Region> {
+        let index = self.free.iter().rposition(fits)?;
+        let region = self.free.remove(index);
+        self.free_bytes -= region.len();
+        Some(region)
+    }
+}
+
+/// Bytes that are reserved while the source is asked; given up when it fails, or panics.
+struct Reservation<'a> {
+    shared: &'a Shared,
+    bytes: usize,
+}
+
+impl Reservation<'_> {
+    fn keep(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        lock(&self.shared.state).reserved -= self.bytes;
+    }
+}
+
+/// Refuses what a source may not give; see [`Source::acquire`].
+fn suitable(region: Region, layout: Layout) -> Result<Region, SourceError> {
+    let base = region.base().addr().get();
+    // Accounting and recycling go by length, so more than asked for is as wrong as less.
+    if region.len() != layout.size() || !base.is_multiple_of(layout.align()) {
+        return Err(SourceError::Unsuitable);
+    }
+    match base.checked_add(region.len()) {
+        Some(end) if end < 1 << ADDRESS_BITS => Ok(region),
+        _ => Err(SourceError::AddressTooHigh),
+    }
+}
+
+/// Settings of a [`Memory`]; see [`Memory::builder`].
+#[derive(Debug)]
+pub struct MemoryBuilder {
+    source: Option<Box<dyn Source>>,
+    block_size: usize,
+    budget: usize,
+    high_water: usize,
+}
+
+impl Default for MemoryBuilder {
+    fn default() -> Self {
+        Self {
+            source: None,
+            block_size: DEFAULT_BLOCK_SIZE,
+            budget: usize::MAX,
+            high_water: DEFAULT_HIGH_WATER,
+        }
+    }
+}
+
+impl MemoryBuilder {
+    /// Where regions come from.
+    #[must_use]
+    pub fn source(mut self, source: impl Source) -> Self {
+        self.source = Some(Box::new(source));
+        self
+    }
+
+    /// Bytes of a block: a power of two from 4 KiB to 1 GiB. The default, a huge page, is right
+    /// unless memory is very scarce.
+    #[must_use]
+    pub fn block_size(mut self, bytes: usize) -> Self {
+        self.block_size = bytes;
+        self
+    }
+
+    /// The most bytes that all blocks together may have. No limit by default.
+    #[must_use]
+    pub fn budget(mut self, bytes: usize) -> Self {
+        self.budget = bytes;
+        self
+    }
+
+    /// The most bytes of free blocks that are kept for later instead of going back to the source.
+    /// For a steady load, the bytes of one epoch or more: below that, every epoch maps and
+    /// faults its memory anew.
+    #[must_use]
+    pub fn high_water(mut self, bytes: usize) -> Self {
+        self.high_water = bytes;
+        self
+    }
+
+    /// Checks the settings. Nothing is reserved until the first block.
+    ///
+    /// # Errors
+    ///
+    /// [`MemoryConfigError`], naming the setting.
+    pub fn build(self) -> Result<Memory, MemoryConfigError> {
+        let sizes = BLOCK_ALIGN..=1 << 30;
+        if !self.block_size.is_power_of_two() || !sizes.contains(&self.block_size) {
+            let asked = u32::try_from(self.block_size).unwrap_or(u32::MAX);
+            return Err(MemoryConfigError::BlockSize(asked));
+        }
+        if self.budget < self.block_size {
+            return Err(MemoryConfigError::BudgetBelowOneBlock);
+        }
+        Ok(Memory {
+            shared: Arc::new(Shared {
+                source: self.source.unwrap_or_else(default_source),
+                block_size: self.block_size,
+                budget: self.budget,
+                high_water: self.high_water,
+                state: Mutex::new(State {
+                    reserved: 0,
+                    free_bytes: 0,
+                    free: Vec::new(),
+                }),
+            }),
+        })
+    }
+}
+
+#[cfg(all(feature = "mmap", not(miri)))]
+fn default_source() -> Box<dyn Source> {
+    Box::new(source::AnonymousMap::new())
+}
+
+#[cfg(not(all(feature = "mmap", not(miri))))]
+fn default_source() -> Box<dyn Source> {
+    Box::new(source::Heap)
+}
+
+/// Figures of a [`Memory`], in bytes.
+///
+/// ```
+/// # use epoch_arena_block::Memory;
+/// let memory = Memory::builder().budget(4 << 20).build()?;
+/// println!("{}", memory.stats()); // 0 B reserved of 4.0 MiB ...
+/// assert_eq!(memory.stats().budget, Some(4 << 20));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MemoryStats {
+    /// Bytes of all blocks that exist: in use and free.
+    pub reserved: usize,
+    /// Bytes of blocks that are free, kept for later.
+    pub free: usize,
+    /// Bytes of blocks that somebody holds.
+    pub in_use: usize,
+    /// The most that `reserved` may become, if there is a limit.
+    pub budget: Option<usize>,
+    /// The most that `free` may become.
+    pub high_water: usize,
+    /// Bytes of one block.
+    pub block_size: usize,
+}
+
+impl fmt::Display for MemoryStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} reserved", Bytes(self.reserved))?;
+        if let Some(budget) = self.budget {
+            write!(f, " of {}", Bytes(budget))?;
+        }
+        write!(
+            f,
+            ": {} in use, {} free (kept up to {})",
+            Bytes(self.in_use),
+            Bytes(self.free),
+            Bytes(self.high_water)
+        )
+    }
+}
+
+/// A number of bytes, displayed for people: `1.5 MiB`.
+#[doc(hidden)]
+pub struct Bytes(pub usize);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+        if self.0 < 1024 {
+            return write!(f, "{} B", self.0);
+        }
+        let mut value = self.0 as f64 / 1024.0;
+        let mut unit = 0;
+        while value >= 1024.0 && unit + 1 < UNITS.len() {
+            value /= 1024.0;
+            unit += 1;
+        }
+        write!(f, "{value:.1} {}", UNITS[unit])
+    }
+}

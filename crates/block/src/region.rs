@@ -1,0 +1,121 @@
+//! A region: raw memory with its owner.
+
+use alloc::boxed::Box;
+use core::any::Any;
+use core::fmt;
+use core::ptr::NonNull;
+
+use crate::os::Owned;
+
+/// Memory that a [`Source`](crate::Source) gave, and its owner; dropped, it is given back.
+///
+/// The bytes are to be taken as uninitialised. Regions of the built-in sources can only be made
+/// by them; memory of your own becomes a region through [`Region::from_raw_parts`].
+pub struct Region {
+    /// Invariant: `base .. base + len` is valid for reads and writes, and nobody else's, for as
+    /// long as `owner` lives.
+    base: NonNull<u8>,
+    len: usize,
+    owner: Owner,
+}
+
+enum Owner {
+    System(Owned),
+    /// Never read: it is dropped with the region, and that gives the memory back.
+    User(#[expect(dead_code, reason = "held for its destructor")] Box<dyn Any + Send + Sync>),
+}
+
+// SAFETY: a region owns its memory exclusively (the invariant of `base`), so moving it to another
+// thread moves all access; `Owner` is `Send` for the user's part by its bound, and the system's
+// part is plain memory without thread affinity.
+unsafe impl Send for Region {}
+// SAFETY: through `&Region` one gets only addresses and lengths, no access to the bytes.
+unsafe impl Sync for Region {}
+
+impl Region {
+    /// A region over memory of your own: a static buffer, shared memory, another allocator's.
+    ///
+    /// `owner` is dropped with the region and gives the memory back then, if it is to be given
+    /// back.
+    ///
+    /// # Safety
+    ///
+    /// 1. `base .. base + len` is valid for reads and writes until `owner` is dropped.
+    /// 2. Until then nobody else reads or writes it.
+    /// 3. `len` is at most `isize::MAX`.
+    ///
+    /// ```
+    /// use epoch_arena_block::{Block, Region};
+    /// use std::ptr::NonNull;
+    ///
+    /// let mut buffer = vec![0_u8; 4096];
+    /// let (base, len) = (NonNull::new(buffer.as_mut_ptr()).unwrap(), buffer.len());
+    /// // SAFETY: 1. the vector owns these bytes and goes along as the owner; 2. it is moved
+    /// // there and nobody can reach it; 3. a vector is never larger.
+    /// let region = unsafe { Region::from_raw_parts(base, len, Box::new(buffer)) };
+    /// let block = Block::from(region);
+    /// assert_eq!(block.capacity(), 4096);
+    /// ```
+    pub unsafe fn from_raw_parts(
+        base: NonNull<u8>,
+        len: usize,
+        owner: Box<dyn Any + Send + Sync>,
+    ) -> Self {
+        Self {
+            base,
+            len,
+            owner: Owner::User(owner),
+        }
+    }
+
+    /// A region of the system's memory.
+    pub(crate) fn owned(base: NonNull<u8>, len: usize, owned: Owned) -> Self {
+        Self {
+            base,
+            len,
+            owner: Owner::System(owned),
+        }
+    }
+
+    /// The first byte.
+    pub fn base(&self) -> NonNull<u8> {
+        self.base
+    }
+
+    /// The length in bytes.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether the region has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Bytes of it that are in physical memory now, in whole pages; `None` where the system
+    /// does not tell.
+    ///
+    /// ```
+    /// # use epoch_arena_block::Memory;
+    /// let block = Memory::builder().build()?.block(1)?;
+    /// assert!(block.region().resident().is_none_or(|bytes| bytes <= block.capacity()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn resident(&self) -> Option<usize> {
+        crate::os::resident(self.base, self.len)
+    }
+}
+
+impl fmt::Debug for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match &self.owner {
+            Owner::System(owned) => owned.kind(),
+            Owner::User(_) => "user",
+        };
+        f.debug_struct("Region")
+            .field("kind", &kind)
+            .field("base", &self.base)
+            .field("len", &self.len)
+            .finish()
+    }
+}

@@ -1,0 +1,180 @@
+//! Where regions come from.
+
+use core::alloc::Layout;
+use core::fmt;
+
+use crate::error::SourceError;
+use crate::os;
+use crate::region::Region;
+
+/// A giver of [`Region`]s. Implement it for memory of your own.
+///
+/// The trait is safe to implement: whoever makes a [`Region`] vouches for its memory
+/// ([`Region::from_raw_parts`] is unsafe), and what the region promises about itself is checked
+/// by [`Memory`](crate::Memory).
+///
+/// No lock of this library is held during [`acquire`](Source::acquire) or a region's drop.
+///
+/// ```
+/// use epoch_arena_block::{Heap, Memory, Region, Source, SourceError};
+/// use std::alloc::Layout;
+///
+/// /// A heap that refuses everything over a mebibyte.
+/// #[derive(Debug)]
+/// struct Modest;
+/// impl Source for Modest {
+///     fn acquire(&self, layout: Layout) -> Result<Region, SourceError> {
+///         if layout.size() > 1 << 20 { return Err(SourceError::OutOfMemory); }
+///         Heap.acquire(layout)
+///     }
+/// }
+/// let memory = Memory::builder().source(Modest).block_size(64 << 10).build()?;
+/// assert!(memory.block(1).is_ok() && memory.block(2 << 20).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait Source: Send + Sync + fmt::Debug + 'static {
+    /// A region of exactly `layout.size()` bytes whose base is aligned to `layout.align()`.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`], with nothing kept.
+    fn acquire(&self, layout: Layout) -> Result<Region, SourceError>;
+}
+
+/// Memory of the global allocator. Works everywhere; no huge pages, and the allocator decides
+/// when memory goes back to the system.
+///
+/// ```
+/// # use epoch_arena_block::{Heap, Source};
+/// # use std::alloc::Layout;
+/// let region = Heap.acquire(Layout::from_size_align(4096, 64)?)?;
+/// assert_eq!(region.base().addr().get() % 64, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Heap;
+
+impl Source for Heap {
+    fn acquire(&self, layout: Layout) -> Result<Region, SourceError> {
+        os::heap(layout)
+    }
+}
+
+#[cfg(feature = "mmap")]
+pub use maps::{AnonymousMap, TempFile};
+
+#[cfg(feature = "mmap")]
+mod maps {
+    use super::{Layout, Region, Source, SourceError, os};
+    use std::path::PathBuf;
+
+    /// The size of a huge page: maps of this size or more are aligned to it.
+    const HUGE_PAGE: usize = 2 << 20;
+
+    /// Anonymous maps: memory straight from the system, aligned to 2 MiB so that transparent
+    /// huge pages apply, and given back to the system at once when a block is.
+    ///
+    /// On Linux a map is kept out of forked children: a child process that touches it faults.
+    ///
+    /// ```
+    /// use epoch_arena_block::{AnonymousMap, Memory};
+    /// let memory = Memory::builder()
+    ///     .source(AnonymousMap::new().huge_pages(true).populate(true))
+    ///     .build()?;
+    /// let block = memory.block(1)?;
+    /// // Populated: every page is in memory before the first write.
+    /// assert!(block.region().resident().is_none_or(|bytes| bytes == block.capacity()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[derive(Clone, Copy, Debug)]
+    pub struct AnonymousMap {
+        huge_pages: bool,
+        populate: bool,
+    }
+
+    impl AnonymousMap {
+        /// With transparent huge pages where the system has them, not populated.
+        pub const fn new() -> Self {
+            Self {
+                huge_pages: true,
+                populate: false,
+            }
+        }
+
+        /// Whether to ask for transparent huge pages (default: yes). A first write then takes a
+        /// huge page at once, six times cheaper per byte than small ones; without, a block that
+        /// is only partly used takes only what it uses.
+        #[must_use]
+        pub const fn huge_pages(mut self, yes: bool) -> Self {
+            self.huge_pages = yes;
+            self
+        }
+
+        /// Whether to fault all pages in when a block is made (default: no): making it takes
+        /// longer, and no later write meets a page fault.
+        #[must_use]
+        pub const fn populate(mut self, yes: bool) -> Self {
+            self.populate = yes;
+            self
+        }
+    }
+
+    impl Default for AnonymousMap {
+        fn default() -> Self {
+            Self::new()
+        }
+    }
+
+    impl Source for AnonymousMap {
+        fn acquire(&self, layout: Layout) -> Result<Region, SourceError> {
+            let align = if self.huge_pages && layout.size() >= HUGE_PAGE {
+                layout.align().max(HUGE_PAGE)
+            } else {
+                layout.align()
+            };
+            let layout =
+                Layout::from_size_align(layout.size(), align).map_err(|_| SourceError::TooLarge)?;
+            os::map(layout, self.huge_pages, self.populate)
+        }
+    }
+
+    /// Maps of temporary files without a name: arenas larger than memory, paged to disk by the
+    /// system. The disk space is allocated first, so that a full disk is an error and never a
+    /// signal; nothing is left behind, however the process ends.
+    ///
+    /// ```
+    /// use epoch_arena_block::{Memory, TempFile};
+    /// let memory = Memory::builder().source(TempFile::in_dir(std::env::temp_dir())).build()?;
+    /// assert_eq!(memory.block(1)?.capacity(), memory.block_size());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[derive(Clone, Debug)]
+    pub struct TempFile {
+        dir: PathBuf,
+    }
+
+    impl TempFile {
+        /// Files in the system's temporary directory. Note that it is in memory on some systems
+        /// (`tmpfs`): then name a directory on a disk with [`in_dir`](Self::in_dir).
+        pub fn new() -> Self {
+            Self::in_dir(std::env::temp_dir())
+        }
+
+        /// Files in `dir`, which must exist and be writable when a block is made.
+        pub fn in_dir(dir: impl Into<PathBuf>) -> Self {
+            Self { dir: dir.into() }
+        }
+    }
+
+    impl Default for TempFile {
+        fn default() -> Self {
+            Self::new()
+        }
+    }
+
+    impl Source for TempFile {
+        fn acquire(&self, layout: Layout) -> Result<Region, SourceError> {
+            os::file(layout, &self.dir)
+        }
+    }
+}
