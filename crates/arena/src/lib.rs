@@ -1,1 +1,59 @@
-//! TODO
+//! One epoch's arena: the memory, the number and the 16-byte handle of an epoch.
+//!
+//! [`EpochArena`] is an arena on its own, shared by threads and reset by its owner. The pool of
+//! `epoch-arena-pool` keeps many epochs at once over the same chunks and gives out
+//! [`ArenaHandle`]s; keys and other layers see it through [`Resolve`] and [`Store`].
+//!
+//! ```
+//! use epoch_arena_block::Memory;
+//! use epoch_arena_core::EpochArena;
+//!
+//! let arena = EpochArena::new(&Memory::builder().build()?);
+//! let total: usize = std::thread::scope(|s| {
+//!     let threads: Vec<_> = (0..4)
+//!         .map(|t| s.spawn({
+//!             let arena = &arena;
+//!             move || arena.alloc_copy(format!("thread {t}").as_bytes()).map(|key| key.len())
+//!         }))
+//!         .collect();
+//!     threads.into_iter().map(|t| t.join().unwrap().unwrap()).sum()
+//! });
+//! assert_eq!(arena.stats().payload, total);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod arena;
+mod chunk;
+mod chunks;
+mod class;
+mod copy;
+mod epoch;
+mod error;
+mod handle;
+#[doc(hidden)]
+pub mod pack;
+mod stats;
+mod sync;
+mod traits;
+mod writer;
+
+pub use arena::EpochArena;
+pub use epoch::Epoch;
+pub use error::AllocError;
+pub use handle::ArenaHandle;
+pub use stats::ArenaStats;
+pub use traits::{Resolve, Store};
+
+/// The longest allocation, in bytes: 16 MiB - 1.
+pub const MAX_LEN: usize = pack::MAX_LEN;
+
+/// What the pool is built from. Not for use elsewhere: no promise of stability.
+#[doc(hidden)]
+pub mod raw {
+    pub use crate::chunk::Chunk;
+    pub use crate::chunks::{Chunks, Totals, Usage};
+    pub use crate::copy::copy;
+    pub use crate::epoch::{EPOCHS, EpochCounter};
+    pub use crate::traits::sealed::Sealed;
+    pub use crate::writer::{Writer, end_batch};
+}

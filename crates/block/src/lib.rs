@@ -74,3 +74,10 @@ pub use source::{Heap, Source};
 ///
 /// Handles of the layers above keep a slot number in the bits that are left.
 pub const ADDRESS_BITS: u32 = 48;
+
+/// Bytes of `base .. base + len` in physical memory, in whole pages; `None` where the system does
+/// not tell. Touches nothing: the range need not exist.
+#[doc(hidden)]
+pub fn resident_bytes(base: core::ptr::NonNull<u8>, len: usize) -> Option<usize> {
+    os::resident(base, len)
+}

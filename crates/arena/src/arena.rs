@@ -1,0 +1,240 @@
+//! `EpochArena`: one epoch's arena on its own, without a pool.
+
+use std::fmt;
+use std::mem::MaybeUninit;
+use std::ptr::NonNull;
+
+use epoch_arena_block::{Alignment, Memory};
+
+use crate::chunk::Chunk;
+use crate::chunks::{Chunks, total};
+use crate::class::Class;
+use crate::copy::copy;
+use crate::epoch::{EPOCHS, Epoch};
+use crate::error::AllocError;
+use crate::pack::{MAX_EPOCH, MAX_LEN};
+use crate::stats::ArenaStats;
+use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
+
+/// An arena that is tagged with one epoch and grows block by block, for use on its own: many
+/// threads allocate from `&EpochArena` at once, and [`reset`](EpochArena::reset), which needs
+/// `&mut`, starts the next epoch with the same memory.
+///
+/// Bytes are lent for the borrow of the arena, so no handle is needed and none is made. Where
+/// epochs must end while others read, use `ArenaPool` of `epoch-arena-pool`; its writes are
+/// faster too, as they share no counter.
+///
+/// Memory is taken in chunks that grow with the arena and never move; an oversize request gets a
+/// chunk of its own and leaves the current one in use.
+///
+/// ```
+/// use epoch_arena_block::Memory;
+/// use epoch_arena_core::EpochArena;
+///
+/// let mut arena = EpochArena::new(&Memory::builder().build()?);
+/// let key = arena.alloc_copy(b"user:12345:profile")?;
+/// key.make_ascii_uppercase();
+/// assert_eq!(key, b"USER:12345:PROFILE");
+/// assert_eq!(arena.stats().payload, 18);
+/// let epoch = arena.epoch();
+/// assert!(arena.reset() > epoch);
+/// assert_eq!(arena.stats().payload, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// No reference outlives a reset or the arena:
+///
+/// ```compile_fail,E0502
+/// # use epoch_arena_block::Memory;
+/// # use epoch_arena_core::EpochArena;
+/// let mut arena = EpochArena::new(&Memory::builder().build().unwrap());
+/// let key = arena.alloc_copy(b"key").unwrap();
+/// arena.reset();
+/// assert_eq!(key, b"key");
+/// ```
+///
+/// ```compile_fail,E0505
+/// # use epoch_arena_block::Memory;
+/// # use epoch_arena_core::EpochArena;
+/// let arena = EpochArena::new(&Memory::builder().build().unwrap());
+/// let key = arena.alloc_copy(b"key").unwrap();
+/// drop(arena);
+/// assert_eq!(key, b"key");
+/// ```
+pub struct EpochArena {
+    chunks: Chunks,
+    /// The chunk that all threads share, or null.
+    /// Invariant: if not null, a chunk that `chunks` handed out for arena 0 since the last reset.
+    current: AtomicPtr<crate::chunk::Header>,
+    /// Bytes of the shared chunks so far.
+    taken: AtomicUsize,
+    epoch: Epoch,
+}
+
+impl EpochArena {
+    /// An empty arena over `memory`; it takes no block before the first allocation.
+    ///
+    /// Its epoch is drawn from the process-wide counter. (When that is used up, after 2^40
+    /// epochs, arenas share the last number: they make no handles that could be confused.)
+    pub fn new(memory: &Memory) -> Self {
+        Self {
+            chunks: Chunks::new(memory, 1),
+            current: AtomicPtr::new(std::ptr::null_mut()),
+            taken: AtomicUsize::new(0),
+            epoch: next_epoch(),
+        }
+    }
+
+    /// The epoch that the arena is tagged with.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Forgets all allocations, keeps the memory, and returns the new epoch. Constant time, apart
+    /// from oversize allocations.
+    pub fn reset(&mut self) -> Epoch {
+        // Relaxed: `&mut` excludes every other access.
+        self.current.store(std::ptr::null_mut(), Ordering::Relaxed);
+        self.taken.store(0, Ordering::Relaxed);
+        // SAFETY: `&mut self`: every borrow of the arena has ended, and bytes of its chunks are
+        // lent for such borrows only.
+        unsafe { self.chunks.reclaim(0) };
+        self.epoch = next_epoch();
+        self.epoch
+    }
+
+    /// Copies `bytes` into the arena, packed.
+    ///
+    /// Lock-free unless a chunk is full.
+    ///
+    /// # Errors
+    ///
+    /// [`AllocError`]: too long, over the budget, or the source failed; nothing is changed.
+    pub fn alloc_copy(&self, bytes: &[u8]) -> Result<&mut [u8], AllocError> {
+        self.alloc_copy_aligned(bytes, Alignment::BYTE)
+    }
+
+    /// Copies `bytes` into the arena, at an address of the given alignment.
+    ///
+    /// # Errors
+    ///
+    /// [`AllocError`], as for [`alloc_copy`](Self::alloc_copy).
+    ///
+    /// ```
+    /// # use epoch_arena_block::{Alignment, Memory};
+    /// # use epoch_arena_core::EpochArena;
+    /// let arena = EpochArena::new(&Memory::builder().build()?);
+    /// let lanes = arena.alloc_copy_aligned(&[7; 64], Alignment::new(32)?)?;
+    /// assert_eq!(lanes.as_ptr().addr() % 32, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[expect(clippy::mut_from_ref, reason = "each call gives bytes of its own")]
+    pub fn alloc_copy_aligned(
+        &self,
+        bytes: &[u8],
+        align: Alignment,
+    ) -> Result<&mut [u8], AllocError> {
+        let first = self.claim(bytes.len(), align)?;
+        // SAFETY: 1. `claim` gave `len` bytes for this call alone; 2. so `bytes`, which existed
+        // before, does not overlap them.
+        unsafe { copy(bytes, first) };
+        // SAFETY: just initialised, and this call's alone until a reset or the drop, which the
+        // borrow of `self` excludes.
+        Ok(unsafe { std::slice::from_raw_parts_mut(first.as_ptr(), bytes.len()) })
+    }
+
+    /// Allocates `len` bytes at an aligned address and lends them, uninitialised.
+    ///
+    /// # Errors
+    ///
+    /// [`AllocError`], as for [`alloc_copy`](Self::alloc_copy).
+    ///
+    /// ```
+    /// # use epoch_arena_block::{Alignment, Memory};
+    /// # use epoch_arena_core::EpochArena;
+    /// let arena = EpochArena::new(&Memory::builder().build()?);
+    /// let room = arena.alloc_uninit(8, Alignment::new(8)?)?;
+    /// room[0].write(1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[expect(clippy::mut_from_ref, reason = "each call gives bytes of its own")]
+    pub fn alloc_uninit(
+        &self,
+        len: usize,
+        align: Alignment,
+    ) -> Result<&mut [MaybeUninit<u8>], AllocError> {
+        let first = self.claim(len, align)?.cast::<MaybeUninit<u8>>();
+        // SAFETY: as in `alloc_copy_aligned`; `MaybeUninit` asks nothing of the bytes.
+        Ok(unsafe { std::slice::from_raw_parts_mut(first.as_ptr(), len) })
+    }
+
+    /// The figures of this moment. Walks the chunks.
+    pub fn stats(&self) -> ArenaStats {
+        ArenaStats::new(self.epoch, self.chunks.usage(0))
+    }
+
+    /// Bytes that are this call's alone.
+    fn claim(&self, len: usize, align: Alignment) -> Result<NonNull<u8>, AllocError> {
+        // Acquire: pairs with the Release in `grow`, which publishes the chunk's header.
+        let current = Chunk::from_ptr(self.current.load(Ordering::Acquire));
+        if let Some(chunk) = current {
+            // SAFETY: by the invariant of `current` it was handed out since the last reset, so it
+            // exists until the next one, which the borrow of `self` excludes.
+            let live = unsafe { chunk.live() };
+            if let Some(first) = live.bump_shared(len, align) {
+                return Ok(first);
+            }
+        }
+        self.grow(current, len, align)
+    }
+
+    #[cold]
+    fn grow(
+        &self,
+        full: Option<Chunk>,
+        len: usize,
+        align: Alignment,
+    ) -> Result<NonNull<u8>, AllocError> {
+        if len > MAX_LEN {
+            return Err(AllocError::TooLong);
+        }
+        let total = total(len, align.get()).ok_or(AllocError::TooLong)?;
+        // Relaxed: a hint for the size of the next chunk.
+        let taken = self.taken.load(Ordering::Relaxed);
+        let request = Class::request(total, taken, self.chunks.memory().block_size());
+        let chunk = self.chunks.take(0, total, request, || ())?;
+        // SAFETY: handed out just now; as in `claim`.
+        let live = unsafe { chunk.live() };
+        let first = live.bump_shared(len, align).ok_or(AllocError::TooLong)?;
+        if !request.own {
+            let full = full.map_or(std::ptr::null_mut(), Chunk::as_ptr);
+            // Release: publishes the header, pairs with the Acquire in `claim`. If another thread
+            // was faster, its chunk is the shared one and ours keeps this allocation only.
+            // Relaxed on failure: what is there now is not looked at.
+            let won = self.current.compare_exchange(
+                full,
+                chunk.as_ptr(),
+                Ordering::Release,
+                Ordering::Relaxed,
+            );
+            if won.is_ok() {
+                self.taken.fetch_add(live.size(), Ordering::Relaxed);
+            }
+        }
+        Ok(first)
+    }
+}
+
+fn next_epoch() -> Epoch {
+    let number = EPOCHS.draw().unwrap_or(MAX_EPOCH);
+    // SAFETY: drawn; or, at the end, the last that was.
+    unsafe { Epoch::from_number(number) }
+}
+
+impl fmt::Debug for EpochArena {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EpochArena")
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}

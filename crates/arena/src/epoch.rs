@@ -1,0 +1,133 @@
+//! `Epoch`: a number that is given out once in the life of the process.
+
+use std::fmt;
+
+use crate::pack::{EPOCH_BITS, MAX_EPOCH};
+use crate::sync::{Ordering, StaticAtomicU64};
+
+/// The number of an epoch: opaque, ordered, and never given out twice in the life of the process,
+/// whatever the number of pools.
+///
+/// With a single pool epochs count by one from zero. There is no public constructor: an `Epoch`
+/// is always one that a pool or an arena had. (crossbeam-epoch's global epoch is another thing
+/// altogether: it counts grace periods and is never seen here.)
+///
+/// An epoch has 40 bits, which lasts 35 years at a thousand epochs a second.
+///
+/// ```
+/// use epoch_arena_block::Memory;
+/// use epoch_arena_core::EpochArena;
+/// let memory = Memory::builder().build()?;
+/// let mut arena = EpochArena::new(&memory);
+/// let first = arena.epoch();
+/// assert!(arena.reset() > first);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch(
+    /// The 40 bits, most significant byte first, so that the derived order is the numbers'. Five
+    /// bytes and not eight: errors that carry an epoch stay within eight.
+    [u8; 5],
+);
+
+impl Epoch {
+    /// The epoch of a number that was drawn from an [`EpochCounter`].
+    ///
+    /// # Safety
+    ///
+    /// `number` was drawn, by the caller or by whom he has it from.
+    #[doc(hidden)]
+    pub const unsafe fn from_number(number: u64) -> Self {
+        debug_assert!(number <= MAX_EPOCH);
+        let [_, _, _, a, b, c, d, e] = number.to_be_bytes();
+        Self([a, b, c, d, e])
+    }
+
+    /// The number, to print and to compare; it cannot be made into an `Epoch` again.
+    ///
+    /// ```
+    /// # use epoch_arena_block::Memory;
+    /// # use epoch_arena_core::EpochArena;
+    /// let arena = EpochArena::new(&Memory::builder().build()?);
+    /// println!("filling epoch {}", arena.epoch().number());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub const fn number(self) -> u64 {
+        let [a, b, c, d, e] = self.0;
+        u64::from_be_bytes([0, 0, 0, a, b, c, d, e])
+    }
+}
+
+impl fmt::Debug for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Epoch({})", self.number())
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.number(), f)
+    }
+}
+
+/// A counter that gives each number once and stops at the last.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct EpochCounter {
+    /// The next number; one above [`MAX_EPOCH`] when all are used up.
+    next: StaticAtomicU64,
+}
+
+/// The counter of this process.
+#[doc(hidden)]
+pub static EPOCHS: EpochCounter = EpochCounter::starting_at(0);
+
+impl EpochCounter {
+    /// A counter of its own; tests use it near the end.
+    ///
+    /// Epochs of two counters can be equal, and with them the handles: a second counter may
+    /// serve pools only where no handle or epoch of one counter's pools meets another's.
+    pub const fn starting_at(next: u64) -> Self {
+        Self {
+            next: StaticAtomicU64::new(next),
+        }
+    }
+
+    /// The next number, or `None` for ever when the 40 bits are used up.
+    pub fn draw(&self) -> Option<u64> {
+        // Relaxed, in success and failure: a number need only be unique, which the exchange
+        // guarantees by itself; an epoch is published through the pool's `current`. Exchange and
+        // not fetch_add, so that attempts after the end do not wrap it.
+        self.next
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| {
+                (next >> EPOCH_BITS == 0).then_some(next + 1)
+            })
+            .ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn m6_bug05_the_counter_gives_each_number_once_and_stops_at_the_last() {
+        let counter = EpochCounter::starting_at(MAX_EPOCH - 1);
+        assert_eq!(counter.draw(), Some(MAX_EPOCH - 1));
+        assert_eq!(counter.draw(), Some(MAX_EPOCH));
+        for _ in 0..3 {
+            assert_eq!(counter.draw(), None, "nothing wraps");
+        }
+    }
+
+    #[test]
+    fn epochs_order_as_their_numbers() {
+        // SAFETY: compared here only; no pool or handle ever sees them.
+        let epoch = |number| unsafe { Epoch::from_number(number) };
+        let numbers = [0, 1, 255, 256, 65_536, MAX_EPOCH - 1, MAX_EPOCH];
+        for pair in numbers.windows(2) {
+            assert!(epoch(pair[0]) < epoch(pair[1]));
+            assert_eq!(epoch(pair[1]).number(), pair[1]);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The errors of an allocation.
+
+use std::fmt;
+
+use epoch_arena_block::{MemoryError, SourceError};
+
+use crate::pack::MAX_LEN;
+
+/// An allocation failed; nothing was changed.
+///
+/// ```
+/// use epoch_arena_block::Memory;
+/// use epoch_arena_core::{AllocError, EpochArena};
+/// let arena = EpochArena::new(&Memory::builder().build()?);
+/// let refused = arena.alloc_copy(&vec![0; 16 << 20]).unwrap_err();
+/// assert_eq!(refused, AllocError::TooLong);
+/// assert!(refused.to_string().contains("16777215"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AllocError {
+    /// The length is over 16 MiB - 1, the most a handle can describe.
+    TooLong,
+    /// There is no memory: the budget, or the source.
+    Memory(MemoryError),
+}
+
+impl fmt::Display for AllocError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong => write!(
+                f,
+                "longer than {MAX_LEN} bytes, the most one allocation can have; split the value"
+            ),
+            Self::Memory(cause) => cause.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for AllocError {}
+
+impl From<MemoryError> for AllocError {
+    fn from(cause: MemoryError) -> Self {
+        Self::Memory(cause)
+    }
+}
+
+impl From<SourceError> for AllocError {
+    fn from(cause: SourceError) -> Self {
+        Self::Memory(cause.into())
+    }
+}
+
+const _: () = assert!(size_of::<AllocError>() <= 8);

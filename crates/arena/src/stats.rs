@@ -1,0 +1,83 @@
+//! The figures of one arena.
+
+use std::fmt;
+
+use epoch_arena_block::Bytes;
+
+use crate::chunks::Usage;
+use crate::epoch::Epoch;
+
+/// Figures of one epoch's arena. While threads write, they are of a moment; once the epoch is
+/// sealed they are final.
+///
+/// ```
+/// # use epoch_arena_block::Memory;
+/// # use epoch_arena_core::EpochArena;
+/// let arena = EpochArena::new(&Memory::builder().build()?);
+/// arena.alloc_copy(b"key")?;
+/// let stats = arena.stats();
+/// assert_eq!((stats.allocations, stats.payload, stats.chunks), (1, 3, 1));
+/// println!("{stats}"); // epoch 0: 1 allocations, 3 B of payload ...
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ArenaStats {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// Blocks that its chunks are in; it may share them with other epochs.
+    pub blocks: usize,
+    /// Chunks it has.
+    pub chunks: usize,
+    /// Bytes of its chunks.
+    pub capacity: usize,
+    /// Bytes claimed in them, chunk headers and padding included.
+    pub used: usize,
+    /// Bytes of the allocations themselves.
+    pub payload: usize,
+    /// Allocations.
+    pub allocations: usize,
+}
+
+impl ArenaStats {
+    #[doc(hidden)]
+    pub const fn new(epoch: Epoch, usage: Usage) -> Self {
+        Self {
+            epoch,
+            blocks: usage.blocks,
+            chunks: usage.chunks,
+            capacity: usage.capacity,
+            used: usage.used,
+            payload: usage.payload,
+            allocations: usage.allocations,
+        }
+    }
+
+    /// Bytes that hold no payload: headers, padding, and the unused rest of the chunks.
+    ///
+    /// ```
+    /// # use epoch_arena_block::Memory;
+    /// # use epoch_arena_core::EpochArena;
+    /// let arena = EpochArena::new(&Memory::builder().build()?);
+    /// assert_eq!(arena.stats().waste(), 0); // nothing taken yet
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub const fn waste(&self) -> usize {
+        self.capacity - self.payload
+    }
+}
+
+impl fmt::Display for ArenaStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "epoch {}: {} allocations, {} of payload in {} chunks of {} blocks, {} in all",
+            self.epoch,
+            self.allocations,
+            Bytes(self.payload),
+            self.chunks,
+            self.blocks,
+            Bytes(self.capacity)
+        )
+    }
+}

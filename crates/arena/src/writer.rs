@@ -1,0 +1,153 @@
+//! `Writer`: one thread's place in one pool, and the whole of a put's hot path.
+
+use std::cell::Cell;
+use std::ptr::NonNull;
+
+use epoch_arena_block::Alignment;
+
+use crate::chunk::Chunk;
+use crate::chunks::{Chunks, total};
+use crate::class::Class;
+use crate::error::AllocError;
+use crate::pack::{self, EMPTY};
+
+/// The chunk that one thread fills in one pool. `!Sync`: the chunk is this thread's alone.
+///
+/// It remembers the chunk by address and looks at it only when the pool's current owner word, as
+/// loaded under the caller's protection, is the one it was taken for: a stale chunk is dropped
+/// without a touch.
+#[derive(Debug)]
+pub struct Writer {
+    /// Whose chunk it is: an owner word, or [`EMPTY`].
+    /// Invariant: if it is an owner word, `chunk` was taken for that owner's arena by this
+    /// writer, which alone claims from it.
+    owner: Cell<u64>,
+    chunk: Cell<Chunk>,
+    /// Bytes of the chunks taken for this owner: the larger, the larger the next.
+    taken: Cell<usize>,
+}
+
+impl Writer {
+    /// A writer without a chunk.
+    pub const fn new() -> Self {
+        Self {
+            owner: Cell::new(EMPTY),
+            chunk: Cell::new(Chunk::dangling()),
+            taken: Cell::new(0),
+        }
+    }
+
+    /// Claims `len` bytes for `owner`, packed; `None` if there is no chunk of that owner or it is
+    /// full: then [`refill`](Self::refill).
+    ///
+    /// # Safety
+    ///
+    /// 1. `owner` is an owner word of the one pool that this writer serves.
+    /// 2. That owner's arena is not reclaimed before this returns.
+    #[inline(always)]
+    pub unsafe fn bump(&self, owner: u64, len: usize) -> Option<NonNull<u8>> {
+        if self.owner.get() != owner {
+            return None;
+        }
+        // SAFETY: by the invariant of `owner` the chunk was taken for this owner's arena; it is
+        // that arena's, and exists, until the arena is reclaimed (2.).
+        let chunk = unsafe { self.chunk.get().live() };
+        // SAFETY: by the same invariant no other thread claims from it.
+        unsafe { chunk.bump(len) }
+    }
+
+    /// As [`bump`](Self::bump), at an aligned address.
+    ///
+    /// # Safety
+    ///
+    /// As for `bump`.
+    #[inline]
+    pub unsafe fn bump_aligned(
+        &self,
+        owner: u64,
+        len: usize,
+        align: Alignment,
+    ) -> Option<NonNull<u8>> {
+        if self.owner.get() != owner {
+            return None;
+        }
+        // SAFETY: as in `bump`.
+        let chunk = unsafe { self.chunk.get().live() };
+        // SAFETY: as in `bump`.
+        unsafe { chunk.bump_aligned(len, align) }
+    }
+
+    /// The chunk in use for `owner`, if there is one; for [`end_batch`].
+    pub fn chunk(&self, owner: u64) -> Option<Chunk> {
+        (self.owner.get() == owner).then(|| self.chunk.get())
+    }
+
+    /// Claims `len` bytes for `owner` from a new chunk. The thread's chunk is left for it, unless
+    /// the request is large against it: then it gets a chunk of its own. Returns the bytes and
+    /// the chunk they are in.
+    ///
+    /// # Errors
+    ///
+    /// [`AllocError`]; nothing is changed.
+    ///
+    /// # Safety
+    ///
+    /// 1. and 2. as for `bump`.
+    /// 3. `chunks` are that pool's, and the owner's slot is the index of its arena.
+    #[cold]
+    #[inline(never)]
+    pub unsafe fn refill(
+        &self,
+        owner: u64,
+        len: usize,
+        align: Alignment,
+        chunks: &Chunks,
+        reclaim: impl FnOnce(),
+    ) -> Result<(NonNull<u8>, Chunk), AllocError> {
+        if len > pack::MAX_LEN {
+            return Err(AllocError::TooLong);
+        }
+        let taken = if self.owner.get() == owner {
+            self.taken.get()
+        } else {
+            0
+        };
+        let total = total(len, align.get()).ok_or(AllocError::TooLong)?;
+        let request = Class::request(total, taken, chunks.memory().block_size());
+        let arena = pack::owner_slot(owner);
+        let chunk = chunks.take(arena, total, request, reclaim)?;
+        // SAFETY: just taken for this owner's arena, so it exists until that is reclaimed (2.).
+        let live = unsafe { chunk.live() };
+        // SAFETY: just taken, so no other thread knows it.
+        let first = unsafe { live.bump_aligned(len, align) };
+        let first = first.ok_or(AllocError::TooLong)?;
+        if !request.own {
+            self.owner.set(owner);
+            self.chunk.set(chunk);
+            self.taken.set(taken + live.size());
+        }
+        Ok((first, chunk))
+    }
+}
+
+impl Default for Writer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Ends a batch in `chunk`: see the clauses.
+///
+/// # Safety
+///
+/// 1. `chunk` is of an arena that is not reclaimed before this returns.
+/// 2. The calling thread is the only one that claims from it.
+/// 3. It claimed `from .. to` there by one `bump`, `refill` or the like, uses these bytes no more
+///    and has made no handle for them; `pushed` handles were made for what it claimed before
+///    `from` in the same step.
+pub unsafe fn end_batch(chunk: Chunk, from: NonNull<u8>, to: NonNull<u8>, pushed: u32) {
+    // SAFETY: 1.
+    let live = unsafe { chunk.live() };
+    // SAFETY: 2. and 3.
+    unsafe { live.end_batch(from, to, pushed) }
+}
