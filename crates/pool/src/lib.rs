@@ -1,1 +1,55 @@
-//! TODO
+//! Epochs of arenas: bump-speed writes from every thread, handles that cannot dangle, and
+//! reclamation of a whole epoch at once, decided by crossbeam-epoch guards.
+//!
+//! ```
+//! use epoch_arena_pool::ArenaPool;
+//!
+//! let pool = ArenaPool::builder().build()?; // two epochs retained
+//! let handle = pool.pin().alloc_copy(b"user:12345:profile")?;
+//! assert_eq!(pool.pin().get(handle), Some(&b"user:12345:profile"[..]));
+//!
+//! pool.advance()?;
+//! pool.advance()?; // the handle's epoch is retired; nobody is pinned, so it is reclaimed too
+//! assert!(pool.pin().get(handle).is_none());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Two things are called epoch. *Ours* is a generation of keys: [`Epoch`], opened by
+//! [`ArenaPool::advance`]. *crossbeam-epoch's* is a grace period that decides when nobody can
+//! look any more; it is never seen here.
+//!
+//! The whole public interface is safe, but for [`UninitBytes::assume_init`]. Why it is sound is
+//! written in `docs/reclamation.md` of the repository.
+
+mod batch;
+mod builder;
+mod core;
+mod error;
+mod guard;
+mod lease;
+mod local;
+#[cfg(all(test, epoch_arena_loom))]
+mod models;
+mod pool;
+mod record;
+mod slots;
+mod stats;
+mod status;
+mod sync;
+mod uninit;
+mod view;
+
+pub use batch::Batch;
+pub use builder::PoolBuilder;
+pub use crossbeam_epoch;
+pub use epoch_arena_block::{Alignment, Memory};
+pub use epoch_arena_core::{AllocError, ArenaHandle, ArenaStats, Epoch, Resolve, Store};
+pub use error::{AdvanceError, BatchFull, BuildError, ForeignGuard, PromoteError};
+pub use guard::ArenaGuard;
+pub use lease::{Lease, Snapshot};
+pub use local::LocalArena;
+pub use pool::ArenaPool;
+pub use record::{PinKind, Pinned};
+pub use stats::{Held, Maintained, PoolStats};
+pub use uninit::UninitBytes;
+pub use view::View;

@@ -1,0 +1,143 @@
+//! `Batch`: room for many small values, claimed at once.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+use epoch_arena_core::raw::{Chunk, copy, end_batch};
+use epoch_arena_core::{ArenaHandle, Epoch};
+
+use crate::core;
+use crate::error::BatchFull;
+use crate::view::{View, copy_all, total_len};
+
+/// Room for many values in one epoch; from [`View::batch`].
+///
+/// ```
+/// # use epoch_arena_pool::ArenaPool;
+/// let pool = ArenaPool::builder().build()?;
+/// let guard = pool.pin();
+/// let keys = ["user:1", "user:2", "user:3"];
+/// let mut batch = guard.batch(keys.iter().map(|key| key.len()).sum())?;
+/// for key in keys {
+///     let handle = batch.push(key.as_bytes())?;
+///     assert_eq!(guard.get(handle), Some(key.as_bytes()));
+///     assert_eq!(handle.epoch(), batch.epoch()); // one epoch, whatever happens meanwhile
+/// }
+/// assert_eq!(batch.remaining(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Batch<'a> {
+    /// Invariant: `next .. end` was claimed from `chunk` for this batch and holds no value yet.
+    next: NonNull<u8>,
+    end: NonNull<u8>,
+    chunk: Chunk,
+    owner: u64,
+    pushed: u32,
+    /// Borrowed: the guard stays, and the batch on its thread.
+    view: PhantomData<&'a View<'a>>,
+}
+
+impl<'a> Batch<'a> {
+    /// # Safety
+    ///
+    /// For `'a`: `first .. first + len` was claimed from `chunk` in one step and is the caller's
+    /// alone; the chunk is of the owner's arena, which is not reclaimed; and only this thread
+    /// claims from it.
+    pub(crate) unsafe fn new(first: NonNull<u8>, len: usize, chunk: Chunk, owner: u64) -> Self {
+        Self {
+            next: first,
+            // SAFETY: one past the claimed bytes.
+            end: unsafe { first.add(len) },
+            chunk,
+            owner,
+            pushed: 0,
+            view: PhantomData,
+        }
+    }
+
+    /// Copies `bytes` into the batch.
+    ///
+    /// # Errors
+    ///
+    /// [`BatchFull`] if they do not fit; nothing is changed.
+    #[inline]
+    pub fn push(&mut self, bytes: &[u8]) -> Result<ArenaHandle, BatchFull> {
+        let first = self.claim(bytes.len())?;
+        // SAFETY: `claim` gave these bytes for this call alone.
+        unsafe { copy(bytes, first) };
+        // SAFETY: 1. in a chunk of the owner's arena, initialised; 2. known to nobody else and
+        // behind `next` from now on; 3. a batch is no longer than an allocation may be.
+        Ok(unsafe { ArenaHandle::new(first, bytes.len(), self.owner) })
+    }
+
+    /// Copies the parts, one behind the other, into the batch as one value.
+    ///
+    /// # Errors
+    ///
+    /// [`BatchFull`] if they do not fit; nothing is changed.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// # let guard = pool.pin();
+    /// let mut batch = guard.batch(64)?;
+    /// let handle = batch.push_concat([b"user:", b"42"])?;
+    /// assert_eq!(guard.get(handle), Some(&b"user:42"[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn push_concat<const N: usize>(
+        &mut self,
+        parts: [&[u8]; N],
+    ) -> Result<ArenaHandle, BatchFull> {
+        let len = total_len(&parts).unwrap_or(usize::MAX);
+        let first = self.claim(len)?;
+        // SAFETY: `claim` gave the sum of the lengths for this call alone.
+        unsafe { copy_all(&parts, first) };
+        // SAFETY: as in `push`.
+        Ok(unsafe { ArenaHandle::new(first, len, self.owner) })
+    }
+
+    #[inline]
+    fn claim(&mut self, len: usize) -> Result<NonNull<u8>, BatchFull> {
+        let remaining = self.remaining();
+        if len > remaining {
+            return Err(BatchFull { remaining });
+        }
+        let first = self.next;
+        // SAFETY: inside what is left.
+        self.next = unsafe { first.add(len) };
+        self.pushed = self.pushed.wrapping_add(1);
+        Ok(first)
+    }
+
+    /// Bytes that are left.
+    #[inline]
+    pub fn remaining(&self) -> usize {
+        self.end.addr().get() - self.next.addr().get()
+    }
+
+    /// The epoch of all its values.
+    pub fn epoch(&self) -> Epoch {
+        core::epoch(self.owner)
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        // SAFETY: 1. and 2. by the contract of `new`, for the borrow that ends here; 3. by the
+        // invariant of `next`, and each push made one handle.
+        unsafe { end_batch(self.chunk, self.next, self.end, self.pushed) }
+    }
+}
+
+impl fmt::Debug for Batch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch")
+            .field("epoch", &self.epoch())
+            .field("pushed", &self.pushed)
+            .field("remaining", &self.remaining())
+            .finish()
+    }
+}

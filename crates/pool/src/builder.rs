@@ -1,0 +1,158 @@
+//! `PoolBuilder`.
+
+use std::num::NonZeroU32;
+
+use crossbeam_epoch::Collector;
+use epoch_arena_block::{Alignment, Memory};
+use epoch_arena_core::raw::{EPOCHS, EpochCounter};
+use epoch_arena_core::{MAX_LEN, pack};
+
+use crate::core::{Core, Settings};
+use crate::error::BuildError;
+use crate::pool::ArenaPool;
+
+/// The most epochs that one pool can have at a time, retained and retired together.
+pub(crate) const MAX_EPOCHS: u32 = pack::MAX_SLOTS as u32;
+
+/// Slots beyond the retained epochs, unless the builder is told otherwise.
+const SPARE_EPOCHS: u32 = 60;
+
+/// Settings of an [`ArenaPool`]; see [`ArenaPool::builder`].
+///
+/// ```
+/// use epoch_arena_block::{Alignment, Memory};
+/// use epoch_arena_pool::ArenaPool;
+/// use std::num::NonZeroU32;
+///
+/// let pool = ArenaPool::builder()
+///     .retained_epochs(NonZeroU32::new(4).unwrap()) // the current one and three before it
+///     .memory(Memory::builder().budget(1 << 30).build()?)
+///     .max_key_len(1024)
+///     .key_alignment(Alignment::new(16)?)
+///     .build()?;
+/// # drop(pool);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct PoolBuilder {
+    memory: Option<Memory>,
+    collector: Option<Collector>,
+    retained_epochs: NonZeroU32,
+    max_epochs: Option<NonZeroU32>,
+    max_key_len: usize,
+    key_alignment: Alignment,
+    counter: &'static EpochCounter,
+}
+
+impl PoolBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            memory: None,
+            collector: None,
+            retained_epochs: NonZeroU32::MIN.saturating_add(1),
+            max_epochs: None,
+            max_key_len: 256,
+            key_alignment: Alignment::BYTE,
+            counter: &EPOCHS,
+        }
+    }
+
+    /// Where blocks come from; pools that are given clones of one [`Memory`] share its budget and
+    /// its free blocks. Default: a memory of its own, without a budget.
+    #[must_use]
+    pub fn memory(mut self, memory: Memory) -> Self {
+        self.memory = Some(memory);
+        self
+    }
+
+    /// Whose guards protect this pool. Default: a collector of its own, so that nobody else's
+    /// guards hold this pool's memory back. Give
+    /// [`crossbeam_epoch::default_collector`]`().clone()` where one guard is to protect a
+    /// `crossbeam_skiplist::SkipMap` and this pool; see [`ArenaPool::view`].
+    #[must_use]
+    pub fn collector(mut self, collector: Collector) -> Self {
+        self.collector = Some(collector);
+        self
+    }
+
+    /// How many epochs are live at a time, the current one included; with `advance` the oldest
+    /// is retired. Default: 2.
+    #[must_use]
+    pub fn retained_epochs(mut self, epochs: NonZeroU32) -> Self {
+        self.retained_epochs = epochs;
+        self
+    }
+
+    /// The most epochs at a time, retained ones and those that are retired but still held by a
+    /// guard or a lease; rounded up to a power of two. More than that, and `advance` fails until
+    /// one is released. At most 65,536, and more than the retained ones. Eight bytes each, and
+    /// about 250 for its lists. Default: 60 more than are retained.
+    #[must_use]
+    pub fn max_epochs(mut self, epochs: NonZeroU32) -> Self {
+        self.max_epochs = Some(epochs);
+        self
+    }
+
+    /// The most bytes an `ArenaKey` may have. Allocations that are not keys are not limited by it.
+    /// Default: 256.
+    #[must_use]
+    pub fn max_key_len(mut self, bytes: usize) -> Self {
+        self.max_key_len = bytes;
+        self
+    }
+
+    /// The alignment of an `ArenaKey`'s bytes: packed by default; 16 bytes for SIMD comparisons,
+    /// at the price of the padding.
+    #[must_use]
+    pub fn key_alignment(mut self, align: Alignment) -> Self {
+        self.key_alignment = align;
+        self
+    }
+
+    /// Draws epochs from a counter of its own: to test what happens near its end.
+    ///
+    /// # Safety
+    ///
+    /// No handle, epoch, lease or snapshot of a pool of one counter is ever given to a pool of
+    /// another: their numbers may be equal.
+    #[doc(hidden)]
+    #[must_use]
+    pub unsafe fn counter(mut self, counter: &'static EpochCounter) -> Self {
+        self.counter = counter;
+        self
+    }
+
+    /// Checks the settings and makes the pool, in its first epoch. No block is taken yet.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`], naming the setting.
+    pub fn build(self) -> Result<ArenaPool, BuildError> {
+        let retained = self.retained_epochs.get();
+        let spare = retained.saturating_add(SPARE_EPOCHS.max(retained));
+        let slots = match self.max_epochs {
+            Some(epochs) => epochs.get(),
+            None => spare.min(MAX_EPOCHS),
+        };
+        if slots > MAX_EPOCHS || retained >= slots {
+            return Err(BuildError::Epochs);
+        }
+        if self.max_key_len > MAX_LEN {
+            return Err(BuildError::KeyLength);
+        }
+        let memory = match self.memory {
+            Some(memory) => memory,
+            None => Memory::builder().build().map_err(BuildError::Memory)?,
+        };
+        let settings = Settings {
+            retained_epochs: retained as usize,
+            max_key_len: self.max_key_len,
+            key_alignment: self.key_alignment,
+        };
+        let collector = self.collector.unwrap_or_default();
+        let slots = slots.next_power_of_two() as usize;
+        Core::new(settings, slots, &memory, collector, self.counter)
+            .map(ArenaPool::from_core)
+            .ok_or(BuildError::EpochsExhausted)
+    }
+}

@@ -1,0 +1,231 @@
+//! The pool's core: slots, arenas, and the list of who lives where, under one lock.
+//!
+//! Nothing here calls crossbeam-epoch: what must be deferred is returned to the caller, who does
+//! so without the lock. (A pin or a flush runs *foreign* closures, which may call back.)
+
+use std::collections::VecDeque;
+
+use crossbeam_epoch::Collector;
+use crossbeam_utils::CachePadded;
+use epoch_arena_block::{Alignment, Memory};
+use epoch_arena_core::raw::{Chunks, EpochCounter};
+use epoch_arena_core::{Epoch, pack};
+
+use crate::error::AdvanceError;
+use crate::record::Record;
+use crate::slots::Slots;
+use crate::status::Status;
+use crate::sync::{Arc, Mutex, MutexGuard, Ordering, StaticAtomicU64, lock};
+
+pub(crate) struct Core {
+    /// Never reused, so that a thread's cached state of a dead pool matches no other.
+    pub id: u64,
+    pub slots: Slots,
+    /// Arena `i` is slot `i`'s.
+    pub chunks: Chunks,
+    pub collector: Collector,
+    pub settings: Settings,
+    /// Per slot. Shared with the deferred closures, which may outlive the pool.
+    pub statuses: Arc<[Status]>,
+    counter: &'static EpochCounter,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub retained_epochs: usize,
+    pub max_key_len: usize,
+    pub key_alignment: Alignment,
+}
+
+/// Invariant: every slot is in exactly one of `live`, `retired`, `vacant`; the stamps of the
+/// live are set, and no others. All three have room for all slots, so nothing here allocates.
+pub(crate) struct State {
+    /// Owner words, oldest first; the last is the current one, which is never retired.
+    pub live: VecDeque<u64>,
+    /// Owner words whose arena is not reclaimed yet.
+    pub retired: Vec<u64>,
+    vacant: Vec<u16>,
+    /// One per thread that has used the pool.
+    pub records: Vec<Arc<CachePadded<Record>>>,
+}
+
+/// What `publish` did.
+pub(crate) struct Published {
+    pub now: u64,
+    /// The owner word that was current before: to be sealed once its writers are gone.
+    pub before: u64,
+    /// The owner word that fell out of the window, if any: the pool's hold is to be dropped.
+    pub retired: Option<u64>,
+}
+
+impl Core {
+    /// A core in its first epoch, or `None` if there are no numbers left.
+    pub fn new(
+        settings: Settings,
+        slots: usize,
+        memory: &Memory,
+        collector: Collector,
+        counter: &'static EpochCounter,
+    ) -> Option<Self> {
+        static POOLS: StaticAtomicU64 = StaticAtomicU64::new(0);
+        let core = Self {
+            // Relaxed: only uniqueness is needed.
+            id: POOLS.fetch_add(1, Ordering::Relaxed),
+            slots: Slots::new(slots),
+            chunks: Chunks::new(memory, slots),
+            collector,
+            settings,
+            statuses: (0..slots).map(|_| Status::default()).collect(),
+            counter,
+            state: Mutex::new(State {
+                live: VecDeque::with_capacity(slots),
+                retired: Vec::with_capacity(slots),
+                // From the end, so that slot 0 comes first.
+                vacant: (0..slots).rev().map(|slot| slot as u16).collect(),
+                records: Vec::new(),
+            }),
+        };
+        core.open(&mut core.state()).ok()?;
+        Some(core)
+    }
+
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// Makes a new epoch current in a vacant slot. Its arena is empty: it was reclaimed, and
+    /// takes its first chunk with the first put.
+    fn open(&self, state: &mut State) -> Result<u64, AdvanceError> {
+        let Some(&slot) = state.vacant.last() else {
+            return Err(self.too_many(state));
+        };
+        let Some(epoch) = self.counter.draw() else {
+            return Err(AdvanceError::EpochsExhausted);
+        };
+        state.vacant.pop();
+        let owner = pack::owner(epoch, slot);
+        self.status(owner).arm();
+        self.slots.publish(owner);
+        state.live.push_back(owner);
+        Ok(owner)
+    }
+
+    /// Opens the next epoch, if the current one is still `expected`, and retires the one that
+    /// falls out of the window. On failure nothing is changed.
+    pub fn publish(&self, expected: Option<Epoch>) -> Result<Published, AdvanceError> {
+        let mut state = self.state();
+        let before = self.slots.current();
+        let current = epoch(before);
+        if expected.is_some_and(|expected| expected != current) {
+            return Err(AdvanceError::Moved(current));
+        }
+        let now = self.open(&mut state)?;
+        let over = state.live.len() > self.settings.retained_epochs;
+        Ok(Published {
+            now,
+            before,
+            retired: if over {
+                self.retire_oldest(&mut state)
+            } else {
+                None
+            },
+        })
+    }
+
+    /// Retires the oldest live epoch if it is before `before`; the current one never is.
+    pub fn retire_one_before(&self, before: Epoch) -> Option<u64> {
+        let mut state = self.state();
+        let oldest = *state.live.front()?;
+        (epoch(oldest) < before)
+            .then(|| self.retire_oldest(&mut state))
+            .flatten()
+    }
+
+    /// Clears the oldest stamp. The caller must have the drop of its hold deferred.
+    fn retire_oldest(&self, state: &mut State) -> Option<u64> {
+        if state.live.len() < 2 {
+            return None;
+        }
+        let owner = state.live.pop_front()?;
+        self.slots.clear(owner);
+        state.retired.push(owner);
+        Some(owner)
+    }
+
+    /// Reclaims every retired epoch that nobody holds; returns how many. Calls nothing foreign,
+    /// takes constant time per epoch, and so may run in the slow path of a put.
+    pub fn reclaim_ready(&self) -> usize {
+        let mut state = self.state();
+        let State {
+            retired, vacant, ..
+        } = &mut *state;
+        let before = retired.len();
+        retired.retain(|&owner| {
+            if !self.status(owner).is_reclaimable() {
+                return true;
+            }
+            let slot = pack::owner_slot(owner);
+            // SAFETY: the epoch is retired and nobody holds it: the pool's hold was dropped by
+            // the closure that was deferred after its stamp was cleared and `current` moved on,
+            // so no guard that found either is left; and every lease is gone. That is final,
+            // as leases are added to live or leased epochs only.
+            unsafe { self.chunks.reclaim(slot) };
+            vacant.push(slot as u16);
+            false
+        });
+        before - retired.len()
+    }
+
+    pub fn status(&self, owner: u64) -> &Status {
+        status(&self.statuses, owner)
+    }
+
+    fn too_many(&self, state: &State) -> AdvanceError {
+        let by_pool = |owner: &&u64| self.status(**owner).is_held_by_pool();
+        let guards = state.retired.iter().filter(by_pool).count();
+        // At most 65,535 are retired, as one of the slots is the current epoch's.
+        AdvanceError::TooManyEpochs {
+            held_by_guards: guards as u16,
+            held_by_leases: (state.retired.len() - guards) as u16,
+        }
+    }
+}
+
+impl State {
+    /// The owner word of `wanted`, if it is live.
+    pub fn find_live(&self, wanted: Epoch) -> Option<u64> {
+        let index = self
+            .live
+            .binary_search_by_key(&wanted, |owner| epoch(*owner));
+        index.ok().map(|index| self.live[index])
+    }
+
+    /// The owner word of `wanted`, if its arena is not reclaimed.
+    pub fn find(&self, wanted: Epoch) -> Option<u64> {
+        let retired = || self.retired.iter().copied().find(|o| epoch(*o) == wanted);
+        self.find_live(wanted).or_else(retired)
+    }
+}
+
+/// The epoch of an owner word.
+pub(crate) fn epoch(owner: u64) -> Epoch {
+    // SAFETY: owner words are made in `open`, of numbers that were drawn.
+    unsafe { Epoch::from_number(pack::epoch(owner)) }
+}
+
+/// The status of an owner word's slot.
+pub(crate) fn status(statuses: &[Status], owner: u64) -> &Status {
+    &statuses[pack::owner_slot(owner)]
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ArenaPool")
+            .field("id", &self.id)
+            .field("current", &epoch(self.slots.current()))
+            .field("settings", &self.settings)
+            .field("chunks", &self.chunks)
+            .finish_non_exhaustive()
+    }
+}

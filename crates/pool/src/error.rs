@@ -1,0 +1,192 @@
+//! The errors of a pool: typed, `Copy`, eight bytes at most.
+
+use std::fmt;
+
+use epoch_arena_block::MemoryConfigError;
+use epoch_arena_core::{AllocError, Epoch, MAX_LEN};
+
+use crate::builder::MAX_EPOCHS;
+
+/// [`PoolBuilder::build`](crate::PoolBuilder::build) was given settings that cannot work; each
+/// names the setting.
+///
+/// ```
+/// use epoch_arena_pool::{ArenaPool, BuildError};
+/// let refused = ArenaPool::builder().max_key_len(16 << 20).build().unwrap_err();
+/// assert_eq!(refused, BuildError::KeyLength);
+/// assert!(refused.to_string().contains("max_key_len"));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// More epochs than there can be slots, or fewer in all than are retained and one more.
+    Epochs,
+    /// A key length beyond what a handle can describe.
+    KeyLength,
+    /// The default memory could not be set up.
+    Memory(MemoryConfigError),
+    /// The process has used up all 2^40 epoch numbers.
+    EpochsExhausted,
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Epochs => write!(
+                f,
+                "retained_epochs must be less than max_epochs, and max_epochs at most {MAX_EPOCHS}"
+            ),
+            Self::KeyLength => write!(f, "max_key_len must be at most {MAX_LEN} bytes"),
+            Self::Memory(cause) => cause.fmt(f),
+            Self::EpochsExhausted => f.write_str(EXHAUSTED),
+        }
+    }
+}
+
+impl std::error::Error for BuildError {}
+
+const EXHAUSTED: &str =
+    "the process has used up all 2^40 epoch numbers, which never repeat; restart it";
+
+/// The pool stays in the epoch it was in; nothing was changed.
+///
+/// ```
+/// use epoch_arena_pool::{AdvanceError, ArenaPool};
+/// let pool = ArenaPool::builder().build()?;
+/// let seen_full = pool.current_epoch();
+/// let now = pool.advance_from(seen_full)?; // the first of several writers advances
+/// let later = pool.advance_from(seen_full); // the others find that it has been done
+/// assert_eq!(later, Err(AdvanceError::Moved(now)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AdvanceError {
+    /// Every slot is taken by an epoch that is retained, or retired and still held.
+    TooManyEpochs {
+        /// Retired epochs that a guard may still see.
+        held_by_guards: u16,
+        /// Retired epochs that only leases and snapshots hold.
+        held_by_leases: u16,
+    },
+    /// The current epoch is not the one that was named, but this.
+    Moved(Epoch),
+    /// The process has used up all 2^40 epoch numbers.
+    EpochsExhausted,
+}
+
+impl fmt::Display for AdvanceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooManyEpochs {
+                held_by_guards,
+                held_by_leases,
+            } => write!(
+                f,
+                "no slot for another epoch: {held_by_guards} retired epochs are held by guards and \
+                 {held_by_leases} by leases; drop them, or raise PoolBuilder::max_epochs \
+                 (ArenaPool::maintain says who is pinned)"
+            ),
+            Self::Moved(now) => write!(f, "the pool has moved on to epoch {now} already"),
+            Self::EpochsExhausted => f.write_str(EXHAUSTED),
+        }
+    }
+}
+
+impl std::error::Error for AdvanceError {}
+
+/// A guard that does not protect this pool: of another collector, or the unprotected one.
+///
+/// ```
+/// use epoch_arena_pool::{ArenaPool, ForeignGuard};
+/// let pool = ArenaPool::builder().build()?; // with a collector of its own
+/// let guard = crossbeam_epoch::pin(); // of the default collector
+/// assert_eq!(pool.view(&guard).err(), Some(ForeignGuard));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForeignGuard;
+
+impl fmt::Display for ForeignGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "the guard is not of the pool's collector; give the guard's collector to \
+             PoolBuilder::collector, or use ArenaPool::pin",
+        )
+    }
+}
+
+impl std::error::Error for ForeignGuard {}
+
+/// A value could not be copied into the current epoch; nothing was changed.
+///
+/// ```
+/// use epoch_arena_pool::{ArenaPool, PromoteError};
+/// let (pool, other) = (ArenaPool::builder().build()?, ArenaPool::builder().build()?);
+/// let handle = other.pin().alloc_copy(b"key")?;
+/// assert_eq!(pool.pin().promote(handle), Err(PromoteError::Stale));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PromoteError {
+    /// The handle's epoch is not live, or it is of another pool.
+    Stale,
+    /// The copy could not be allocated.
+    Alloc(AllocError),
+}
+
+impl fmt::Display for PromoteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stale => f.write_str(
+                "the epoch is no longer live here; promote before it is retired, or hold a lease",
+            ),
+            Self::Alloc(cause) => cause.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for PromoteError {}
+
+impl From<AllocError> for PromoteError {
+    fn from(cause: AllocError) -> Self {
+        Self::Alloc(cause)
+    }
+}
+
+/// A batch has no room for a value; nothing was changed.
+///
+/// ```
+/// use epoch_arena_pool::ArenaPool;
+/// let pool = ArenaPool::builder().build()?;
+/// let guard = pool.pin();
+/// let mut batch = guard.batch(8)?;
+/// assert_eq!(batch.push(b"nine bytes").unwrap_err().remaining, 8);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchFull {
+    /// Bytes that are left in the batch.
+    pub remaining: usize,
+}
+
+impl fmt::Display for BatchFull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the batch has {} bytes left; start another, or reserve more",
+            self.remaining
+        )
+    }
+}
+
+impl std::error::Error for BatchFull {}
+
+const _: () = {
+    assert!(size_of::<BuildError>() <= 8);
+    assert!(size_of::<AdvanceError>() <= 8);
+    assert!(size_of::<ForeignGuard>() <= 8);
+    assert!(size_of::<PromoteError>() <= 8);
+    assert!(size_of::<BatchFull>() <= 8);
+};

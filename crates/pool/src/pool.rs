@@ -1,0 +1,398 @@
+//! `ArenaPool`: epochs come and go; crossbeam-epoch decides when their memory does.
+
+use std::fmt;
+
+use crossbeam_epoch::Guard;
+use epoch_arena_block::Memory;
+use epoch_arena_core::{ArenaStats, Epoch};
+
+use crate::builder::PoolBuilder;
+use crate::core::{self, Core};
+use crate::error::{AdvanceError, ForeignGuard};
+use crate::guard::ArenaGuard;
+use crate::lease::{Lease, Snapshot};
+use crate::local::{self, Local, LocalArena};
+use crate::stats::{Maintained, PoolStats};
+use crate::sync::{Arc, Ordering, fence};
+use crate::view::View;
+
+/// Epochs of arenas: any thread writes into the current epoch and reads all live ones; `advance`
+/// opens the next and retires the oldest; its memory is reclaimed, all at once, when no guard is
+/// left that could see it.
+///
+/// Cloning is cheap and gives the same pool.
+///
+/// ```
+/// use epoch_arena_pool::ArenaPool;
+/// use std::num::NonZeroU32;
+///
+/// let pool = ArenaPool::builder().retained_epochs(NonZeroU32::new(4).unwrap()).build()?;
+/// let guard = pool.pin();
+/// let handle = guard.alloc_copy(b"user:12345:profile")?;
+/// assert_eq!(guard.get(handle), Some(&b"user:12345:profile"[..]));
+/// drop(guard);
+///
+/// for _ in 0..4 {
+///     pool.advance()?;
+/// }
+/// assert!(pool.pin().get(handle).is_none()); // expired: `None`, never dangling
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct ArenaPool {
+    core: Arc<Core>,
+}
+
+impl ArenaPool {
+    /// A builder with the defaults: two retained epochs, keys of at most 256 bytes, packed, a
+    /// memory and a collector of its own.
+    pub fn builder() -> PoolBuilder {
+        PoolBuilder::new()
+    }
+
+    pub(crate) fn from_core(core: Core) -> Self {
+        Self {
+            core: Arc::new(core),
+        }
+    }
+
+    /// Pins this thread. A few nanoseconds; the first time on a thread about a microsecond, to
+    /// register it. Pin per batch of operations, not per key.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let guard = pool.pin();
+    /// let handle = guard.alloc_copy(b"key")?;
+    /// assert_eq!(guard.get(handle), Some(&b"key"[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn pin(&self) -> ArenaGuard<'_> {
+        ArenaGuard::new(&self.core, local::local(&self.core))
+    }
+
+    /// This thread's state in the pool, to keep at hand.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let local = pool.local();
+    /// assert_eq!(local.pin().epoch(), pool.current_epoch());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn local(&self) -> LocalArena {
+        LocalArena::new(self.core.clone())
+    }
+
+    /// Reads and writes under a guard that is pinned already: one guard for a
+    /// `crossbeam_skiplist::SkipMap` and for this pool. The pool must have been given the guard's
+    /// collector.
+    ///
+    /// # Errors
+    ///
+    /// [`ForeignGuard`] if the guard is of another collector, or the unprotected one.
+    ///
+    /// ```
+    /// use epoch_arena_pool::ArenaPool;
+    /// let pool = ArenaPool::builder()
+    ///     .collector(crossbeam_epoch::default_collector().clone())
+    ///     .build()?;
+    /// let guard = crossbeam_epoch::pin();
+    /// let view = pool.view(&guard)?;
+    /// let handle = view.alloc_copy(b"key")?;
+    /// assert_eq!(view.get(handle), Some(&b"key"[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn view<'a>(&'a self, guard: &'a Guard) -> Result<View<'a>, ForeignGuard> {
+        if guard.collector() != Some(&self.core.collector) {
+            return Err(ForeignGuard);
+        }
+        // SeqCst: stands for the fence of a pin. The user may have called `Guard::repin`, which
+        // in crossbeam-epoch 0.9.21 moves the guard to the present without one; then a load below
+        // could give a stamp that was cleared before. Partner: the fence with which crossbeam
+        // seals the bag of a deferred drop.
+        fence(Ordering::SeqCst);
+        Ok(View::foreign(&self.core, local::local(&self.core)))
+    }
+
+    /// The current epoch; it may move on at any moment.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let before = pool.current_epoch();
+    /// assert!(pool.advance()? > before);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn current_epoch(&self) -> Epoch {
+        core::epoch(self.core.slots.current())
+    }
+
+    /// Whether handles of `epoch` resolve at this moment. Takes the pool's lock; logarithmic in
+    /// the live epochs.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?; // two epochs retained
+    /// let epoch = pool.current_epoch();
+    /// pool.advance()?;
+    /// assert!(pool.is_live(epoch));
+    /// pool.advance()?;
+    /// assert!(!pool.is_live(epoch));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn is_live(&self, epoch: Epoch) -> bool {
+        self.core.state().find_live(epoch).is_some()
+    }
+
+    /// Whether no writer is left in `epoch`, so that its figures are final: true some time after
+    /// `advance` has left it, when every guard that was pinned then is gone, and ever after.
+    /// `false` for the current epoch and any later one. Takes the pool's lock.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let epoch = pool.current_epoch();
+    /// let writer = pool.pin();
+    /// pool.advance()?;
+    /// assert!(!pool.is_sealed(epoch)); // `writer` may still write to it
+    /// drop(writer);
+    /// pool.maintain();
+    /// assert!(pool.is_sealed(epoch));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn is_sealed(&self, epoch: Epoch) -> bool {
+        let state = self.core.state();
+        match state.find(epoch) {
+            Some(owner) => self.core.status(owner).is_sealed(epoch.number()),
+            None => epoch < self.current_epoch(),
+        }
+    }
+
+    /// Opens the next epoch and makes it current; the oldest retained one is retired if there
+    /// are more than the builder was told. The new epoch's arena is ready before any thread can
+    /// see its number. Constant time, whatever the number of keys.
+    ///
+    /// # Errors
+    ///
+    /// [`AdvanceError::TooManyEpochs`] while retired epochs that are still held take all slots,
+    /// [`AdvanceError::EpochsExhausted`] after 2^40 epochs; the pool stays as it was.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let epoch = pool.advance()?;
+    /// assert_eq!(epoch, pool.current_epoch());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn advance(&self) -> Result<Epoch, AdvanceError> {
+        self.advance_if(None)
+    }
+
+    /// As [`advance`](Self::advance), if the current epoch still is `from`: of several writers
+    /// that find an epoch full, one advances.
+    ///
+    /// # Errors
+    ///
+    /// [`AdvanceError::Moved`] with the current epoch if it is not `from`; and as for `advance`.
+    pub fn advance_from(&self, from: Epoch) -> Result<Epoch, AdvanceError> {
+        self.advance_if(Some(from))
+    }
+
+    fn advance_if(&self, expected: Option<Epoch>) -> Result<Epoch, AdvanceError> {
+        let core = &*self.core;
+        // What is ready gives its slot back first: it may be the only one.
+        core.reclaim_ready();
+        let local = local::local(core);
+        let guard = ArenaGuard::new(core, local.clone());
+        let published = core.publish(expected)?;
+        self.defer_seal(&guard, published.before);
+        if let Some(retired) = published.retired {
+            self.defer_drop_of_hold(&guard, retired);
+        }
+        self.settle(guard, &local);
+        core.reclaim_ready();
+        Ok(core::epoch(published.now))
+    }
+
+    /// Retires every live epoch before `epoch`, but never the current one; returns how many.
+    /// Their memory is reclaimed when nobody can see them.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # use std::num::NonZeroU32;
+    /// let pool = ArenaPool::builder().retained_epochs(NonZeroU32::new(8).unwrap()).build()?;
+    /// for _ in 0..3 {
+    ///     pool.advance()?;
+    /// }
+    /// assert_eq!(pool.retire_before(pool.current_epoch()), 3);
+    /// assert_eq!(pool.stats().live_epochs, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn retire_before(&self, epoch: Epoch) -> usize {
+        let core = &*self.core;
+        let local = local::local(core);
+        let guard = ArenaGuard::new(core, local.clone());
+        let mut count = 0;
+        while let Some(retired) = core.retire_one_before(epoch) {
+            self.defer_drop_of_hold(&guard, retired);
+            count += 1;
+        }
+        self.settle(guard, &local);
+        core.reclaim_ready();
+        count
+    }
+
+    /// Does what is better done off the put path, from a thread of the user's choice: reclaims
+    /// what no guard can see, returns whole free blocks to the memory (and, above its high-water
+    /// mark, to the system), and reports what is still held and who is pinned. Call it now and
+    /// then; nothing depends on it but memory. Walks the free chunks.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// pool.pin().alloc_copy(b"key")?;
+    /// pool.advance()?;
+    /// pool.advance()?;
+    /// let done = pool.maintain();
+    /// assert_eq!(done.held_by_guards.epochs, 0);
+    /// assert_eq!(pool.stats().reserved, 0); // its only block went back
+    /// println!("{done}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn maintain(&self) -> Maintained {
+        let core = &*self.core;
+        let local = local::local(core);
+        let guard = ArenaGuard::new(core, local.clone());
+        self.settle(guard, &local);
+        let reclaimed = core.reclaim_ready();
+        let returned = core.chunks.trim();
+        Maintained::new(core, reclaimed, returned)
+    }
+
+    /// Holds `epoch` without a pin; `None` if it is not live. Takes the pool's lock.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let lease = pool.lease(pool.current_epoch()).expect("the current epoch is live");
+    /// # drop(lease);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn lease(&self, epoch: Epoch) -> Option<Lease> {
+        let state = self.core.state();
+        let owner = state.find_live(epoch)?;
+        // Under the lock, under which alone epochs are retired: it is live, so the pool holds it.
+        self.core.status(owner).add_lease();
+        drop(state);
+        // SAFETY: added above.
+        Some(unsafe { Lease::new(self.core.clone(), owner) })
+    }
+
+    /// Holds all live epochs without a pin. Takes the pool's lock; linear in the live epochs.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let handle = pool.pin().alloc_copy(b"key")?;
+    /// let snapshot = pool.snapshot();
+    /// assert_eq!(snapshot.get(handle), Some(&b"key"[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn snapshot(&self) -> Snapshot {
+        let state = self.core.state();
+        let owners: Box<[u64]> = state.live.iter().copied().collect();
+        for owner in &owners {
+            // As in `lease`.
+            self.core.status(*owner).add_lease();
+        }
+        drop(state);
+        // SAFETY: added above, for each.
+        unsafe { Snapshot::new(self.core.clone(), owners) }
+    }
+
+    /// Figures of the pool. Takes the pool's lock, walks the chunks of all epochs, and asks the
+    /// system for residency: for reports, not for a hot path.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// pool.pin().alloc_copy(b"key")?;
+    /// let stats = pool.stats();
+    /// assert_eq!((stats.live_epochs, stats.payload, stats.allocations), (1, 3, 1));
+    /// println!("{stats}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn stats(&self) -> PoolStats {
+        PoolStats::new(&self.core)
+    }
+
+    /// Figures of one epoch, or `None` if it is reclaimed or of another pool. Takes the pool's
+    /// lock and walks the epoch's chunks.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// pool.pin().alloc_copy(b"key")?;
+    /// let stats = pool.stats_of(pool.current_epoch()).expect("it is live");
+    /// assert_eq!((stats.payload, stats.chunks), (3, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn stats_of(&self, epoch: Epoch) -> Option<ArenaStats> {
+        let state = self.core.state();
+        let owner = state.find(epoch)?;
+        Some(self.core.arena_stats(owner))
+    }
+
+    /// The memory that the pool's blocks come from.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let beside = ArenaPool::builder().memory(pool.memory().clone()).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn memory(&self) -> &Memory {
+        self.core.chunks.memory()
+    }
+
+    // The closures below run inside anybody's pin. They are news: one atomic operation on memory
+    // that they share, three words, no lock, no user code.
+
+    fn defer_seal(&self, guard: &ArenaGuard<'_>, owner: u64) {
+        let statuses = self.core.statuses.clone();
+        if let Some(guard) = guard.crossbeam() {
+            guard.defer(move || core::status(&statuses, owner).seal(core::epoch(owner).number()));
+        }
+    }
+
+    fn defer_drop_of_hold(&self, guard: &ArenaGuard<'_>, owner: u64) {
+        let statuses = self.core.statuses.clone();
+        if let Some(guard) = guard.crossbeam() {
+            guard.defer(move || core::status(&statuses, owner).drop_pool_hold());
+        }
+    }
+
+    /// Sees that deferred closures run if nobody holds them up: a flush moves them on, and each
+    /// pin after it can pass one of crossbeam's two grace periods, if this thread is not pinned
+    /// otherwise.
+    fn settle(&self, guard: ArenaGuard<'_>, local: &Local) {
+        if let Some(guard) = guard.crossbeam() {
+            guard.flush();
+        }
+        drop(guard);
+        for _ in 0..2 {
+            if local.handle.is_pinned() {
+                break;
+            }
+            local.handle.pin().flush();
+        }
+    }
+}
+
+impl fmt::Debug for ArenaPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.core, f)
+    }
+}

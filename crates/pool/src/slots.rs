@@ -1,0 +1,92 @@
+//! The words that readers and writers look at: the stamps of the live epochs, and the current
+//! one.
+//!
+//! Both are read under protection: after the outermost pin of a guard of the pool's collector
+//! (or, for a guard that somebody else pinned, after a fence). What protection gives:
+//!
+//! - a *reader* that finds a handle's stamp may read the handle's bytes until it is unpinned;
+//! - a *writer* that loads an owner word may use that owner's arena until it is unpinned.
+//!
+//! The proof is in `docs/reclamation.md`; its two halves here are that a stamp is cleared, and
+//! `current` moved off an epoch, before the drop of the epoch's hold is deferred.
+
+use crossbeam_utils::CachePadded;
+use epoch_arena_core::ArenaHandle;
+use epoch_arena_core::pack::{self, EMPTY};
+
+use crate::sync::{AtomicU64, Ordering};
+
+pub(crate) struct Slots {
+    /// Epoch and slot of the current epoch. Alone on its line: every put loads it.
+    current: CachePadded<AtomicU64>,
+    /// The stamp of the live epoch in each slot, or [`EMPTY`].
+    /// Invariant: as many as a power of two. A stamp is set when its arena is ready, and cleared
+    /// before its retirement is deferred; no stamp is ever set twice.
+    stamps: Box<[AtomicU64]>,
+}
+
+impl Slots {
+    /// `count` empty slots, a power of two. There must be an epoch before the first reader.
+    pub fn new(count: usize) -> Self {
+        debug_assert!(count.is_power_of_two() && count <= pack::MAX_SLOTS);
+        Self {
+            current: CachePadded::new(AtomicU64::new(EMPTY)),
+            stamps: (0..count).map(|_| AtomicU64::new(EMPTY)).collect(),
+        }
+    }
+
+    pub fn count(&self) -> usize {
+        self.stamps.len()
+    }
+
+    /// The current owner word.
+    #[inline(always)]
+    pub fn current(&self) -> u64 {
+        // Acquire: pairs with the Release in `publish`; whoever writes in this epoch sees its
+        // arena set up.
+        self.current.load(Ordering::Acquire)
+    }
+
+    /// The stamps, for readers.
+    #[inline(always)]
+    pub fn stamps(&self) -> Stamps<'_> {
+        Stamps(&self.stamps)
+    }
+
+    /// Makes `owner` live and current. Under the pool's lock; its arena is ready.
+    pub fn publish(&self, owner: u64) {
+        // Release, both: whoever sees the stamp or the word sees the slot set up for it. The
+        // stamp goes first, so that a handle of the new epoch resolves from the moment on at
+        // which it can be made. Partners: `Stamps::has`, `current`.
+        self.stamps[pack::owner_slot(owner)].store(pack::stamp(owner), Ordering::Release);
+        self.current.store(owner, Ordering::Release);
+    }
+
+    /// Makes `owner` unreachable for whoever pins from now on. Under the pool's lock, and before
+    /// the drop of the pool's hold is deferred.
+    pub fn clear(&self, owner: u64) {
+        // Relaxed: nothing is published by an empty stamp. That later pins see it follows from
+        // the SeqCst fence with which crossbeam-epoch seals the bag of the deferred drop, which
+        // comes after this in the same thread, and the one in the reader's pin.
+        self.stamps[pack::owner_slot(owner)].store(EMPTY, Ordering::Relaxed);
+    }
+}
+
+/// The stamps of a pool, as readers see them.
+#[derive(Clone, Copy)]
+pub(crate) struct Stamps<'a>(&'a [AtomicU64]);
+
+impl Stamps<'_> {
+    /// Whether `handle` is of a live epoch of this pool. Meaningful under protection only.
+    #[inline(always)]
+    pub fn has(self, handle: ArenaHandle) -> bool {
+        // A handle of another pool may name any slot; the mask keeps it inside, and the stamp,
+        // which is unique in the process, tells.
+        let slot = handle.slot() & (self.0.len() - 1);
+        // SAFETY: the length is a power of two (invariant of `Slots::stamps`), so that the mask
+        // gives an index below it.
+        let stamp = unsafe { self.0.get_unchecked(slot) };
+        // Acquire: pairs with the Release in `publish`.
+        stamp.load(Ordering::Acquire) == handle.stamp()
+    }
+}

@@ -1,0 +1,71 @@
+//! What deferred closures tell: that an epoch is sealed, and that no guard can see it any more.
+
+use crate::sync::{AtomicU64, Ordering};
+
+/// The pool's own hold: one bit above all leases.
+const POOL: u64 = 1 << 63;
+
+/// One slot's news. It lives in an `Arc` that closures share, for as long as the last of them,
+/// and is reused with its slot.
+#[derive(Default)]
+pub(crate) struct Status {
+    /// The pool's hold and the number of leases, in one word, so that "nobody holds it" is one
+    /// value: zero, which is terminal until the slot is armed again.
+    holds: AtomicU64,
+    /// One above the number of the latest epoch in this slot that is sealed.
+    sealed: AtomicU64,
+}
+
+impl Status {
+    /// A new epoch has the slot: the pool holds it. Under the pool's lock, when nobody does.
+    pub fn arm(&self) {
+        // Relaxed: whoever takes a lease or looks does so under the same lock, later.
+        self.holds.store(POOL, Ordering::Relaxed);
+    }
+
+    /// No guard that could see the epoch is left. Called once per epoch, by the deferred closure.
+    pub fn drop_pool_hold(&self) {
+        // Release: what readers and writers did under their guards happens before this (by
+        // crossbeam-epoch), and this before the reclaim. Partner: `is_reclaimable`.
+        self.holds.fetch_sub(POOL, Ordering::Release);
+    }
+
+    /// One more lease. Under the pool's lock while the epoch is live, or from another lease: so
+    /// the word is not zero, and cannot become so meanwhile.
+    pub fn add_lease(&self) {
+        // Relaxed: taking part needs no order, as the arena is held already; giving up has it.
+        self.holds.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn drop_lease(&self) {
+        // Release: reads through the lease happen before the reclaim. Partner: `is_reclaimable`.
+        self.holds.fetch_sub(1, Ordering::Release);
+    }
+
+    /// Whether nobody holds the epoch. Once true it stays so until the slot is armed again.
+    pub fn is_reclaimable(&self) -> bool {
+        // Acquire: pairs with the Release of every drop, as each is a read-modify-write and so
+        // in the release sequence that this reads from.
+        self.holds.load(Ordering::Acquire) == 0
+    }
+
+    /// Whether a guard may still see the epoch (else only leases hold it).
+    pub fn is_held_by_pool(&self) -> bool {
+        // Relaxed: a figure.
+        self.holds.load(Ordering::Relaxed) >= POOL
+    }
+
+    /// No writer is left in `epoch`. Called by the deferred closure, which may come late: a
+    /// maximum, so that it says nothing of a later epoch in this slot.
+    pub fn seal(&self, epoch: u64) {
+        // Release: the last writes of the epoch's counts happen before whoever sees it sealed.
+        // Partner: `is_sealed`.
+        self.sealed.fetch_max(epoch + 1, Ordering::Release);
+    }
+
+    /// Whether `epoch`, which has or had this slot, is sealed.
+    pub fn is_sealed(&self, epoch: u64) -> bool {
+        // Acquire: pairs with the Release in `seal`; the counts read afterwards are final.
+        self.sealed.load(Ordering::Acquire) > epoch
+    }
+}

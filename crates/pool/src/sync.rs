@@ -1,0 +1,26 @@
+//! What is swapped for loom's in a model run; no other file names `core::sync` or `std::sync`.
+
+#[cfg(not(epoch_arena_loom))]
+pub(crate) use std::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicU64, Ordering, fence},
+};
+
+#[cfg(epoch_arena_loom)]
+pub(crate) use loom::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicU64, Ordering, fence},
+};
+
+// Ownership only; no protocol of ours rests on these, and a model needs no loom `Arc<[T]>`.
+pub(crate) use std::sync::Arc;
+// The process-wide pool counter lives across model runs, so it is never loom's.
+pub(crate) use std::sync::atomic::AtomicU64 as StaticAtomicU64;
+
+/// Locks, whatever a panicking holder left behind: what our locks guard is consistent at every
+/// point where a panic can leave them.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -1,0 +1,407 @@
+//! `View`: reading and writing under a guard. The one implementation; `ArenaGuard` is a view with
+//! its own guard.
+
+use std::fmt;
+use std::ptr::NonNull;
+use std::rc::Rc;
+
+use epoch_arena_block::Alignment;
+use epoch_arena_core::raw::{Chunk, Sealed, copy};
+use epoch_arena_core::{AllocError, ArenaHandle, Epoch, Resolve, Store};
+
+use crate::batch::Batch;
+use crate::core::{self, Core};
+use crate::error::PromoteError;
+use crate::local::Local;
+use crate::slots::Stamps;
+use crate::uninit::UninitBytes;
+
+/// Reading and writing under a guard.
+///
+/// From [`ArenaPool::view`](crate::ArenaPool::view) it stands under a guard of the user's own;
+/// an [`ArenaGuard`](crate::ArenaGuard) dereferences to one as well, so everything here can be
+/// called on a guard.
+///
+/// What [`get`](View::get) gives is borrowed from the view, and cannot outlive it:
+///
+/// ```compile_fail,E0505
+/// # use epoch_arena_pool::ArenaPool;
+/// let pool = ArenaPool::builder().build().unwrap();
+/// let guard = pool.pin();
+/// let handle = guard.alloc_copy(b"key").unwrap();
+/// let bytes = guard.get(handle).unwrap();
+/// drop(guard);
+/// assert_eq!(bytes, b"key");
+/// ```
+///
+/// A view stays on its thread, and does not outlive the user's guard:
+///
+/// ```compile_fail,E0505
+/// # use epoch_arena_pool::ArenaPool;
+/// let pool = ArenaPool::builder()
+///     .collector(crossbeam_epoch::default_collector().clone())
+///     .build()
+///     .unwrap();
+/// let guard = crossbeam_epoch::pin();
+/// let view = pool.view(&guard).unwrap();
+/// drop(guard);
+/// view.epoch();
+/// ```
+pub struct View<'a> {
+    core: &'a Core,
+    /// The stamps of `core`, at hand: in a loop of `get`s they stay in registers.
+    stamps: Stamps<'a>,
+    /// Invariant: for as long as the view is borrowed, a guard of `core`'s collector is pinned on
+    /// this thread, and was (or a SeqCst fence was executed under it) before any load of ours.
+    local: Rc<Local>,
+    /// Whether it stands under a guard of the user's own.
+    foreign: bool,
+}
+
+impl<'a> View<'a> {
+    /// A view under a guard that its maker pins.
+    #[inline]
+    pub(crate) fn own(core: &'a Core, local: Rc<Local>) -> Self {
+        Self {
+            core,
+            stamps: core.slots.stamps(),
+            local,
+            foreign: false,
+        }
+    }
+
+    /// A view under a guard of the user's.
+    pub(crate) fn foreign(core: &'a Core, local: Rc<Local>) -> Self {
+        local.enter_view(core);
+        let mut view = Self::own(core, local);
+        view.foreign = true;
+        view
+    }
+
+    pub(crate) fn local(&self) -> &Rc<Local> {
+        &self.local
+    }
+
+    pub(crate) fn core(&self) -> &'a Core {
+        self.core
+    }
+
+    /// The bytes of `handle`, or `None` if its epoch is no longer live or it is of another pool.
+    /// Constant time, two loads.
+    ///
+    /// **A guard is not a snapshot.** An epoch may be retired while the guard is pinned: a handle
+    /// that gave bytes before gives `None` from then on, while bytes that `get` returned before
+    /// stay readable as long as the guard. To keep one state of things in view, use
+    /// [`ArenaPool::snapshot`](crate::ArenaPool::snapshot) or
+    /// [`lease`](crate::ArenaPool::lease).
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// let pool = ArenaPool::builder().build()?; // two epochs retained
+    /// let handle = pool.pin().alloc_copy(b"user:12345")?;
+    /// let guard = pool.pin();
+    /// let bytes = guard.get(handle).unwrap();
+    /// pool.advance()?;
+    /// pool.advance()?; // the handle's epoch is retired now
+    /// assert!(guard.get(handle).is_none());
+    /// assert_eq!(bytes, b"user:12345"); // the guard still protects them
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn get(&self, handle: ArenaHandle) -> Option<&[u8]> {
+        if !self.stamps.has(handle) {
+            return None;
+        }
+        // SAFETY: the stamp was found under the guard, so the epoch's arena is not reclaimed
+        // before the guard is unpinned (`Slots`), which the borrow of `self` excludes.
+        Some(unsafe { handle.bytes() })
+    }
+
+    /// Copies `bytes` into the current epoch, packed. No shared write, no lock, unless the
+    /// thread's chunk is full: once in 4 to 256 KiB.
+    ///
+    /// The handle is of the epoch that was current when the room for it was claimed.
+    ///
+    /// # Errors
+    ///
+    /// [`AllocError`]: longer than 16 MiB - 1, over the memory's budget, or the source failed;
+    /// nothing is changed.
+    #[inline]
+    pub fn alloc_copy(&self, bytes: &[u8]) -> Result<ArenaHandle, AllocError> {
+        let owner = self.core.slots.current();
+        // SAFETY: 1. the pool's word, and the pool's writer; 2. loaded under the guard.
+        let first = match unsafe { self.local.writer.bump(owner, bytes.len()) } {
+            Some(first) => first,
+            None => self.refill(owner, bytes.len(), Alignment::BYTE)?.0,
+        };
+        // SAFETY: 1. just claimed, for this call alone; 2. so it cannot overlap `bytes`.
+        unsafe { copy(bytes, first) };
+        // SAFETY: 1. inside a chunk of the owner's arena, and initialised; 2. nobody else knows
+        // it, and it is not written again; 3. else `refill` had refused it.
+        Ok(unsafe { ArenaHandle::new(first, bytes.len(), owner) })
+    }
+
+    /// Copies `bytes` into the current epoch, at an address of the given alignment.
+    ///
+    /// # Errors
+    ///
+    /// [`AllocError`], as for [`alloc_copy`](View::alloc_copy).
+    ///
+    /// ```
+    /// # use epoch_arena_pool::{ArenaPool, Alignment};
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let guard = pool.pin();
+    /// let handle = guard.alloc_copy_aligned(&[1; 32], Alignment::new(16)?)?;
+    /// assert_eq!(guard.get(handle).unwrap().as_ptr().addr() % 16, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn alloc_copy_aligned(
+        &self,
+        bytes: &[u8],
+        align: Alignment,
+    ) -> Result<ArenaHandle, AllocError> {
+        let (first, owner) = self.claim(bytes.len(), align)?;
+        // SAFETY: as in `alloc_copy`.
+        unsafe { copy(bytes, first) };
+        // SAFETY: as in `alloc_copy`.
+        Ok(unsafe { ArenaHandle::new(first, bytes.len(), owner) })
+    }
+
+    /// Copies the parts one behind the other: a composite key, without building it elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// [`AllocError`], as for [`alloc_copy`](View::alloc_copy), for the sum of the lengths.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let guard = pool.pin();
+    /// let handle = guard.alloc_concat([b"tenant7", b"/", b"user:12345"])?;
+    /// assert_eq!(guard.get(handle), Some(&b"tenant7/user:12345"[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn alloc_concat<const N: usize>(
+        &self,
+        parts: [&[u8]; N],
+    ) -> Result<ArenaHandle, AllocError> {
+        let len = total_len(&parts).ok_or(AllocError::TooLong)?;
+        let (first, owner) = self.claim(len, Alignment::BYTE)?;
+        // SAFETY: `len` bytes, just claimed for this call alone.
+        unsafe { copy_all(&parts, first) };
+        // SAFETY: as in `alloc_copy`; all `len` bytes were written, part by part.
+        Ok(unsafe { ArenaHandle::new(first, len, owner) })
+    }
+
+    /// Allocates `len` zeroed bytes and has `fill` write them. If it panics, the bytes are wasted
+    /// until the epoch is reclaimed, and no handle exists.
+    ///
+    /// The closure may use the pool, pin and allocate; the handle is of the epoch that was
+    /// current before it ran, and may be stale already if the closure advanced.
+    ///
+    /// # Errors
+    ///
+    /// [`AllocError`], as for [`alloc_copy`](View::alloc_copy); the closure is not called then.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let guard = pool.pin();
+    /// let handle = guard.alloc_with(8, |bytes| bytes[..4].copy_from_slice(&7_u32.to_be_bytes()))?;
+    /// assert_eq!(guard.get(handle), Some(&[0, 0, 0, 7, 0, 0, 0, 0][..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn alloc_with(
+        &self,
+        len: usize,
+        fill: impl FnOnce(&mut [u8]),
+    ) -> Result<ArenaHandle, AllocError> {
+        let (first, owner) = self.claim(len, Alignment::BYTE)?;
+        // SAFETY: `len` bytes, just claimed for this call alone, so valid for writes.
+        unsafe { first.write_bytes(0, len) };
+        // SAFETY: initialised by the line above; this call's alone, as no handle exists yet; and
+        // the arena is not reclaimed under the guard, whatever the closure does.
+        fill(unsafe { std::slice::from_raw_parts_mut(first.as_ptr(), len) });
+        // SAFETY: as in `alloc_copy`; the closure's borrow has ended.
+        Ok(unsafe { ArenaHandle::new(first, len, owner) })
+    }
+
+    /// Allocates `len` uninitialised bytes at an aligned address, to be written in place.
+    ///
+    /// # Errors
+    ///
+    /// [`AllocError`], as for [`alloc_copy`](View::alloc_copy).
+    pub fn alloc_uninit(
+        &self,
+        len: usize,
+        align: Alignment,
+    ) -> Result<UninitBytes<'_>, AllocError> {
+        let (first, owner) = self.claim(len, align)?;
+        // SAFETY: `len` bytes, just claimed for this call alone, of the owner's arena, which is
+        // not reclaimed under the guard; the result borrows `self`.
+        Ok(unsafe { UninitBytes::new(first, len, owner) })
+    }
+
+    /// Reserves `bytes` bytes in the current epoch at once, for many small values: one check and
+    /// one epoch for all of them. What is not used is given back when the batch is dropped, if
+    /// nothing was allocated behind it.
+    ///
+    /// # Errors
+    ///
+    /// [`AllocError`], as for [`alloc_copy`](View::alloc_copy).
+    pub fn batch(&self, bytes: usize) -> Result<Batch<'_>, AllocError> {
+        let owner = self.core.slots.current();
+        let writer = &self.local.writer;
+        // SAFETY: as in `alloc_copy`.
+        let claimed = match unsafe { writer.bump(owner, bytes) } {
+            Some(first) => writer.chunk(owner).map(|chunk| (first, chunk)),
+            None => None,
+        };
+        let (first, chunk) = match claimed {
+            Some(claimed) => claimed,
+            None => self.refill(owner, bytes, Alignment::BYTE)?,
+        };
+        // SAFETY: `bytes` bytes, just claimed for this batch alone from `chunk`, which this
+        // thread alone claims from, of the owner's arena, which is not reclaimed under the guard;
+        // the result borrows `self`.
+        Ok(unsafe { Batch::new(first, bytes, chunk, owner) })
+    }
+
+    /// Copies a value that is about to expire into the current epoch, packed: one survivor need
+    /// not hold its whole epoch.
+    ///
+    /// # Errors
+    ///
+    /// [`PromoteError::Stale`] if the handle resolves no more, else as for
+    /// [`alloc_copy`](View::alloc_copy).
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let old = pool.pin().alloc_copy(b"survivor")?;
+    /// pool.advance()?;
+    /// let new = pool.pin().promote(old)?;
+    /// pool.advance()?;
+    /// let guard = pool.pin();
+    /// assert_eq!((guard.get(old), guard.get(new)), (None, Some(&b"survivor"[..])));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn promote(&self, handle: ArenaHandle) -> Result<ArenaHandle, PromoteError> {
+        let bytes = self.get(handle).ok_or(PromoteError::Stale)?;
+        Ok(self.alloc_copy(bytes)?)
+    }
+
+    /// The current epoch of the pool; it may move on at any moment.
+    pub fn epoch(&self) -> Epoch {
+        core::epoch(self.core.slots.current())
+    }
+
+    /// Claims bytes in the current epoch; with them the owner word they were claimed for.
+    #[inline]
+    fn claim(&self, len: usize, align: Alignment) -> Result<(NonNull<u8>, u64), AllocError> {
+        let owner = self.core.slots.current();
+        // SAFETY: 1. the pool's word, and the pool's writer; 2. loaded under the guard.
+        let first = match unsafe { self.local.writer.bump_aligned(owner, len, align) } {
+            Some(first) => first,
+            None => self.refill(owner, len, align)?.0,
+        };
+        Ok((first, owner))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refill(
+        &self,
+        owner: u64,
+        len: usize,
+        align: Alignment,
+    ) -> Result<(NonNull<u8>, Chunk), AllocError> {
+        let core = self.core;
+        let reclaim = || {
+            core.reclaim_ready();
+        };
+        // SAFETY: 1., 2. as in `alloc_copy`; 3. `core`'s chunks, whose arenas are its slots'.
+        unsafe {
+            self.local
+                .writer
+                .refill(owner, len, align, &core.chunks, reclaim)
+        }
+    }
+}
+
+/// The sum of the lengths, if it can be.
+pub(crate) fn total_len(parts: &[&[u8]]) -> Option<usize> {
+    parts
+        .iter()
+        .try_fold(0_usize, |sum, part| sum.checked_add(part.len()))
+}
+
+/// Copies the parts one behind the other.
+///
+/// # Safety
+///
+/// `first` is valid for writes of the sum of the lengths, and overlaps no part.
+pub(crate) unsafe fn copy_all(parts: &[&[u8]], first: NonNull<u8>) {
+    let mut to = first;
+    for part in parts {
+        // SAFETY: what is left holds this part, as all of it holds all parts.
+        unsafe { copy(part, to) };
+        // SAFETY: at most one past the end, for the same reason.
+        to = unsafe { to.add(part.len()) };
+    }
+}
+
+impl Drop for View<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.foreign {
+            self.local.leave_view();
+        }
+    }
+}
+
+impl Sealed for View<'_> {}
+
+impl Resolve for View<'_> {
+    #[inline]
+    fn get(&self, handle: ArenaHandle) -> Option<&[u8]> {
+        self.get(handle)
+    }
+}
+
+impl Store for View<'_> {
+    #[inline]
+    fn alloc_copy(&self, bytes: &[u8]) -> Result<ArenaHandle, AllocError> {
+        self.alloc_copy(bytes)
+    }
+
+    #[inline]
+    fn alloc_copy_aligned(
+        &self,
+        bytes: &[u8],
+        align: Alignment,
+    ) -> Result<ArenaHandle, AllocError> {
+        self.alloc_copy_aligned(bytes, align)
+    }
+
+    #[inline]
+    fn max_key_len(&self) -> usize {
+        self.core.settings.max_key_len
+    }
+
+    #[inline]
+    fn key_alignment(&self) -> Alignment {
+        self.core.settings.key_alignment
+    }
+}
+
+impl fmt::Debug for View<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("View")
+            .field("epoch", &self.epoch())
+            .field("foreign", &self.foreign)
+            .finish_non_exhaustive()
+    }
+}
