@@ -145,7 +145,7 @@ impl Block {
     /// let block = Block::new(Layout::from_size_align(4096, 1)?)?;
     /// let room = block.alloc_uninit(Layout::from_size_align(3, 1)?)?;
     /// room[0].write(b'k');
-/// assert_eq!(room.len(), 3);
+    /// assert_eq!(room.len(), 3);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[expect(clippy::mut_from_ref, reason = "each call gives bytes of its own")]

@@ -1,1 +1,125 @@
-//! TODO
+//! Memory for keys that live and die by the epoch.
+//!
+//! ```
+//! use epoch_arena::{ArenaKey, ArenaPool};
+//! use std::num::NonZeroU32;
+//!
+//! let pool = ArenaPool::builder().retained_epochs(NonZeroU32::new(4).unwrap()).build()?;
+//!
+//! let guard = pool.pin();
+//! let key = ArenaKey::copy_from(b"user:12345:profile", &guard)?; // 24 bytes, `Copy`
+//! assert_eq!(key.resolve(&guard).unwrap().as_bytes(), b"user:12345:profile");
+//! drop(guard);
+//!
+//! for _ in 0..4 {
+//!     pool.advance()?; // opens an epoch, and retires the oldest
+//! }
+//! assert!(key.resolve(&pool.pin()).is_none()); // expired: `None`, never dangling
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! For writers of memtables, MVCC stores, caches and in-memory indexes: millions of small keys,
+//! written and read by many threads, and garbage all at once when their epoch is no longer
+//! visible. Writing a key is a bump of the thread's own chunk, with no shared write; reading one
+//! is a compare; and reclaiming an epoch costs the same for ten keys as for ten million.
+//!
+//! # A tour
+//!
+//! **Epochs.** An [`ArenaPool`] is always in one [`Epoch`]. Writes go there. [`advance`] opens
+//! the next; the pool keeps as many as [`retained_epochs`] says, and retires the oldest. (This is
+//! not crossbeam-epoch's epoch, which counts grace periods and is never seen here.)
+//!
+//! **Guards.** A thread reads and writes under an [`ArenaGuard`], from [`pin`]: pin once for a
+//! batch of operations. While it is pinned, no memory that it can see is reclaimed. Where a guard
+//! of crossbeam-epoch is at hand anyway, as with `crossbeam_skiplist`, [`view`] makes do with it:
+//!
+//! ```
+//! use epoch_arena::{ArenaPool, crossbeam_epoch};
+//! let pool = ArenaPool::builder()
+//!     .collector(crossbeam_epoch::default_collector().clone())
+//!     .build()?;
+//! let guard = crossbeam_epoch::pin();
+//! let view = pool.view(&guard)?;
+//! let handle = view.alloc_copy(b"one guard for both")?;
+//! assert_eq!(view.get(handle), Some(&b"one guard for both"[..]));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! **Handles.** What is written gives an [`ArenaHandle`]: 16 bytes, `Copy`, `Send`, `'static`, to
+//! be stored anywhere. It resolves to its bytes while its epoch is live, and to `None` ever
+//! after; also in every other pool. It cannot dangle.
+//!
+//! **Keys.** An [`ArenaKey`] is a handle with the key's first eight bytes. Resolved, it is a
+//! [`KeyRef`], which compares and hashes as its bytes do. An [`OwnedKey`] holds its epoch, for
+//! maps that want `Ord + 'static`.
+//!
+//! **Leases.** A guard is not a snapshot, and should be short. A [`Lease`] holds one epoch
+//! without pinning anybody, a [`Snapshot`] all live ones, for as long as one likes, on any
+//! thread, across `.await`:
+//!
+//! ```
+//! # use epoch_arena::ArenaPool;
+//! let pool = ArenaPool::builder().build()?;
+//! let handle = pool.pin().alloc_copy(b"kept")?;
+//! let lease = pool.lease(handle.epoch()).expect("it is live");
+//! for _ in 0..10 {
+//!     pool.advance()?;
+//! }
+//! assert!(pool.pin().get(handle).is_none());
+//! assert_eq!(lease.get(handle), Some(&b"kept"[..]));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! **Memory.** A pool takes blocks of 2 MiB from a [`Memory`]: a source (heap, maps with huge
+//! pages, temporary files), a budget that is never exceeded, and a mark up to which free blocks
+//! are kept. Pools can share one. [`maintain`], called now and then from a thread of your choice,
+//! returns what is free and says what is held, and by whom:
+//!
+//! ```
+//! use epoch_arena::{AllocError, ArenaPool, Memory, MemoryError};
+//! let memory = Memory::builder().budget(4 << 20).build()?;
+//! let pool = ArenaPool::builder().memory(memory).build()?;
+//! let refused = loop {
+//!     if let Err(refused) = pool.pin().alloc_copy(&[0; 1000]) {
+//!         break refused;
+//!     }
+//! };
+//! assert_eq!(refused, AllocError::Memory(MemoryError::OverBudget));
+//! pool.advance()?;
+//! pool.advance()?; // the full epoch is retired, its memory reused
+//! assert!(pool.pin().alloc_copy(&[0; 1000]).is_ok());
+//! println!("{}", pool.stats());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Layers
+//!
+//! | crate | what | uses |
+//! |---|---|---|
+//! | `epoch-arena` | this: re-exports and the tour | all |
+//! | `epoch-arena-key` | [`ArenaKey`], [`KeyRef`], [`OwnedKey`] | pool |
+//! | `epoch-arena-pool` | [`ArenaPool`], guards, leases, reclamation | core, crossbeam-epoch |
+//! | `epoch-arena-core` | [`EpochArena`], [`ArenaHandle`], chunks | block |
+//! | `epoch-arena-block` | [`Block`], [`Memory`], sources | |
+//!
+//! [`advance`]: ArenaPool::advance
+//! [`maintain`]: ArenaPool::maintain
+//! [`pin`]: ArenaPool::pin
+//! [`retained_epochs`]: PoolBuilder::retained_epochs
+//! [`view`]: ArenaPool::view
+
+#![forbid(unsafe_code)]
+
+pub use epoch_arena_block::{
+    Alignment, AnonymousMap, BadAlignment, Block, BlockFull, Heap, Memory, MemoryBuilder,
+    MemoryConfigError, MemoryError, MemoryStats, Region, Source, SourceError, TempFile,
+};
+pub use epoch_arena_core::{
+    AllocError, ArenaHandle, ArenaStats, Epoch, EpochArena, MAX_LEN, Resolve, Store,
+};
+pub use epoch_arena_key::{ArenaKey, KeyError, KeyRef, OwnedKey, PromoteKeyError};
+pub use epoch_arena_pool::{
+    AdvanceError, ArenaGuard, ArenaPool, Batch, BatchFull, BuildError, ForeignGuard, Held, Lease,
+    LocalArena, Maintained, PinKind, Pinned, PoolBuilder, PoolStats, PromoteError, Snapshot,
+    UninitBytes, View, crossbeam_epoch,
+};

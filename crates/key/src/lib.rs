@@ -1,1 +1,33 @@
-//! TODO
+//! Keys in an `ArenaPool`: 24 bytes, compared by their bytes, ready for maps.
+//!
+//! | type | bytes | for |
+//! |---|---|---|
+//! | [`ArenaKey`] | 24 | storing: a handle and the first eight bytes; no order, as it may be stale |
+//! | [`KeyRef`] | 24 | comparing: a key that is resolved, with `Ord`, `Hash`, `Eq`, `Borrow<[u8]>` |
+//! | [`OwnedKey`] | 40 | maps that want `Ord + 'static`, such as `crossbeam_skiplist::SkipMap` |
+//!
+//! ```
+//! use epoch_arena_key::ArenaKey;
+//! use epoch_arena_pool::ArenaPool;
+//!
+//! let pool = ArenaPool::builder().build()?;
+//! let guard = pool.pin();
+//! let keys = ["pear", "apple", "fig"]
+//!     .map(|key| ArenaKey::copy_from(key.as_bytes(), &guard).unwrap());
+//! let mut sorted: Vec<_> = keys.iter().filter_map(|key| key.resolve(&guard)).collect();
+//! sorted.sort();
+//! assert_eq!(sorted[0].as_bytes(), b"apple");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod error;
+mod key;
+mod key_ref;
+mod owned;
+
+pub use error::{KeyError, PromoteKeyError};
+pub use key::ArenaKey;
+pub use key_ref::KeyRef;
+pub use owned::OwnedKey;

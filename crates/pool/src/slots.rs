@@ -35,10 +35,6 @@ impl Slots {
         }
     }
 
-    pub fn count(&self) -> usize {
-        self.stamps.len()
-    }
-
     /// The current owner word.
     #[inline(always)]
     pub fn current(&self) -> u64 {

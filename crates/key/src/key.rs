@@ -1,0 +1,167 @@
+//! `ArenaKey`: what is stored.
+
+use std::fmt;
+
+use epoch_arena_core::{ArenaHandle, Epoch, Resolve, Store};
+
+use crate::error::{KeyError, PromoteKeyError};
+use crate::key_ref::{KeyRef, prefix};
+
+/// A key in a pool, to be stored: a handle and the first eight bytes, 24 bytes in all; `Copy`,
+/// `Send`, `Sync`, `'static`.
+///
+/// It has no `Ord`, `Eq` or `Hash`: a key whose epoch is gone has no bytes to compare. Resolve it
+/// to a [`KeyRef`], which has all three. In a `hashbrown::HashTable`, which takes closures, store
+/// the hash beside the key, as a stale one has none:
+///
+/// ```
+/// use epoch_arena_key::ArenaKey;
+/// use epoch_arena_pool::ArenaPool;
+/// use hashbrown::HashTable;
+/// use std::hash::BuildHasher;
+///
+/// let pool = ArenaPool::builder().build()?;
+/// let guard = pool.pin();
+/// let hasher = hashbrown::DefaultHashBuilder::default();
+/// let mut table: HashTable<(u64, ArenaKey)> = HashTable::new();
+/// for word in ["to", "be", "or", "not", "to", "be"] {
+///     let hash = hasher.hash_one(word.as_bytes());
+///     let same = |(_, key): &(u64, ArenaKey)| {
+///         key.resolve(&guard).is_some_and(|key| key.as_bytes() == word.as_bytes())
+///     };
+///     if table.find(hash, same).is_none() {
+///         let key = ArenaKey::copy_from(word.as_bytes(), &guard)?;
+///         table.insert_unique(hash, (hash, key), |(hash, _)| *hash);
+///     }
+/// }
+/// assert_eq!(table.len(), 4);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// ```compile_fail,E0369
+/// # use epoch_arena_key::ArenaKey;
+/// fn ordered(a: ArenaKey, b: ArenaKey) -> bool {
+///     a < b
+/// }
+/// ```
+#[derive(Clone, Copy)]
+pub struct ArenaKey {
+    handle: ArenaHandle,
+    /// Invariant: the prefix of the handle's bytes.
+    prefix: u64,
+}
+
+const _: () = assert!(size_of::<ArenaKey>() == 24);
+
+impl ArenaKey {
+    /// Copies `bytes` into the current epoch of a guard or view, with the pool's key alignment.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::TooLong`] beyond the pool's limit (256 bytes by default), or the failure to
+    /// allocate; nothing is changed.
+    ///
+    /// ```
+    /// use epoch_arena_key::ArenaKey;
+    /// use epoch_arena_pool::ArenaPool;
+    /// let pool = ArenaPool::builder().build()?;
+    /// let guard = pool.pin();
+    /// let key = ArenaKey::copy_from(b"user:12345:profile", &guard)?;
+    /// assert_eq!(key.resolve(&guard).unwrap().as_bytes(), b"user:12345:profile");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn copy_from<S: Store>(bytes: &[u8], store: &S) -> Result<Self, KeyError> {
+        let max = store.max_key_len();
+        if bytes.len() > max {
+            return Err(KeyError::TooLong { max: max as u32 });
+        }
+        let align = store.key_alignment();
+        let handle = if align.get() == 1 {
+            store.alloc_copy(bytes)?
+        } else {
+            store.alloc_copy_aligned(bytes, align)?
+        };
+        Ok(Self {
+            handle,
+            prefix: prefix(bytes),
+        })
+    }
+
+    /// The key of bytes that are in the pool already; `None` if the handle does not resolve.
+    ///
+    /// ```
+    /// # use epoch_arena_key::ArenaKey;
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// # let guard = pool.pin();
+    /// let handle = guard.alloc_concat([b"tenant7/", b"user:12345"])?;
+    /// let key = ArenaKey::from_handle(handle, &guard).expect("it is live");
+    /// assert_eq!(key.len(), 18);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn from_handle<R: Resolve>(handle: ArenaHandle, resolve: &R) -> Option<Self> {
+        let prefix = prefix(resolve.get(handle)?);
+        Some(Self { handle, prefix })
+    }
+
+    /// The key with its bytes, to compare; `None` if its epoch is not live, or it is of another
+    /// pool (or epoch, for a lease).
+    #[inline]
+    pub fn resolve<'r, R: Resolve>(&self, resolve: &'r R) -> Option<KeyRef<'r>> {
+        let bytes = resolve.get(self.handle)?;
+        Some(KeyRef::with_prefix(bytes, self.prefix))
+    }
+
+    /// A copy of the key in the current epoch.
+    ///
+    /// # Errors
+    ///
+    /// [`PromoteKeyError::Stale`] if it does not resolve, else as for
+    /// [`copy_from`](Self::copy_from).
+    ///
+    /// ```
+    /// # use epoch_arena_key::ArenaKey;
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let key = ArenaKey::copy_from(b"survivor", &pool.pin())?;
+    /// pool.advance()?;
+    /// let key = key.promote(&pool.pin())?;
+    /// assert_eq!(key.epoch(), pool.current_epoch());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn promote<S: Store>(&self, store: &S) -> Result<Self, PromoteKeyError> {
+        let bytes = store.get(self.handle).ok_or(PromoteKeyError::Stale)?;
+        Ok(Self::copy_from(bytes, store)?)
+    }
+
+    /// The handle.
+    pub const fn handle(&self) -> ArenaHandle {
+        self.handle
+    }
+
+    /// The epoch it lives in.
+    pub const fn epoch(&self) -> Epoch {
+        self.handle.epoch()
+    }
+
+    /// The length in bytes.
+    pub const fn len(&self) -> usize {
+        self.handle.len()
+    }
+
+    /// Whether it has no bytes.
+    pub const fn is_empty(&self) -> bool {
+        self.handle.is_empty()
+    }
+}
+
+impl fmt::Debug for ArenaKey {
+    /// Epoch and length; the bytes cannot be seen from here.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ArenaKey")
+            .field("epoch", &self.epoch().number())
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
