@@ -30,6 +30,8 @@ mod copy;
 mod epoch;
 mod error;
 mod handle;
+#[cfg(all(test, epoch_arena_loom))]
+mod models;
 #[doc(hidden)]
 pub mod pack;
 mod stats;

@@ -55,6 +55,9 @@ mod os;
 mod region;
 mod source;
 mod sync;
+#[cfg(all(feature = "std", epoch_arena_loom))]
+#[doc(hidden)]
+pub mod twin;
 
 pub use block::Block;
 pub use bump::{Alignment, BadAlignment};
