@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::pack::{EPOCH_BITS, MAX_EPOCH};
+use crate::pack::MAX_EPOCH;
 use crate::sync::{Ordering, StaticAtomicU64};
 
 /// The number of an epoch: opaque, ordered, and never given out twice in the life of the process,
@@ -100,7 +100,7 @@ impl EpochCounter {
         // not fetch_add, so that attempts after the end do not wrap it.
         self.next
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| {
-                (next >> EPOCH_BITS == 0).then_some(next + 1)
+                (next <= MAX_EPOCH).then_some(next + 1)
             })
             .ok()
     }

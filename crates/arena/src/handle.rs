@@ -95,20 +95,27 @@ impl ArenaHandle {
         pack::stamp(self.tag)
     }
 
-    /// The bytes.
+    /// The bytes, if `stamp` is that of the handle's epoch.
     ///
     /// # Safety
     ///
-    /// The arena of the handle's epoch is not reclaimed for `'a`.
+    /// If `stamp` is that of the handle's epoch, the epoch's arena is not reclaimed for `'a`.
     #[doc(hidden)]
     #[inline(always)]
-    pub unsafe fn bytes<'a>(self) -> &'a [u8] {
-        let first = self.place.as_ptr().map_addr(pack::place_address);
+    pub unsafe fn bytes_under<'a>(self, stamp: u64) -> Option<&'a [u8]> {
+        let len = pack::len_under(stamp, self.tag)?;
+        // The address of bytes is never zero, and the mask takes off only the slot.
+        let untagged = |place: NonZeroUsize| {
+            let address = NonZeroUsize::new(pack::place_address(place.get()));
+            // SAFETY: `new` was given this address by a `NonNull`.
+            unsafe { address.unwrap_unchecked() }
+        };
+        let first = self.place.map_addr(untagged);
         // SAFETY: by the invariant of `tag` the bytes are initialised and unwritten while the
         // arena is not reclaimed, which the caller promises for 'a. `first` is the pointer that
         // `new` was given: tagging changed only bits that are zero in any region's addresses
         // (`Memory` refuses others), and map_addr kept its provenance.
-        unsafe { std::slice::from_raw_parts(first, self.len()) }
+        Some(unsafe { std::slice::from_raw_parts(first.as_ptr(), len) })
     }
 }
 
@@ -136,7 +143,9 @@ mod tests {
         assert_eq!(handle.epoch().number(), pack::MAX_EPOCH - 7);
         assert_eq!((handle.len(), handle.slot()), (10, 0xffff));
         // SAFETY: the "arena" is the array above.
-        assert_eq!(unsafe { handle.bytes() }, b"user:12345");
+        let bytes_under = |stamp| unsafe { handle.bytes_under(stamp) };
+        assert_eq!(bytes_under(pack::stamp(owner)), Some(&b"user:12345"[..]));
+        assert_eq!(bytes_under(pack::EMPTY), None);
         let shown = format!("{handle:?}");
         assert!(!shown.contains("user"), "Debug prints no bytes: {shown}");
     }

@@ -27,15 +27,15 @@ const _: () = {
 pub const MAX_LEN: usize = (1 << LEN_BITS) - 1;
 /// The most slots.
 pub const MAX_SLOTS: usize = 1 << SLOT_BITS;
-/// The last epoch.
-pub const MAX_EPOCH: u64 = (1 << EPOCH_BITS) - 1;
+/// The last epoch. The number above it is [`EMPTY`]'s.
+pub const MAX_EPOCH: u64 = (1 << EPOCH_BITS) - 2;
 
 const LOW: u64 = (1 << LEN_BITS) - 1;
 const ADDRESS: usize = (1 << ADDRESS_BITS) - 1;
 
-/// The stamp of a slot without a live epoch. It equals no stamp of an epoch, as those end in
-/// zeros, and no owner word of a chunk, as slots have 16 bits.
-pub const EMPTY: u64 = u64::MAX;
+/// The stamp of a slot without a live epoch, and the owner word of nobody: of the one epoch
+/// number that is never given out.
+pub const EMPTY: u64 = (MAX_EPOCH + 1) << LEN_BITS;
 
 /// An epoch and its slot, in one word.
 #[inline(always)]
@@ -65,6 +65,14 @@ pub const fn epoch(word: u64) -> u64 {
 #[inline(always)]
 pub const fn tag(owner: u64, len: usize) -> u64 {
     stamp(owner) | len as u64
+}
+
+/// The length in a handle's tag if its epoch is that of `stamp`: one subtraction, one compare. If
+/// the epochs differ, so do the words, by more than any length.
+#[inline(always)]
+pub const fn len_under(stamp: u64, tag: u64) -> Option<usize> {
+    let len = tag.wrapping_sub(stamp);
+    if len <= LOW { Some(len as usize) } else { None }
 }
 
 /// The length in a handle's tag.
@@ -108,6 +116,13 @@ mod tests {
                     let tag = tag(owner, len);
                     assert_eq!((epoch(tag), tag_len(tag)), (e, len));
                     assert_eq!(stamp(tag), stamp(owner));
+                    assert_eq!(len_under(stamp(owner), tag), Some(len));
+                    assert_eq!(len_under(EMPTY, tag), None);
+                    for other in [0, 1, 2, e ^ 1, e ^ (1 << 39), MAX_EPOCH] {
+                        if other != e {
+                            assert_eq!(len_under(other << LEN_BITS, tag), None);
+                        }
+                    }
                 }
                 for address in [1, 0x7fff_ffff_ffff, ADDRESS] {
                     let place = place(owner, address);

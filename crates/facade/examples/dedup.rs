@@ -38,8 +38,21 @@ fn run() -> Result<(), Box<dyn Error>> {
         text.len()
     );
 
-    let arena = in_arena(&lines, threads.max(1))?;
-    let boxes = in_boxes(&lines, threads.max(1))?;
+    // Alternating rounds, the best of each: the first one meets cold caches, whoever it is.
+    let mut arena: Option<Outcome> = None;
+    let mut boxes: Option<Outcome> = None;
+    for _ in 0..ROUNDS {
+        let better = |best: Option<Outcome>, now: Outcome| match best {
+            Some(best) if best.intern <= now.intern => Some(best),
+            _ => Some(now),
+        };
+        arena = better(arena, in_arena(&lines, threads.max(1))?);
+        boxes = better(boxes, in_boxes(&lines, threads.max(1))?);
+    }
+    let (Some(arena), Some(boxes)) = (arena, boxes) else {
+        return Err("no round was run".into());
+    };
+    println!("\n{}", arena.report);
     println!(
         "\n{:>12} {:>10} {:>12} {:>12} {:>12}",
         "", "unique", "key bytes", "intern", "free"
@@ -56,7 +69,11 @@ fn run() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// Times each of the two is run.
+const ROUNDS: usize = 5;
+
 struct Outcome {
+    report: String,
     unique: usize,
     bytes: usize,
     intern: Duration,
@@ -116,13 +133,13 @@ fn in_arena(lines: &[&[u8]], threads: usize) -> Result<Outcome, Box<dyn Error>> 
     let intern = started.elapsed();
     let unique = tables.iter().map(HashTable::len).sum();
     let bytes = tables.iter().flatten().map(|(_, key)| key.len()).sum();
-    println!("\n{}", pool.stats());
-
+    let report = pool.stats().to_string();
     let started = Instant::now();
     drop(tables);
     pool.advance()?;
     pool.retire_before(pool.current_epoch());
     Ok(Outcome {
+        report,
         unique,
         bytes,
         intern,
@@ -147,6 +164,7 @@ fn in_boxes(lines: &[&[u8]], threads: usize) -> Result<Outcome, Box<dyn Error>> 
     let started = Instant::now();
     drop(tables);
     Ok(Outcome {
+        report: String::new(),
         unique,
         bytes,
         intern,

@@ -47,15 +47,12 @@ pub struct ArenaGuard<'p> {
 }
 
 impl<'p> ArenaGuard<'p> {
-    #[inline]
+    // Always inlined, around a pin that is not: so the guard's parts stay in registers in a loop
+    // over `get`.
+    #[inline(always)]
     pub(crate) fn new(core: &'p Core, local: Rc<Local>) -> Self {
-        // Foreign closures may run in here; nothing of ours is borrowed or half done.
-        let guard = local.handle.pin();
-        // A nested pin needs no fence: the participant is ours alone, so its outermost pin was a
-        // real one (never a user's `repin`), and everything since is under it.
-        local.enter(core);
         Self {
-            guard: Some(guard),
+            guard: Some(local.pin(core)),
             view: View::own(core, local),
         }
     }

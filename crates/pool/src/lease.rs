@@ -67,12 +67,10 @@ impl Lease {
     /// The bytes of `handle`, or `None` if it is not of this epoch. Constant time, no pin.
     #[inline]
     pub fn get(&self, handle: ArenaHandle) -> Option<&[u8]> {
-        if handle.stamp() != pack::stamp(self.owner) {
-            return None;
-        }
-        // SAFETY: the stamp is unique in the process, so the handle is of the leased epoch, whose
-        // arena is not reclaimed while this lease is counted, which the borrow of `self` ensures.
-        Some(unsafe { handle.bytes() })
+        // SAFETY: stamps are unique in the process; if it is the handle's, the handle is of the
+        // leased epoch, whose arena is not reclaimed while this lease is counted, which the borrow
+        // of `self` ensures.
+        unsafe { handle.bytes_under(pack::stamp(self.owner)) }
     }
 }
 
@@ -159,7 +157,7 @@ impl Snapshot {
             return None;
         }
         // SAFETY: as in `Lease::get`, for the epoch that was found.
-        Some(unsafe { handle.bytes() })
+        unsafe { handle.bytes_under(stamp) }
     }
 }
 

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
-use crossbeam_epoch::LocalHandle;
+use crossbeam_epoch::{Guard, LocalHandle};
 use crossbeam_utils::CachePadded;
 use epoch_arena_core::pack;
 use epoch_arena_core::raw::Writer;
@@ -53,14 +53,18 @@ impl Local {
         Arc::strong_count(&self.record) == 1
     }
 
-    /// Counts a guard; to be called under it.
-    #[inline]
-    pub fn enter(&self, core: &Core) {
+    /// Pins, and counts the guard; `leave` when it is dropped.
+    pub fn pin(&self, core: &Core) -> Guard {
+        // Foreign closures may run in here; nothing of ours is borrowed or half done.
+        let guard = self.handle.pin();
+        // A nested pin needs no fence: the participant is ours alone, so its outermost pin was a
+        // real one (never a user's `repin`), and everything since is under it.
         let pins = self.pins.get();
         self.pins.set(pins + 1);
         if pins == 0 {
             self.mark_pinned(core);
         }
+        guard
     }
 
     pub fn mark_pinned(&self, core: &Core) {

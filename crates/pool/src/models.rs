@@ -91,7 +91,7 @@ fn run(reader: fn(&Pool), retirer: fn(&Pool)) {
 
 fn good_reader(pool: &Pool) {
     pool.pin();
-    if pool.slots.stamps().has(handle()) {
+    if pool.slots.stamps().of(handle()) == pack::stamp(OLD) {
         pool.read();
     }
     pool.unpin();
@@ -135,7 +135,7 @@ fn m7_reader_twins_are_caught() {
     // The stamp is looked at before the pin.
     caught(|| {
         let reader = |pool: &Pool| {
-            let live = pool.slots.stamps().has(handle());
+            let live = pool.slots.stamps().of(handle()) == pack::stamp(OLD);
             pool.pin();
             if live {
                 pool.read();
@@ -148,7 +148,7 @@ fn m7_reader_twins_are_caught() {
     caught(|| {
         let reader = |pool: &Pool| {
             pool.pinned.store(1, Ordering::Relaxed);
-            if pool.slots.stamps().has(handle()) {
+            if pool.slots.stamps().of(handle()) == pack::stamp(OLD) {
                 pool.read();
             }
             pool.unpin();
@@ -159,7 +159,7 @@ fn m7_reader_twins_are_caught() {
     caught(|| {
         let reader = |pool: &Pool| {
             pool.pin();
-            let live = pool.slots.stamps().has(handle());
+            let live = pool.slots.stamps().of(handle()) == pack::stamp(OLD);
             pool.unpin();
             pool.pin();
             if live {
@@ -178,7 +178,7 @@ fn m7_view_of_a_repinned_guard_has_its_own_fence() {
         let reader = |pool: &Pool| {
             pool.pinned.store(1, Ordering::Relaxed);
             fence(Ordering::SeqCst);
-            if pool.slots.stamps().has(handle()) {
+            if pool.slots.stamps().of(handle()) == pack::stamp(OLD) {
                 pool.read();
             }
             pool.unpin();

@@ -46,14 +46,17 @@ impl Slots {
     /// The stamps, for readers.
     #[inline(always)]
     pub fn stamps(&self) -> Stamps<'_> {
-        Stamps(&self.stamps)
+        Stamps {
+            stamps: &self.stamps,
+            mask: self.stamps.len() - 1,
+        }
     }
 
     /// Makes `owner` live and current. Under the pool's lock; its arena is ready.
     pub fn publish(&self, owner: u64) {
         // Release, both: whoever sees the stamp or the word sees the slot set up for it. The
         // stamp goes first, so that a handle of the new epoch resolves from the moment on at
-        // which it can be made. Partners: `Stamps::has`, `current`.
+        // which it can be made. Partners: `Stamps::of`, `current`.
         self.stamps[pack::owner_slot(owner)].store(pack::stamp(owner), Ordering::Release);
         self.current.store(owner, Ordering::Release);
     }
@@ -70,19 +73,23 @@ impl Slots {
 
 /// The stamps of a pool, as readers see them.
 #[derive(Clone, Copy)]
-pub(crate) struct Stamps<'a>(&'a [AtomicU64]);
+pub(crate) struct Stamps<'a> {
+    stamps: &'a [AtomicU64],
+    /// Invariant: one below the number of stamps, which is a power of two.
+    mask: usize,
+}
 
 impl Stamps<'_> {
-    /// Whether `handle` is of a live epoch of this pool. Meaningful under protection only.
+    /// The stamp in the slot that `handle` names: if it is the handle's own, its epoch is live in
+    /// this pool. Meaningful under protection only.
     #[inline(always)]
-    pub fn has(self, handle: ArenaHandle) -> bool {
+    pub fn of(self, handle: ArenaHandle) -> u64 {
         // A handle of another pool may name any slot; the mask keeps it inside, and the stamp,
         // which is unique in the process, tells.
-        let slot = handle.slot() & (self.0.len() - 1);
-        // SAFETY: the length is a power of two (invariant of `Slots::stamps`), so that the mask
-        // gives an index below it.
-        let stamp = unsafe { self.0.get_unchecked(slot) };
+        let slot = handle.slot() & self.mask;
+        // SAFETY: by the invariant of `mask` the index is below the length.
+        let stamp = unsafe { self.stamps.get_unchecked(slot) };
         // Acquire: pairs with the Release in `publish`.
-        stamp.load(Ordering::Acquire) == handle.stamp()
+        stamp.load(Ordering::Acquire)
     }
 }

@@ -109,12 +109,9 @@ impl<'a> View<'a> {
     /// ```
     #[inline]
     pub fn get(&self, handle: ArenaHandle) -> Option<&[u8]> {
-        if !self.stamps.has(handle) {
-            return None;
-        }
-        // SAFETY: the stamp was found under the guard, so the epoch's arena is not reclaimed
-        // before the guard is unpinned (`Slots`), which the borrow of `self` excludes.
-        Some(unsafe { handle.bytes() })
+        // SAFETY: if the stamp is the handle's, it was found under the guard, so the epoch's arena
+        // is not reclaimed before the guard is unpinned (`Slots`), which the borrow excludes.
+        unsafe { handle.bytes_under(self.stamps.of(handle)) }
     }
 
     /// Copies `bytes` into the current epoch, packed. No shared write, no lock, unless the

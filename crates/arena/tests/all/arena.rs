@@ -1,0 +1,155 @@
+//! M4: one arena, one thread: bytes, figures, resets.
+
+use epoch_arena_block::Alignment;
+use epoch_arena_core::EpochArena;
+
+use crate::small_memory;
+
+#[test]
+fn m4_what_is_copied_in_stays_while_the_arena_grows() {
+    let arena = EpochArena::new(&small_memory());
+    let count = if cfg!(miri) { 300 } else { 50_000_u32 };
+    let kept: Vec<_> = (0..count)
+        .map(|i| &*arena.alloc_copy(format!("key:{i}").as_bytes()).unwrap())
+        .collect();
+    for (i, bytes) in kept.iter().enumerate() {
+        assert_eq!(*bytes, format!("key:{i}").as_bytes());
+    }
+    let payload: usize = kept.iter().map(|bytes| bytes.len()).sum();
+    let stats = arena.stats();
+    assert_eq!((stats.allocations, stats.payload), (kept.len(), payload));
+    assert!(stats.chunks > 1, "it grew");
+}
+
+/// Peer bug 13: nothing is taken for an arena that holds nothing, and nothing is a request.
+#[test]
+fn m4_bug13_an_empty_arena_has_no_block_and_an_empty_key_is_a_key() {
+    let memory = small_memory();
+    let arena = EpochArena::new(&memory);
+    assert_eq!((memory.stats().reserved, arena.stats().capacity), (0, 0));
+    assert_eq!(arena.alloc_copy(b"").unwrap(), b"");
+    let empty = arena.stats();
+    assert_eq!((empty.allocations, empty.payload, empty.blocks), (1, 0, 1));
+    let aligned = arena.alloc_copy_aligned(b"", Alignment::new(4096).unwrap());
+    assert_eq!(aligned.unwrap().as_ptr().addr() % 4096, 0);
+    assert_eq!(arena.stats().payload, 0, "padding is not payload");
+}
+
+/// Peer bug 23: payload, padding and headers are told apart, to the byte.
+#[test]
+fn m4_m11_bug23_figures_are_exact_with_alignment_and_after_resets() {
+    let mut arena = EpochArena::new(&small_memory());
+    for _ in 0..3 {
+        let (mut payload, mut allocations) = (0, 0);
+        for shift in (0..=9).cycle().take(if cfg!(miri) { 50 } else { 2_000 }) {
+            let align = Alignment::new(1 << shift).unwrap();
+            let bytes = vec![shift; shift as usize * 7 + 1];
+            let there = arena.alloc_copy_aligned(&bytes, align).unwrap();
+            assert_eq!(there.as_ptr().addr() % (1 << shift), 0);
+            assert_eq!(there, bytes);
+            payload += bytes.len();
+            allocations += 1;
+            let stats = arena.stats();
+            assert_eq!((stats.payload, stats.allocations), (payload, allocations));
+            assert!(stats.payload < stats.used && stats.used <= stats.capacity);
+            assert_eq!(stats.waste(), stats.capacity - payload);
+        }
+        arena.reset();
+        let stats = arena.stats();
+        assert_eq!((stats.payload, stats.allocations, stats.used), (0, 0, 0));
+        assert_eq!((stats.chunks, stats.blocks, stats.capacity), (0, 0, 0));
+    }
+}
+
+/// Peer bug 12: with one chunk and one allocation, every byte has a name.
+#[test]
+fn m4_bug12_padding_is_that_of_the_chunk_the_bytes_are_in() {
+    let arena = EpochArena::new(&small_memory());
+    let align = Alignment::new(256).unwrap();
+    for round in 1..=40 {
+        let at = arena.alloc_copy_aligned(&[1; 200], align).unwrap();
+        assert_eq!(at.as_ptr().addr() % 256, 0);
+        let stats = arena.stats();
+        assert_eq!((stats.allocations, stats.payload), (round, round * 200));
+        // Per chunk: a header, its padding to 256, and 200 bytes every 256.
+        let least = round * 200 + stats.chunks * 64;
+        assert!(stats.used >= least && stats.used <= round * 256 + stats.chunks * 256);
+    }
+}
+
+/// M8, peer bug 18: a reset arena uses all its memory again, for thousands of epochs.
+#[test]
+fn m4_m8_bug18_resets_reuse_every_block() {
+    let memory = small_memory();
+    let mut arena = EpochArena::new(&memory);
+    let (mut epoch, mut flat) = (arena.epoch(), None);
+    for round in 0..if cfg!(miri) { 5 } else { 2_000 } {
+        for _ in 0..200 {
+            arena.alloc_copy(&[round as u8; 1000]).unwrap();
+        }
+        let reserved = memory.stats().reserved;
+        assert_eq!(*flat.get_or_insert(reserved), reserved, "epoch {round}");
+        let next = arena.reset();
+        assert!(next > epoch && next == arena.epoch());
+        epoch = next;
+        assert_eq!(memory.stats().reserved, reserved, "kept for the next");
+    }
+    drop(arena);
+    assert_eq!(memory.stats().in_use, 0);
+}
+
+/// Peer bug 11: what a reset arena lends is what was copied in, not what was there before.
+#[test]
+fn m4_bug11_bytes_of_the_last_epoch_do_not_show() {
+    let mut arena = EpochArena::new(&small_memory());
+    for _ in 0..20 {
+        arena.alloc_copy(&[0xee; 3000]).unwrap();
+    }
+    arena.reset();
+    for len in 0..200 {
+        let bytes = arena.alloc_copy(&vec![0x11; len]).unwrap();
+        assert_eq!(bytes.len(), len);
+        assert!(bytes.iter().all(|b| *b == 0x11));
+    }
+}
+
+/// Peer bug 16: `reset` takes `&mut`; so does nothing else of an arena, and lent bytes are mutable.
+#[test]
+fn m4_bug16_lent_bytes_are_writable_and_apart() {
+    let arena = EpochArena::new(&small_memory());
+    let mut lent: Vec<_> = (0..100_u8).map(|i| arena.alloc_copy(&[i; 33]).unwrap()).collect();
+    for bytes in &mut lent {
+        bytes.iter_mut().for_each(|b| *b = !*b);
+    }
+    for (i, bytes) in lent.iter().enumerate() {
+        assert!(bytes.iter().all(|b| *b == !(i as u8)));
+    }
+    let reset: fn(&mut EpochArena) -> _ = EpochArena::reset; // fails to compile with `&self`
+    let mut arena = arena;
+    assert!(reset(&mut arena) <= arena.epoch());
+}
+
+#[test]
+fn m4_uninitialised_room_can_be_written_in_place() {
+    let arena = EpochArena::new(&small_memory());
+    let room = arena.alloc_uninit(64, Alignment::new(64).unwrap()).unwrap();
+    assert_eq!((room.len(), room.as_ptr().addr() % 64), (64, 0));
+    room.iter_mut().for_each(|byte| {
+        byte.write(9);
+    });
+    assert_eq!(arena.stats().payload, 64);
+}
+
+/// M6: arenas draw from the one counter of the process.
+#[test]
+fn m4_m6_arenas_never_share_an_epoch() {
+    let memory = small_memory();
+    let mut arenas: Vec<_> = (0..10).map(|_| EpochArena::new(&memory)).collect();
+    let mut seen = std::collections::HashSet::new();
+    for _ in 0..5 {
+        for arena in &mut arenas {
+            assert!(seen.insert(arena.epoch()));
+            arena.reset();
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Peer bug 21: a budget that is checked by load-then-add is exceeded under a race.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use epoch_arena_block::{Memory, MemoryError};
+
+use crate::rng::Rng;
+use crate::support::Faulty;
+
+const BLOCK: usize = 4096;
+
+fn memory(source: Faulty, blocks: usize, high_water: usize) -> Memory {
+    Memory::builder()
+        .source(source)
+        .block_size(BLOCK)
+        .budget(blocks * BLOCK)
+        .high_water(high_water)
+        .build()
+        .expect("valid settings")
+}
+
+/// Reads the figures until `done`, and finds them within the budget every time.
+fn sample(memory: &Memory, source: &Faulty, blocks: usize, done: &AtomicBool) {
+    loop {
+        let last = done.load(Ordering::Relaxed);
+        let stats = memory.stats();
+        assert!(stats.reserved <= blocks * BLOCK, "{stats}");
+        assert_eq!(stats.reserved, stats.in_use + stats.free);
+        // What the source has out is what exists; `reserved` covers it from before to after.
+        assert!(source.regions() <= blocks);
+        if last {
+            return;
+        }
+    }
+}
+
+#[test]
+fn bug21_no_race_of_threads_exceeds_the_budget_for_a_moment() {
+    const BLOCKS: usize = 10;
+    let rounds = if cfg!(miri) { 10 } else { 3_000 };
+    for high_water in [0, 4 * BLOCK, usize::MAX] {
+        let source = Faulty::default();
+        let memory = memory(source.clone(), BLOCKS, high_water);
+        let (done, refused, taken) = (
+            AtomicBool::new(false),
+            AtomicUsize::new(0),
+            AtomicUsize::new(0),
+        );
+        std::thread::scope(|s| {
+            s.spawn(|| sample(&memory, &source, BLOCKS, &done));
+            let takers: Vec<_> = (0..4)
+                .map(|t| {
+                    let (memory, refused, taken) = (&memory, &refused, &taken);
+                    s.spawn(move || {
+                        let mut rng = Rng::new(t);
+                        let mut mine = Vec::new();
+                        for _ in 0..rounds {
+                            match memory.block(rng.below(3 * BLOCK)) {
+                                Ok(block) => mine.push(block),
+                                Err(error) => {
+                                    assert_eq!(error, MemoryError::OverBudget);
+                                    refused.fetch_add(1, Ordering::Relaxed);
+                                }
+                            }
+                            if !mine.is_empty() && rng.below(2) == 0 {
+                                mine.swap_remove(rng.below(mine.len()));
+                            }
+                        }
+                        taken.fetch_add(mine.len(), Ordering::Relaxed);
+                    })
+                })
+                .collect();
+            takers.into_iter().for_each(|t| t.join().unwrap());
+            done.store(true, Ordering::Relaxed);
+        });
+        let stats = memory.stats();
+        assert_eq!(stats.in_use, 0);
+        assert!(stats.free <= high_water && stats.reserved == stats.free);
+        assert!(refused.into_inner() > 0, "the budget was never reached: no test");
+    }
+}
+
+/// Without recycling the budget lets exactly as many blocks through as it has room for.
+#[test]
+fn bug21_racing_threads_get_exactly_what_the_budget_has() {
+    const BLOCKS: usize = 13;
+    let memory = memory(Faulty::default(), BLOCKS, 0);
+    let got: Vec<_> = std::thread::scope(|s| {
+        let takers: Vec<_> = (0..8)
+            .map(|_| s.spawn(|| (0..BLOCKS).filter_map(|_| memory.block(1).ok()).collect()))
+            .collect();
+        let got = takers.into_iter().map(|t| t.join().unwrap());
+        got.flat_map(|blocks: Vec<_>| blocks).collect()
+    });
+    assert_eq!((got.len(), memory.stats().in_use), (BLOCKS, BLOCKS * BLOCK));
+    assert_eq!(memory.block(1).unwrap_err(), MemoryError::OverBudget);
+}
+
+#[test]
+fn bug10_refusals_by_the_hundred_thousand_change_nothing() {
+    let memory = memory(Faulty::default(), 2, 0);
+    let held = (memory.block(1).unwrap(), memory.block(1).unwrap());
+    let before = memory.stats();
+    for _ in 0..if cfg!(miri) { 100 } else { 100_000 } {
+        assert_eq!(memory.block(1).unwrap_err(), MemoryError::OverBudget);
+    }
+    assert_eq!(memory.stats(), before);
+    drop(held);
+    assert!(memory.block(1).is_ok());
+}

@@ -1,0 +1,13 @@
+//! The block crate from the outside: its promises, its faults, and its bad input.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bad_input;
+mod block;
+mod budget;
+mod faults;
+mod memory;
+mod model;
+mod rng;
+mod sources;
+mod statics;
+mod support;

@@ -1,0 +1,148 @@
+//! M3: accounting, recycling, and the return to the system.
+
+use epoch_arena_block::{Heap, Memory};
+
+use crate::support::Faulty;
+
+const KIB: usize = 1 << 10;
+
+fn memory(source: &Faulty, budget: usize, high_water: usize) -> Memory {
+    Memory::builder()
+        .source(source.clone())
+        .block_size(64 * KIB)
+        .budget(budget)
+        .high_water(high_water)
+        .build()
+        .expect("valid settings")
+}
+
+/// (reserved, in use, free), which must add up, and agree with what the source has out.
+fn figures(memory: &Memory) -> (usize, usize, usize) {
+    let stats = memory.stats();
+    assert_eq!(stats.reserved, stats.in_use + stats.free);
+    (stats.reserved, stats.in_use, stats.free)
+}
+
+#[test]
+fn m3_bytes_are_counted_exactly_from_block_to_block() {
+    let source = Faulty::default();
+    let memory = memory(&source, 1 << 30, 1 << 30);
+    assert_eq!(figures(&memory), (0, 0, 0));
+    let one = memory.block(1).unwrap();
+    let three = memory.block(3 * 64 * KIB - 1).unwrap();
+    assert_eq!((one.capacity(), three.capacity()), (64 * KIB, 192 * KIB));
+    assert_eq!(figures(&memory), (256 * KIB, 256 * KIB, 0));
+    drop(three);
+    assert_eq!(figures(&memory), (256 * KIB, 64 * KIB, 192 * KIB));
+    drop(one);
+    assert_eq!(figures(&memory), (256 * KIB, 0, 256 * KIB));
+    assert_eq!(source.regions(), 2);
+    assert_eq!(memory.trim(192 * KIB), 64 * KIB, "the last one freed is the first to go");
+    assert_eq!(memory.trim(0), 192 * KIB);
+    assert_eq!(memory.trim(0), 0);
+    assert_eq!((figures(&memory), source.regions()), ((0, 0, 0), 0));
+}
+
+#[test]
+fn m3_free_blocks_are_used_again_and_only_for_their_size() {
+    let source = Faulty::default();
+    let memory = memory(&source, 1 << 30, 1 << 30);
+    let base = |bytes| {
+        let block = memory.block(bytes).unwrap();
+        block.region().base().addr()
+    };
+    let (small, large) = (base(1), base(200 * KIB));
+    assert_eq!((base(1), base(200 * KIB)), (small, large));
+    assert_eq!(source.calls(), 2, "nothing new was asked for");
+    assert_eq!(base(100), small);
+    assert_ne!(base(100 * KIB), large, "a larger free block is no substitute");
+}
+
+#[test]
+fn m3_above_the_high_water_mark_blocks_go_back_at_once() {
+    let source = Faulty::default();
+    let memory = memory(&source, 1 << 30, 130 * KIB);
+    let blocks: Vec<_> = (0..5).map(|_| memory.block(1).unwrap()).collect();
+    assert_eq!(source.regions(), 5);
+    drop(blocks);
+    assert_eq!(figures(&memory), (128 * KIB, 0, 128 * KIB));
+    assert_eq!(source.regions(), 2);
+    drop(memory.block(200 * KIB).unwrap()); // larger than the mark alone
+    assert_eq!((memory.stats().free, source.regions()), (128 * KIB, 2));
+}
+
+#[test]
+fn m3_a_free_block_of_the_wrong_size_makes_room_within_the_budget() {
+    let source = Faulty::default();
+    let memory = memory(&source, 256 * KIB, 1 << 30);
+    drop((0..4).map(|_| memory.block(1).unwrap()).collect::<Vec<_>>());
+    assert_eq!(figures(&memory), (256 * KIB, 0, 256 * KIB));
+    let large = memory.block(150 * KIB).unwrap();
+    assert_eq!(large.capacity(), 192 * KIB);
+    assert_eq!(figures(&memory), (256 * KIB, 192 * KIB, 64 * KIB));
+}
+
+/// A refused request changes nothing, so it must not give up free blocks on its way to failing.
+#[test]
+fn m3_a_request_that_cannot_fit_the_budget_leaves_the_free_blocks_alone() {
+    let source = Faulty::default();
+    let memory = memory(&source, 256 * KIB, 1 << 30);
+    let held = memory.block(1).unwrap();
+    drop(memory.block(1).unwrap());
+    let before = figures(&memory);
+    for impossible in [257 * KIB, 200 * KIB, 16 << 20] {
+        assert!(memory.block(impossible).is_err());
+        assert_eq!(figures(&memory), before, "after asking for {impossible}");
+    }
+    drop(held);
+}
+
+#[test]
+fn m3_blocks_outlive_the_last_handle_of_their_memory() {
+    let source = Faulty::default();
+    let memory = memory(&source, 1 << 20, 1 << 20);
+    let block = memory.block(1).unwrap();
+    drop(memory);
+    assert_eq!(block.alloc_copy(b"still there").unwrap(), b"still there");
+    drop(block);
+    assert_eq!(source.regions(), 0, "with nobody left to keep them, regions go back");
+}
+
+#[test]
+fn m3_clones_are_the_same_memory() {
+    let memory = Memory::builder().source(Heap).block_size(4096).build().unwrap();
+    let block = memory.clone().block(1).unwrap();
+    assert_eq!(memory.stats().in_use, 4096);
+    drop(memory.clone());
+    drop(block);
+    assert_eq!(memory.stats().free, 4096);
+}
+
+/// Resident memory really falls, as the kernel counts it.
+#[test]
+#[cfg(target_os = "linux")]
+#[cfg_attr(miri, ignore = "residency is the kernel's")]
+fn m3_resident_memory_falls_when_blocks_go_back_to_the_system() {
+    // So much that what the other tests do meanwhile does not matter.
+    const BLOCKS: usize = 64;
+    fn resident() -> usize {
+        let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+        statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+    }
+    let memory = Memory::builder().high_water(usize::MAX).build().unwrap();
+    let all = BLOCKS * memory.block_size();
+    let before = resident();
+    let blocks: Vec<_> = (0..BLOCKS).map(|_| memory.block(1).unwrap()).collect();
+    for block in &blocks {
+        for _ in 0..block.capacity() / 4096 {
+            block.alloc_copy(&[1; 4096]).unwrap();
+        }
+        assert_eq!(block.region().resident(), Some(block.capacity()));
+    }
+    assert!(resident() > before + all / 4 * 3);
+    drop(blocks);
+    assert_eq!(memory.stats().free, all);
+    assert!(resident() > before + all / 4 * 3, "kept below the high-water mark");
+    assert_eq!(memory.trim(0), all);
+    assert!(resident() < before + all / 4, "given back");
+}

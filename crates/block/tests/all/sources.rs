@@ -1,0 +1,164 @@
+//! M2: heap, anonymous maps, temporary files, and memory of one's own.
+
+use std::alloc::Layout;
+
+use epoch_arena_block::{AnonymousMap, Heap, Memory, MemoryError, Source, SourceError, TempFile};
+
+use crate::support::{Fault, Faulty};
+
+fn layout(size: usize, align: usize) -> Layout {
+    Layout::from_size_align(size, align).expect("a valid layout")
+}
+
+/// A directory of this test's own, gone with it.
+struct Dir(std::path::PathBuf);
+
+impl Dir {
+    fn new(name: &str) -> Self {
+        let name = format!("epoch-arena-test-{}-{name}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).expect("the temporary directory is writable");
+        Self(path)
+    }
+
+    fn entries(&self) -> usize {
+        std::fs::read_dir(&self.0).expect("it is there").count()
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Fills every byte and finds it again.
+fn write_all(source: impl Source, size: usize) {
+    let memory = Memory::builder()
+        .source(source)
+        .block_size(size)
+        .build()
+        .unwrap();
+    let block = memory.block(1).unwrap();
+    let pattern: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
+    let bytes = block.alloc_copy(&pattern).unwrap();
+    assert_eq!(bytes, pattern);
+}
+
+#[test]
+fn m2_every_source_gives_memory_that_holds_what_is_written() {
+    write_all(Heap, 64 << 10);
+    write_all(Faulty::default(), 64 << 10);
+    if cfg!(miri) {
+        return; // no maps of files there
+    }
+    write_all(AnonymousMap::new(), 2 << 20);
+    write_all(AnonymousMap::new().huge_pages(false), 64 << 10);
+    write_all(AnonymousMap::new().huge_pages(false).populate(true), 64 << 10);
+    write_all(TempFile::new(), 64 << 10);
+}
+
+/// Huge pages apply to 2 MiB-aligned memory only.
+#[test]
+#[cfg_attr(miri, ignore = "Miri's maps are small")]
+fn m2_anonymous_maps_of_a_huge_page_or_more_are_aligned_to_it() {
+    let regions: Vec<_> = [2, 2, 4, 6, 18]
+        .map(|mebibytes| AnonymousMap::new().acquire(layout(mebibytes << 20, 4096)))
+        .into_iter()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    for region in &regions {
+        assert_eq!(region.base().addr().get() % (2 << 20), 0, "{region:?}");
+    }
+    for shift in [0, 12, 13, 21, 25] {
+        let region = AnonymousMap::new().acquire(layout(5000, 1 << shift)).unwrap();
+        assert_eq!(region.base().addr().get() % (1 << shift), 0);
+        assert_eq!(region.len(), 5000);
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+#[cfg_attr(miri, ignore = "residency is the kernel's")]
+fn m2_populate_faults_everything_in_and_without_it_nothing_is() {
+    let size = 4 << 20;
+    let fresh = AnonymousMap::new().acquire(layout(size, 4096)).unwrap();
+    assert_eq!(fresh.resident(), Some(0));
+    for huge in [false, true] {
+        let full = AnonymousMap::new().huge_pages(huge).populate(true);
+        let full = full.acquire(layout(size, 4096)).unwrap();
+        assert_eq!(full.resident(), Some(size));
+    }
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "Miri maps no files")]
+fn m2_a_temporary_file_has_no_name_while_it_is_used_nor_after() {
+    let dir = Dir::new("nameless");
+    let source = TempFile::in_dir(&dir.0);
+    let memory = Memory::builder().source(source).high_water(0).build().unwrap();
+    let block = memory.block(1).unwrap();
+    let bytes = block.alloc_copy(b"on disk").unwrap();
+    assert_eq!(dir.entries(), 0, "unlinked before it is used");
+    assert_eq!(bytes, b"on disk");
+    drop(block);
+    assert_eq!((dir.entries(), memory.stats().reserved), (0, 0));
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "Miri maps no files")]
+fn m2_a_directory_that_is_not_there_is_an_error_of_the_system() {
+    let source = TempFile::in_dir("/nonexistent/epoch-arena");
+    let memory = Memory::builder().source(source).build().unwrap();
+    let refused = memory.block(1).unwrap_err();
+    assert_eq!(refused, MemoryError::Source(SourceError::Os(2))); // ENOENT
+    assert!(refused.to_string().contains("No such file"), "{refused}");
+    assert_eq!(memory.stats().reserved, 0);
+}
+
+/// Peer bug 9: `size + align` of a map that must be over-mapped.
+#[test]
+#[cfg_attr(miri, ignore = "Miri's heap aborts on what its machine cannot have")]
+fn m2_bug09_sizes_that_cannot_be_are_errors_of_every_source() {
+    let largest = layout(isize::MAX as usize - 4095, 4096);
+    let aligned = layout(4096, 1 << 62);
+    let sources: [Box<dyn Source>; 3] = [
+        Box::new(Heap),
+        Box::new(AnonymousMap::new()),
+        Box::new(TempFile::new()),
+    ];
+    for source in sources {
+        for layout in [largest, aligned] {
+            let refused = source.acquire(layout).unwrap_err();
+            let expected = matches!(
+                refused,
+                SourceError::OutOfMemory | SourceError::Os(_) | SourceError::TooLarge
+            );
+            assert!(expected, "{source:?}: {refused:?}");
+        }
+    }
+}
+
+/// A source that breaks its contract is refused before anybody touches its memory, and gets it
+/// back.
+#[test]
+fn m2_unsuitable_regions_are_refused_and_given_back() {
+    for (fault, expected) in [
+        (Fault::Short, SourceError::Unsuitable),
+        (Fault::Long, SourceError::Unsuitable),
+        (Fault::Misaligned, SourceError::Unsuitable),
+        (Fault::TooHigh, SourceError::AddressTooHigh),
+    ] {
+        let source = Faulty::default();
+        source.fail_once(1, fault);
+        let memory = Memory::builder()
+            .source(source.clone())
+            .block_size(8192)
+            .build()
+            .unwrap();
+        let refused = memory.block(1).unwrap_err();
+        assert_eq!(refused, MemoryError::Source(expected), "{fault:?}");
+        assert_eq!((memory.stats().reserved, source.regions()), (0, 0));
+        assert!(memory.block(1).is_ok());
+    }
+}

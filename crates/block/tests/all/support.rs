@@ -1,0 +1,150 @@
+//! A source whose faults are arranged, and which counts the regions that are not given back.
+//! Shared by the test binaries of block, arena and pool.
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::alloc::Layout;
+use std::num::NonZeroUsize;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use epoch_arena_block::{Heap, Region, Source, SourceError};
+
+/// What a [`Faulty`] source does instead of giving memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    Error,
+    Panic,
+    /// Half of what was asked for.
+    Short,
+    /// Twice of what was asked for.
+    Long,
+    /// One byte off the alignment.
+    Misaligned,
+    /// Beyond 48 bits of address.
+    TooHigh,
+}
+
+pub const FAULTS: [Fault; 6] = [
+    Fault::Error,
+    Fault::Panic,
+    Fault::Short,
+    Fault::Long,
+    Fault::Misaligned,
+    Fault::TooHigh,
+];
+
+/// The heap, with faults on demand. Clones are the same source.
+#[derive(Clone, Debug, Default)]
+pub struct Faulty(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    calls: AtomicUsize,
+    given: AtomicUsize,
+    plan: Mutex<Option<Plan>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Plan {
+    at: usize,
+    once: bool,
+    fault: Fault,
+}
+
+impl Faulty {
+    /// The `nth` call from now on (the next one is 1) meets `fault`, and only that one.
+    pub fn fail_once(&self, nth: usize, fault: Fault) {
+        self.plan(nth, true, fault);
+    }
+
+    /// The `nth` call from now on, and all after it, meet `fault`.
+    pub fn fail_from(&self, nth: usize, fault: Fault) {
+        self.plan(nth, false, fault);
+    }
+
+    fn plan(&self, nth: usize, once: bool, fault: Fault) {
+        let at = self.0.calls.load(Ordering::Relaxed) + nth;
+        *self.lock() = Some(Plan { at, once, fault });
+    }
+
+    /// The fault ends.
+    pub fn heal(&self) {
+        *self.lock() = None;
+    }
+
+    /// How often it was asked.
+    pub fn calls(&self) -> usize {
+        self.0.calls.load(Ordering::Relaxed)
+    }
+
+    /// Regions that it gave and has not got back.
+    pub fn regions(&self) -> usize {
+        self.0.given.load(Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Plan>> {
+        self.0.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `skip .. skip + len` of a region of the heap, counted until it is dropped.
+    fn give(&self, layout: Layout, skip: usize, len: usize) -> Result<Region, SourceError> {
+        let size = layout.size().max(skip + len);
+        let roomy = Layout::from_size_align(size, layout.align()).expect("a small test's layout");
+        let region = Heap.acquire(roomy)?;
+        // SAFETY: `skip + len <= size`, inside the region.
+        let base = unsafe { region.base().add(skip) };
+        self.0.given.fetch_add(1, Ordering::Relaxed);
+        let owner = Counted {
+            _region: region,
+            source: self.0.clone(),
+        };
+        // SAFETY: 1. the owner holds the region that these bytes are in; 2. nobody else knows
+        // that region; 3. a test's sizes are small.
+        Ok(unsafe { Region::from_raw_parts(base, len, Box::new(owner)) })
+    }
+}
+
+struct Counted {
+    _region: Region,
+    source: Arc<Inner>,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.source.given.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Source for Faulty {
+    fn acquire(&self, layout: Layout) -> Result<Region, SourceError> {
+        let call = self.0.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        let plan = *self.lock();
+        let meets = |p: &Plan| call == p.at || (!p.once && call > p.at);
+        let (size, align) = (layout.size(), layout.align());
+        match plan.filter(meets).map(|plan| plan.fault) {
+            None => self.give(layout, 0, size),
+            Some(Fault::Error) => Err(SourceError::OutOfMemory),
+            Some(Fault::Panic) => panic!("the source panics, as arranged"),
+            Some(Fault::Short) => self.give(layout, 0, size / 2),
+            Some(Fault::Long) => self.give(layout, 0, size * 2),
+            Some(Fault::Misaligned) => {
+                assert!(align > 1, "nothing is misaligned at one byte");
+                self.give(layout, 1, size)
+            }
+            Some(Fault::TooHigh) => {
+                let address = NonZeroUsize::new((1 << 48) - size + align).expect("not zero");
+                // SAFETY: a lie, on purpose: there is no such memory. `Memory` must refuse it by
+                // its address, without a touch.
+                Ok(unsafe {
+                    Region::from_raw_parts(NonNull::without_provenance(address), size, Box::new(()))
+                })
+            }
+        }
+    }
+}
+
+/// Runs `f`; `None` if it panicked.
+pub fn caught<T>(f: impl FnOnce() -> T) -> Option<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).ok()
+}
