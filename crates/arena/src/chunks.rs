@@ -135,16 +135,16 @@ impl Chunks {
         if let Some(chunk) = lock(&self.inner).take(arena, request) {
             return Ok(chunk);
         }
-        loop {
-            // Before the lock, so that an unused one is dropped after it.
-            let mut block = Some(self.memory.block(1)?);
-            let mut inner = lock(&self.inner);
-            if let Some(chunk) = inner.take(arena, request) {
-                return Ok(chunk);
-            }
-            let chunk = inner.enter(&mut block)?;
-            inner.free(chunk);
+        // Before the lock, so that an unused one is dropped after it.
+        let mut block = Some(self.memory.block(1)?);
+        let mut inner = lock(&self.inner);
+        if let Some(chunk) = inner.take(arena, request) {
+            return Ok(chunk);
         }
+        let fresh = inner.enter(&mut block)?;
+        inner.free(fresh);
+        // A whole block is enough for whatever is not larger than one.
+        inner.take(arena, request).ok_or(MemoryError::TooLarge)
     }
 
     fn take_large(
@@ -254,8 +254,15 @@ impl Inner {
         Some(self.hand_out(arena, Listed(chunk)))
     }
 
+    /// The smallest free block of several units that is enough.
     fn take_large(&mut self, arena: usize, total: usize) -> Option<Chunk> {
-        let chunk = self.free_large.remove_first(|live| live.size() >= total)?;
+        let mut best = usize::MAX;
+        self.free_large.for_each(|live| {
+            if (total..best).contains(&live.size()) {
+                best = live.size();
+            }
+        });
+        let chunk = self.free_large.remove_first(|live| live.size() == best)?;
         let live = chunk.live();
         // SAFETY: 1. a free chunk, which is nobody's and on no list now; 2. it had its size.
         let fresh = unsafe { Chunk::create(live.start(), live.size() as u32, live.block()) };
@@ -288,20 +295,15 @@ impl Inner {
     fn hand_out(&mut self, arena: usize, chunk: Listed) -> Chunk {
         let handed = chunk.0;
         let held = &mut self.arenas[arena];
-        let class = Class::of(chunk.live().size()).index();
-        held.classes
-            .get_mut(class)
-            .unwrap_or(&mut held.large)
-            .push(chunk);
+        let list = class_of(&chunk, self.unit).and_then(|class| held.classes.get_mut(class));
+        list.unwrap_or(&mut held.large).push(chunk);
         handed
     }
 
     fn free(&mut self, chunk: Listed) {
-        let size = chunk.live().size();
-        if size <= self.unit {
-            self.free[Class::of(size).index()].push(chunk);
-        } else {
-            self.free_large.push(chunk);
+        match class_of(&chunk, self.unit) {
+            Some(class) => self.free[class].push(chunk),
+            None => self.free_large.push(chunk),
         }
     }
 
@@ -374,6 +376,12 @@ impl Inner {
         let lists = self.free.iter().chain([&self.free_large]);
         lists.map(|list| list.bytes).sum()
     }
+}
+
+/// The index of a chunk's class; `None` if it is a block of several units.
+fn class_of(chunk: &Listed, unit: usize) -> Option<usize> {
+    let size = chunk.live().size();
+    (size <= unit).then(|| Class::of(size).index())
 }
 
 impl Held {

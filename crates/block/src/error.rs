@@ -109,9 +109,9 @@ impl fmt::Display for MemoryError {
                 "the memory budget is used up; retire epochs, drop guards and leases that hold \
                  retired ones, or raise MemoryBuilder::budget (Memory::stats has the figures)",
             ),
-            Self::TooLarge => {
-                f.write_str("the size, in whole blocks, does not fit the address space")
-            }
+            Self::TooLarge => f.write_str(
+                "the size, in whole blocks, does not fit the address space; ask for less",
+            ),
             Self::Source(cause) => cause.fmt(f),
         }
     }

@@ -1,6 +1,6 @@
 //! M4: one arena, one thread: bytes, figures, resets.
 
-use epoch_arena_block::Alignment;
+use epoch_arena_block::{Alignment, Heap, Memory};
 use epoch_arena_core::EpochArena;
 
 use crate::small_memory;
@@ -117,7 +117,9 @@ fn m4_bug11_bytes_of_the_last_epoch_do_not_show() {
 #[test]
 fn m4_bug16_lent_bytes_are_writable_and_apart() {
     let arena = EpochArena::new(&small_memory());
-    let mut lent: Vec<_> = (0..100_u8).map(|i| arena.alloc_copy(&[i; 33]).unwrap()).collect();
+    let mut lent: Vec<_> = (0..100_u8)
+        .map(|i| arena.alloc_copy(&[i; 33]).unwrap())
+        .collect();
     for bytes in &mut lent {
         bytes.iter_mut().for_each(|b| *b = !*b);
     }
@@ -152,4 +154,25 @@ fn m4_m6_arenas_never_share_an_epoch() {
             arena.reset();
         }
     }
+}
+
+/// A chunk is to cost the blocks it needs: one for the first key, and no spare one behind it, or
+/// the last block of a budget could never be used.
+#[test]
+fn m4_m11_the_first_key_costs_one_block_and_a_budget_can_be_used_up() {
+    let memory = Memory::builder()
+        .source(Heap)
+        .block_size(8192)
+        .budget(3 * 8192);
+    let memory = memory.build().unwrap();
+    let arena = EpochArena::new(&memory);
+    arena.alloc_copy(b"key").unwrap();
+    assert_eq!(
+        (memory.stats().reserved, memory.stats().in_use),
+        (8192, 8192)
+    );
+    while arena.alloc_copy(&[1; 16]).is_ok() {}
+    let stats = arena.stats();
+    assert_eq!((stats.blocks, stats.capacity), (3, 3 * 8192));
+    assert!(stats.waste() < stats.chunks * (64 + 16) + 13);
 }

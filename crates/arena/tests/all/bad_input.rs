@@ -18,7 +18,12 @@ fn m4_bug09_lengths_beyond_the_limit_are_refused_by_name() {
     let memory = small_memory();
     let arena = EpochArena::new(&memory);
     let before = (arena.stats(), memory.stats());
-    for len in [MAX_LEN + 1, isize::MAX as usize, usize::MAX - 64, usize::MAX] {
+    for len in [
+        MAX_LEN + 1,
+        isize::MAX as usize,
+        usize::MAX - 64,
+        usize::MAX,
+    ] {
         for shift in [0, 4, 20, 63] {
             let align = Alignment::new(1 << shift).unwrap();
             let refused = arena.alloc_uninit(len, align).unwrap_err();
@@ -48,8 +53,13 @@ fn m4_bug08_alignments_far_beyond_a_block() {
     let memory = Memory::builder().build().unwrap();
     let arena = EpochArena::new(&memory);
     for shift in [20, 21, 22, 24] {
-        let bytes = arena.alloc_copy_aligned(b"key", Alignment::new(1 << shift).unwrap()).unwrap();
-        assert_eq!((bytes.as_ptr().addr() % (1 << shift), &bytes[..]), (0, &b"key"[..]));
+        let bytes = arena
+            .alloc_copy_aligned(b"key", Alignment::new(1 << shift).unwrap())
+            .unwrap();
+        assert_eq!(
+            (bytes.as_ptr().addr() % (1 << shift), &bytes[..]),
+            (0, &b"key"[..])
+        );
     }
     let before = (arena.stats(), memory.stats());
     for shift in [40, 62, 63] {

@@ -36,7 +36,12 @@ fn m4_bug15_a_source_that_fails_at_the_kth_call_costs_one_allocation() {
                     }
                 }
             }
-            assert_eq!(failures, 1, "{fault:?} at call {k}, and {} calls", source.calls());
+            assert_eq!(
+                failures,
+                1,
+                "{fault:?} at call {k}, and {} calls",
+                source.calls()
+            );
             arena.reset();
             assert!(arena.alloc_copy(&[1; 3000]).is_ok());
             drop(arena);

@@ -46,7 +46,11 @@ fn m4_bug20_large_lengths_up_to_the_limit_with_the_default_block() {
             fill(&arena, len);
         }
         let reserved = memory.stats().reserved;
-        assert_eq!(*flat.get_or_insert(reserved), reserved, "their memory is reused");
+        assert_eq!(
+            *flat.get_or_insert(reserved),
+            reserved,
+            "their memory is reused"
+        );
         arena.reset();
     }
 }
@@ -60,7 +64,11 @@ fn m4_bug20_the_current_chunk_stays_in_use_after_an_oversize_request() {
     fill(&arena, 20 << 10);
     fill(&arena, 100 << 10);
     let after = arena.alloc_copy(b"after").unwrap().as_ptr();
-    assert_eq!(after.addr(), before.addr() + 6, "right behind the last small one");
+    assert_eq!(
+        after.addr(),
+        before.addr() + 6,
+        "right behind the last small one"
+    );
     let chunks = arena.stats().chunks;
     assert_eq!(chunks, 3, "one shared, two of their own");
 }

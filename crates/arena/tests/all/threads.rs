@@ -29,7 +29,10 @@ fn m4_bug01_no_reader_sees_a_moving_table_while_the_arena_grows() {
                     let (bytes, byte) = mine[rng.below(round + 1)];
                     assert!(bytes.iter().all(|b| *b == byte));
                 }
-                assert!(mine.iter().all(|(bytes, byte)| bytes.iter().all(|b| b == byte)));
+                assert!(
+                    mine.iter()
+                        .all(|(bytes, byte)| bytes.iter().all(|b| b == byte))
+                );
             });
         }
     });
@@ -65,7 +68,10 @@ fn m4_bug19_64_threads_on_an_empty_arena_create_few_blocks() {
         assert_eq!((stats.allocations, stats.payload), (MANY, MANY * 16));
         assert_eq!(stats.blocks, 1, "one is enough for all, so one is used");
         assert!(source.calls() <= 1 + MANY);
-        assert!(stats.capacity <= MANY * 4096, "slack: at most a smallest chunk per thread");
+        assert!(
+            stats.capacity <= MANY * 4096,
+            "slack: at most a smallest chunk per thread"
+        );
     }
 }
 

@@ -15,7 +15,18 @@ fn says(message: impl std::fmt::Display, words: &[&str]) {
 
 #[test]
 fn m3_block_sizes_that_are_no_powers_of_two_or_out_of_range_are_refused() {
-    for size in [0, 1, 3, 2048, 4095, 4097, 100_000, (2 << 20) + 1, 2 << 30, usize::MAX] {
+    for size in [
+        0,
+        1,
+        3,
+        2048,
+        4095,
+        4097,
+        100_000,
+        (2 << 20) + 1,
+        2 << 30,
+        usize::MAX,
+    ] {
         let refused = Memory::builder().block_size(size).build().unwrap_err();
         let asked = u32::try_from(size).unwrap_or(u32::MAX);
         assert_eq!(refused, MemoryConfigError::BlockSize(asked));
@@ -23,7 +34,10 @@ fn m3_block_sizes_that_are_no_powers_of_two_or_out_of_range_are_refused() {
     }
     for shift in 12..=30 {
         let memory = Memory::builder().block_size(1 << shift).build().unwrap();
-        assert_eq!((memory.block_size(), memory.stats().reserved), (1 << shift, 0));
+        assert_eq!(
+            (memory.block_size(), memory.stats().reserved),
+            (1 << shift, 0)
+        );
     }
 }
 
@@ -35,14 +49,31 @@ fn m3_a_budget_below_one_block_is_refused() {
         assert_eq!(refused, MemoryConfigError::BudgetBelowOneBlock);
         says(refused, &["budget", "raise", "lower the block size"]);
     }
-    assert!(Memory::builder().block_size(4096).budget(4096).build().is_ok());
+    assert!(
+        Memory::builder()
+            .block_size(4096)
+            .budget(4096)
+            .build()
+            .is_ok()
+    );
 }
 
 /// Peer bug 9.
 #[test]
 fn m3_bug09_block_requests_of_every_size_succeed_or_change_nothing() {
-    let memory = Memory::builder().source(Heap).block_size(4096).budget(1 << 20).build().unwrap();
-    for (bytes, capacity) in [(0, 4096), (1, 4096), (4096, 4096), (4097, 8192), (1 << 20, 1 << 20)] {
+    let memory = Memory::builder()
+        .source(Heap)
+        .block_size(4096)
+        .budget(1 << 20)
+        .build()
+        .unwrap();
+    for (bytes, capacity) in [
+        (0, 4096),
+        (1, 4096),
+        (4096, 4096),
+        (4097, 8192),
+        (1 << 20, 1 << 20),
+    ] {
         assert_eq!(memory.block(bytes).unwrap().capacity(), capacity);
     }
     memory.trim(0);
@@ -51,7 +82,12 @@ fn m3_bug09_block_requests_of_every_size_succeed_or_change_nothing() {
         assert_eq!(refused, MemoryError::OverBudget);
         says(refused, &["budget", "raise MemoryBuilder::budget"]);
     }
-    for bytes in [isize::MAX as usize, usize::MAX - 4095, usize::MAX - 1, usize::MAX] {
+    for bytes in [
+        isize::MAX as usize,
+        usize::MAX - 4095,
+        usize::MAX - 1,
+        usize::MAX,
+    ] {
         let refused = memory.block(bytes).unwrap_err();
         assert_eq!(refused, MemoryError::TooLarge);
         says(refused, &["address space"]);
@@ -67,14 +103,20 @@ fn m1_bug09_alignments_that_are_no_powers_of_two_are_refused() {
         says(refused, &[&bytes.to_string(), "power of two", "16"]);
     }
     for shift in 0..usize::BITS {
-        assert_eq!(Alignment::new(1 << shift).map(Alignment::get), Ok(1 << shift));
+        assert_eq!(
+            Alignment::new(1 << shift).map(Alignment::get),
+            Ok(1 << shift)
+        );
     }
 }
 
 #[test]
 fn m1_a_full_block_names_what_is_left() {
     let layout = std::alloc::Layout::from_size_align(64, 1).unwrap();
-    let refused = Block::new(layout).unwrap().alloc_copy(&[0; 65]).unwrap_err();
+    let refused = Block::new(layout)
+        .unwrap()
+        .alloc_copy(&[0; 65])
+        .unwrap_err();
     assert_eq!(refused, BlockFull { remaining: 64 });
     says(refused, &["64 bytes left", "another block"]);
 }
@@ -86,7 +128,10 @@ fn every_error_names_the_way_out() {
     says(SourceError::Os(12), &["free memory", "raise its limit"]);
     says(SourceError::TooLarge, &["address space", "ask for less"]);
     says(SourceError::AddressTooHigh, &["2^48", "use a source"]);
-    says(SourceError::Unsuitable, &["size or alignment", "correct the source"]);
+    says(
+        SourceError::Unsuitable,
+        &["size or alignment", "correct the source"],
+    );
     says(MemoryError::TooLarge, &["address space", "ask for less"]);
     says(MemoryError::Source(SourceError::Os(12)), &["free memory"]);
 }

@@ -39,8 +39,15 @@ fn m1_threads_bump_disjoint_bytes_until_the_block_is_full() {
             .collect();
         writers.into_iter().map(|w| w.join().unwrap()).collect()
     });
-    assert_eq!(lengths.iter().sum::<usize>(), block.used(), "every byte has one owner");
-    assert!(block.remaining() < 40, "full for every length that was tried");
+    assert_eq!(
+        lengths.iter().sum::<usize>(),
+        block.used(),
+        "every byte has one owner"
+    );
+    assert!(
+        block.remaining() < 40,
+        "full for every length that was tried"
+    );
 }
 
 /// Peer bug 8: it is the address that is aligned, also where the base is odd.
@@ -99,7 +106,10 @@ fn m1_bug10_failed_requests_do_not_move_the_counter() {
         }
     });
     assert_eq!((block.used(), block.remaining()), (4000, 96));
-    assert!(block.alloc_copy(&[3; 96]).is_ok(), "what is left can still be had");
+    assert!(
+        block.alloc_copy(&[3; 96]).is_ok(),
+        "what is left can still be had"
+    );
 }
 
 /// Peer bug 13: nothing is a request like any other.

@@ -76,7 +76,10 @@ fn bug21_no_race_of_threads_exceeds_the_budget_for_a_moment() {
         let stats = memory.stats();
         assert_eq!(stats.in_use, 0);
         assert!(stats.free <= high_water && stats.reserved == stats.free);
-        assert!(refused.into_inner() > 0, "the budget was never reached: no test");
+        assert!(
+            refused.into_inner() > 0,
+            "the budget was never reached: no test"
+        );
     }
 }
 

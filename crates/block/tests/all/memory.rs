@@ -37,7 +37,11 @@ fn m3_bytes_are_counted_exactly_from_block_to_block() {
     drop(one);
     assert_eq!(figures(&memory), (256 * KIB, 0, 256 * KIB));
     assert_eq!(source.regions(), 2);
-    assert_eq!(memory.trim(192 * KIB), 64 * KIB, "the last one freed is the first to go");
+    assert_eq!(
+        memory.trim(192 * KIB),
+        64 * KIB,
+        "the last one freed is the first to go"
+    );
     assert_eq!(memory.trim(0), 192 * KIB);
     assert_eq!(memory.trim(0), 0);
     assert_eq!((figures(&memory), source.regions()), ((0, 0, 0), 0));
@@ -55,7 +59,11 @@ fn m3_free_blocks_are_used_again_and_only_for_their_size() {
     assert_eq!((base(1), base(200 * KIB)), (small, large));
     assert_eq!(source.calls(), 2, "nothing new was asked for");
     assert_eq!(base(100), small);
-    assert_ne!(base(100 * KIB), large, "a larger free block is no substitute");
+    assert_ne!(
+        base(100 * KIB),
+        large,
+        "a larger free block is no substitute"
+    );
 }
 
 #[test]
@@ -105,12 +113,20 @@ fn m3_blocks_outlive_the_last_handle_of_their_memory() {
     drop(memory);
     assert_eq!(block.alloc_copy(b"still there").unwrap(), b"still there");
     drop(block);
-    assert_eq!(source.regions(), 0, "with nobody left to keep them, regions go back");
+    assert_eq!(
+        source.regions(),
+        0,
+        "with nobody left to keep them, regions go back"
+    );
 }
 
 #[test]
 fn m3_clones_are_the_same_memory() {
-    let memory = Memory::builder().source(Heap).block_size(4096).build().unwrap();
+    let memory = Memory::builder()
+        .source(Heap)
+        .block_size(4096)
+        .build()
+        .unwrap();
     let block = memory.clone().block(1).unwrap();
     assert_eq!(memory.stats().in_use, 4096);
     drop(memory.clone());
@@ -142,7 +158,10 @@ fn m3_resident_memory_falls_when_blocks_go_back_to_the_system() {
     assert!(resident() > before + all / 4 * 3);
     drop(blocks);
     assert_eq!(memory.stats().free, all);
-    assert!(resident() > before + all / 4 * 3, "kept below the high-water mark");
+    assert!(
+        resident() > before + all / 4 * 3,
+        "kept below the high-water mark"
+    );
     assert_eq!(memory.trim(0), all);
     assert!(resident() < before + all / 4, "given back");
 }

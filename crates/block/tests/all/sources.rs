@@ -54,7 +54,10 @@ fn m2_every_source_gives_memory_that_holds_what_is_written() {
     }
     write_all(AnonymousMap::new(), 2 << 20);
     write_all(AnonymousMap::new().huge_pages(false), 64 << 10);
-    write_all(AnonymousMap::new().huge_pages(false).populate(true), 64 << 10);
+    write_all(
+        AnonymousMap::new().huge_pages(false).populate(true),
+        64 << 10,
+    );
     write_all(TempFile::new(), 64 << 10);
 }
 
@@ -71,7 +74,9 @@ fn m2_anonymous_maps_of_a_huge_page_or_more_are_aligned_to_it() {
         assert_eq!(region.base().addr().get() % (2 << 20), 0, "{region:?}");
     }
     for shift in [0, 12, 13, 21, 25] {
-        let region = AnonymousMap::new().acquire(layout(5000, 1 << shift)).unwrap();
+        let region = AnonymousMap::new()
+            .acquire(layout(5000, 1 << shift))
+            .unwrap();
         assert_eq!(region.base().addr().get() % (1 << shift), 0);
         assert_eq!(region.len(), 5000);
     }
@@ -96,7 +101,11 @@ fn m2_populate_faults_everything_in_and_without_it_nothing_is() {
 fn m2_a_temporary_file_has_no_name_while_it_is_used_nor_after() {
     let dir = Dir::new("nameless");
     let source = TempFile::in_dir(&dir.0);
-    let memory = Memory::builder().source(source).high_water(0).build().unwrap();
+    let memory = Memory::builder()
+        .source(source)
+        .high_water(0)
+        .build()
+        .unwrap();
     let block = memory.block(1).unwrap();
     let bytes = block.alloc_copy(b"on disk").unwrap();
     assert_eq!(dir.entries(), 0, "unlinked before it is used");
