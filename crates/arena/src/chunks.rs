@@ -244,9 +244,11 @@ impl Inner {
         let mut size = chunk.live().size();
         for class in (wanted..class).rev() {
             size /= 2;
+            // SAFETY: inside the chunk, which is twice as large still.
+            let middle = unsafe { start.add(size) };
             // SAFETY: 1. the upper half of a free chunk, which is nobody's and on no list now;
-            // inside the chunk, and aligned as sizes are multiples of 4 KiB. 2. A class's size.
-            let half = unsafe { Chunk::create(start.add(size), size as u32, block) };
+            // aligned, as sizes are multiples of 4 KiB. 2. A class's size.
+            let half = unsafe { Chunk::create(middle, size as u32, block) };
             self.free[class].push(Listed(half));
         }
         // SAFETY: 1. and 2. as above, for the lower part that is left.

@@ -1,5 +1,10 @@
 //! Copying a short key without a call.
 
+#![expect(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "each block is one bound, used for several moves"
+)]
+
 use std::ptr::NonNull;
 
 /// Copies `bytes` to `to`: up to 32 bytes by two overlapping moves and no loop, else `memcpy`.

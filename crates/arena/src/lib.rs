@@ -22,6 +22,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#![deny(clippy::multiple_unsafe_ops_per_block)]
+
 mod arena;
 mod chunk;
 mod chunks;

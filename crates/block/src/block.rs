@@ -123,14 +123,14 @@ impl Block {
     #[expect(clippy::mut_from_ref, reason = "each call gives bytes of its own")]
     pub fn alloc_copy(&self, bytes: &[u8]) -> Result<&mut [u8], BlockFull> {
         let start = self.claim(bytes.len(), Alignment::BYTE)?;
-        // SAFETY: `claim` gave `start .. start + len`, inside the region and nobody else's until
-        // a reset or drop, which the borrow of `self` excludes; so it can be written, does not
-        // overlap `bytes`, is initialised by the copy, and may be lent out mutably.
-        unsafe {
-            let first = self.region.base().add(start).as_ptr();
-            first.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
-            Ok(core::slice::from_raw_parts_mut(first, bytes.len()))
-        }
+        // SAFETY: `claim` gave `start .. start + len`, inside the region.
+        let first = unsafe { self.region.base().add(start) }.as_ptr();
+        // SAFETY: these bytes are nobody else's until a reset or drop, so `bytes`, which existed
+        // before, is elsewhere.
+        unsafe { first.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        // SAFETY: just initialised, and this call's alone until a reset or drop, which the borrow
+        // of `self` excludes.
+        Ok(unsafe { core::slice::from_raw_parts_mut(first, bytes.len()) })
     }
 
     /// Allocates `layout` and lends it, uninitialised.
