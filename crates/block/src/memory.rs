@@ -111,7 +111,11 @@ impl Memory {
                     state.reserved += size;
                     break;
                 }
-                // No other size is of use now; make room.
+                // No other size is of use now: make room, but only if that helps.
+                let in_use = state.reserved - state.free_bytes;
+                if shared.budget - in_use < size {
+                    return Err(MemoryError::OverBudget);
+                }
                 state.take_free(|_| true).ok_or(MemoryError::OverBudget)?
             };
             shared.release(evicted);

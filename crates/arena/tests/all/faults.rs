@@ -23,7 +23,7 @@ fn m4_bug15_a_source_that_fails_at_the_kth_call_costs_one_allocation() {
             let mut arena = EpochArena::new(&memory);
             source.fail_once(k, fault);
             let (mut failures, mut made) = (0, 0);
-            while made < 40 {
+            while made < 45 {
                 let before = (arena.stats(), memory.stats());
                 match caught(|| arena.alloc_copy(&[made as u8; 1000]).map(|b| b.to_vec())) {
                     Some(Ok(bytes)) => {

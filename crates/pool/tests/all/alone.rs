@@ -1,0 +1,28 @@
+//! Tests that measure the process need one of their own.
+
+use std::process::Command;
+
+const MARK: &str = "EPOCH_ARENA_TEST_ALONE";
+
+/// Runs `body` in a process where the test `name` (its path in this binary) runs alone.
+pub fn alone(name: &str, body: impl FnOnce()) {
+    if std::env::var_os(MARK).is_some() {
+        return body();
+    }
+    let binary = std::env::current_exe().expect("this test has a binary");
+    let output = Command::new(binary)
+        .args([name, "--exact", "--test-threads=1"])
+        .env(MARK, "1")
+        .output()
+        .expect("it can be started again");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("1 passed"), "no test is called {name}: {text}");
+}
+
+/// Resident bytes of this process.
+pub fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux has it");
+    let pages = statm.split(' ').nth(1).and_then(|word| word.parse().ok());
+    pages.map(|pages: usize| pages * 4096).expect("a number")
+}

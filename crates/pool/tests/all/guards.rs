@@ -1,0 +1,176 @@
+//! M7: an arena's memory is reused only when every guard pinned at its retirement is gone.
+
+use std::sync::mpsc::channel;
+
+use crossbeam_epoch::Collector;
+use epoch_arena_pool::PinKind;
+
+use crate::pools::{adds_up, advance, builder, find, pool, put};
+use crate::support::caught;
+
+/// Reclaims what can be, and returns how many retired epochs are still held by guards.
+fn held(pool: &epoch_arena_pool::ArenaPool) -> usize {
+    adds_up(pool);
+    pool.maintain().held_by_guards.epochs
+}
+
+#[test]
+fn m7_a_guard_holds_back_what_it_can_see_and_its_release_frees_it() {
+    let pool = pool(1);
+    let handle = put(&pool, &[7; 3000]);
+    let guard = pool.pin();
+    let bytes = guard.get(handle).unwrap();
+    advance(&pool, 1);
+    assert_eq!(guard.get(handle), None, "a guard is no snapshot");
+    for round in 0..20 {
+        // All this would land in the old epoch's memory if it were free.
+        (0..10).for_each(|_| drop(put(&pool, &[round; 3000])));
+        advance(&pool, 1);
+        assert!(bytes.iter().all(|b| *b == 7));
+    }
+    assert_eq!(held(&pool), 21, "every epoch that was retired meanwhile");
+    drop(guard);
+    assert_eq!((held(&pool), pool.stats().retired_epochs), (0, 0));
+}
+
+/// The guard of another thread counts the same, from the moment of its pin.
+#[test]
+fn m7_a_guard_on_another_thread_holds_back_reclamation() {
+    let pool = pool(1);
+    let handle = put(&pool, b"seen by a reader");
+    let ((to_reader, orders), (to_us, news)) = (channel::<()>(), channel());
+    std::thread::scope(|s| {
+        std::thread::Builder::new()
+            .name("a parked reader".into())
+            .spawn_scoped(s, || {
+                let (orders, to_us) = (orders, to_us);
+                let guard = pool.pin();
+                let bytes = guard.get(handle).unwrap();
+                to_us.send(()).unwrap();
+                orders.recv().unwrap();
+                assert_eq!(bytes, b"seen by a reader");
+                drop(guard);
+                to_us.send(()).unwrap();
+                orders.recv().unwrap();
+            })
+            .unwrap();
+        news.recv().unwrap();
+        let since = pool.current_epoch();
+        advance(&pool, 3);
+        assert_eq!(held(&pool), 3);
+        let pinned = pool.maintain().pinned;
+        assert_eq!(pinned.len(), 1);
+        assert_eq!((pinned[0].thread.as_str(), pinned[0].epoch), ("a parked reader", since));
+        assert_eq!(pinned[0].kind, PinKind::Guard);
+        to_reader.send(()).unwrap();
+        news.recv().unwrap();
+        assert_eq!((held(&pool), pool.maintain().pinned), (0, vec![]));
+        to_reader.send(()).unwrap();
+    });
+}
+
+#[test]
+fn m7_a_pool_of_its_own_collector_is_held_back_by_no_other_guard() {
+    let (one, two) = (pool(1), pool(1));
+    let foreign = (crossbeam_epoch::pin(), two.pin());
+    for _ in 0..10 {
+        put(&one, &[1; 1000]);
+        advance(&one, 1);
+        assert_eq!(one.stats().retired_epochs, 0);
+    }
+    drop(foreign);
+}
+
+#[test]
+fn m7_a_pool_of_a_shared_collector_is_held_back_by_its_guards() {
+    let collector = Collector::new();
+    let pool = builder(1).collector(collector.clone()).build().unwrap();
+    let participant = collector.register();
+    let foreign = participant.pin();
+    advance(&pool, 3);
+    assert_eq!(held(&pool), 3);
+    drop(foreign);
+    assert_eq!(held(&pool), 0);
+}
+
+#[test]
+fn m7_guards_nest_and_the_last_one_unpins() {
+    let pool = pool(1);
+    let handle = put(&pool, b"nested");
+    let outer = pool.pin();
+    let bytes = outer.get(handle).unwrap();
+    let local = pool.local();
+    for _ in 0..5 {
+        let (inner, other) = (pool.pin(), local.pin());
+        assert_eq!(inner.get(handle), other.get(handle));
+        advance(&pool, 1);
+    }
+    assert_eq!((held(&pool), bytes), (5, &b"nested"[..]));
+    // Out of order, too.
+    let second = pool.pin();
+    drop(outer);
+    assert_eq!(held(&pool), 5);
+    drop(second);
+    assert_eq!(held(&pool), 0);
+}
+
+#[test]
+fn m7_refresh_lets_go_of_the_past_unless_it_is_nested() {
+    let pool = pool(1);
+    let mut guard = pool.pin();
+    advance(&pool, 2);
+    let nested = pool.pin();
+    assert!(!guard.refresh());
+    assert_eq!(held(&pool), 2);
+    drop(nested);
+    assert_eq!(held(&pool), 2);
+    assert!(guard.refresh());
+    pool.maintain();
+    assert_eq!(pool.stats().retired_epochs, 0, "what was retired before the refresh is free");
+    assert_eq!(pool.stats().pinned[0].epoch, pool.current_epoch());
+    // And from then on it protects again.
+    let handle = guard.alloc_copy(b"again").unwrap();
+    let bytes = guard.get(handle).unwrap();
+    advance(&pool, 1);
+    assert_eq!((held(&pool), bytes), (1, &b"again"[..]));
+}
+
+/// Peer bug 15: a user's deferred closure that panics inside our pin. The guard that was being
+/// refreshed must protect afterwards as any guard, for it still resolves.
+#[test]
+fn m7_bug15_a_guard_whose_refresh_met_a_panic_still_protects() {
+    let collector = Collector::new();
+    let pool = builder(1).collector(collector.clone()).build().unwrap();
+    let participant = collector.register();
+    let mut guard = pool.pin();
+    let met = (0..100_000).any(|_| {
+        participant.pin().defer(|| panic!("a deferred closure panics, as arranged"));
+        participant.pin().flush();
+        caught(|| guard.refresh()).is_none()
+    });
+    if met {
+        let handle = guard.alloc_copy(b"protected").unwrap();
+        let bytes = guard.get(handle).unwrap();
+        std::thread::scope(|s| {
+            s.spawn(|| (0..5).for_each(|_| drop(caught(|| pool.advance()))));
+        });
+        while caught(|| pool.maintain()).is_none() {}
+        assert_eq!(bytes, b"protected");
+        let retired = pool.stats().held_by_guards.epochs;
+        assert!(retired > 0, "the epoch was reclaimed under a guard that sees it");
+    }
+}
+
+/// Peer bug 2 and 4 in one: whoever sees the new epoch can write to it, and what is written is of
+/// the epoch that its handle names.
+#[test]
+fn m6_bug02_a_new_epoch_is_ready_before_anybody_sees_it() {
+    let pool = pool(1);
+    for round in 0..if cfg!(miri) { 10 } else { 500_u32 } {
+        let epoch = pool.advance().unwrap();
+        let stats = pool.stats_of(epoch).unwrap();
+        assert_eq!((stats.allocations, stats.payload, stats.chunks), (0, 0, 0), "clean");
+        let handle = put(&pool, &round.to_be_bytes());
+        assert_eq!((handle.epoch(), find(&pool, handle)), (epoch, Some(round.to_be_bytes().into())));
+    }
+}

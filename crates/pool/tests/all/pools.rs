@@ -1,0 +1,57 @@
+//! The pools that tests are made with.
+
+use std::num::NonZeroU32;
+
+use epoch_arena_block::Heap;
+use epoch_arena_pool::{ArenaHandle, ArenaPool, Memory, PoolBuilder};
+
+pub const BLOCK: usize = 64 << 10;
+
+pub fn number(n: u32) -> NonZeroU32 {
+    NonZeroU32::new(n).expect("not zero")
+}
+
+/// Blocks of 64 KiB from the heap, which keeps all it has freed.
+pub fn memory() -> Memory {
+    let builder = Memory::builder().source(Heap).block_size(BLOCK);
+    builder.high_water(usize::MAX).build().expect("valid settings")
+}
+
+pub fn builder(retained: u32) -> PoolBuilder {
+    let builder = ArenaPool::builder().memory(memory());
+    builder.retained_epochs(number(retained))
+}
+
+/// A pool with a collector of its own: what is reclaimed when is certain.
+pub fn pool(retained: u32) -> ArenaPool {
+    builder(retained).build().expect("valid settings")
+}
+
+/// Copies `bytes` in, under a guard of its own.
+pub fn put(pool: &ArenaPool, bytes: &[u8]) -> ArenaHandle {
+    pool.pin().alloc_copy(bytes).expect("there is memory")
+}
+
+/// What `handle` resolves to, under a guard of its own.
+pub fn find(pool: &ArenaPool, handle: ArenaHandle) -> Option<Vec<u8>> {
+    pool.pin().get(handle).map(<[u8]>::to_vec)
+}
+
+pub fn advance(pool: &ArenaPool, times: usize) {
+    for _ in 0..times {
+        pool.advance().expect("slots are free");
+    }
+}
+
+/// Every byte of the pool is somewhere: `reserved == live + retired + free`.
+pub fn adds_up(pool: &ArenaPool) {
+    let stats = pool.stats();
+    assert_eq!(stats.reserved, stats.live + stats.retired + stats.free, "{stats}");
+    assert_eq!(stats.retired, stats.held_by_guards.bytes + stats.held_by_leases.bytes);
+    assert_eq!(
+        stats.retired_epochs,
+        stats.held_by_guards.epochs + stats.held_by_leases.epochs
+    );
+    assert!(stats.payload <= stats.live && stats.reserved <= stats.memory.in_use);
+    assert!(stats.resident.is_none_or(|bytes| bytes <= stats.reserved));
+}
