@@ -9,6 +9,9 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("handles pack a slot above a 48-bit address: epoch-arena needs a 64-bit target");
+
 /// Bits of an address; what is above holds the slot.
 pub const ADDRESS_BITS: u32 = 48;
 /// Bits of a length; what is above holds the epoch.

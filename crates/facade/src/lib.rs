@@ -123,3 +123,8 @@ pub use epoch_arena_pool::{
     LocalArena, Maintained, PinKind, Pinned, PoolBuilder, PoolStats, PromoteError, Snapshot,
     UninitBytes, View, crossbeam_epoch,
 };
+
+/// The README's example, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -141,24 +141,26 @@ fn m7_refresh_lets_go_of_the_past_unless_it_is_nested() {
 fn m7_bug15_a_guard_whose_refresh_met_a_panic_still_protects() {
     let collector = Collector::new();
     let pool = builder(1).collector(collector.clone()).build().unwrap();
+    // Two bags full of closures, and no collection by this participant itself.
     let participant = collector.register();
-    let mut guard = pool.pin();
-    let met = (0..100_000).any(|_| {
-        participant.pin().defer(|| panic!("a deferred closure panics, as arranged"));
-        participant.pin().flush();
-        caught(|| guard.refresh()).is_none()
-    });
-    if met {
-        let handle = guard.alloc_copy(b"protected").unwrap();
-        let bytes = guard.get(handle).unwrap();
-        std::thread::scope(|s| {
-            s.spawn(|| (0..5).for_each(|_| drop(caught(|| pool.advance()))));
-        });
-        while caught(|| pool.maintain()).is_none() {}
-        assert_eq!(bytes, b"protected");
-        let retired = pool.stats().held_by_guards.epochs;
-        assert!(retired > 0, "the epoch was reclaimed under a guard that sees it");
+    let deferring = participant.pin();
+    for _ in 0..130 {
+        deferring.defer(|| panic!("a deferred closure panics, as arranged"));
     }
+    drop(deferring);
+    let mut guard = pool.pin();
+    // A pin in 128 collects, and a bag is ready after two.
+    let met = (0..2_000).any(|_| caught(|| guard.refresh()).is_none());
+    assert!(met, "no refresh met the panic: no test");
+    let handle = guard.alloc_copy(b"protected").unwrap();
+    let bytes = guard.get(handle).unwrap();
+    std::thread::scope(|s| {
+        s.spawn(|| (0..20).for_each(|_| drop(caught(|| pool.advance()))));
+    });
+    while caught(|| pool.maintain()).is_none() {}
+    let retired = pool.stats().held_by_guards.epochs;
+    assert!(retired > 0, "the epoch was reclaimed under a guard that sees it");
+    assert_eq!(bytes, b"protected");
 }
 
 /// Peer bug 2 and 4 in one: whoever sees the new epoch can write to it, and what is written is of

@@ -1,0 +1,85 @@
+//! Peer bug 22, and what `mem::forget` leaves behind: leaks are safe, bounded, and reported.
+
+use std::mem::forget;
+
+use crossbeam_epoch::Collector;
+
+use crate::pools::{BLOCK, adds_up, advance, builder, find, memory, pool, put};
+
+#[test]
+fn m7_bug22_a_forgotten_guard_holds_back_memory_and_breaks_nothing() {
+    let memory = memory();
+    let pool = builder(1).memory(memory.clone()).build().unwrap();
+    let handle = put(&pool, b"seen");
+    let mut guard = pool.pin();
+    forget(pool.pin());
+    assert!(!guard.refresh(), "for the state another guard is alive");
+    drop(guard);
+    for _ in 0..30 {
+        put(&pool, &[1; 1_000]);
+        advance(&pool, 1);
+        adds_up(&pool);
+    }
+    assert_eq!(find(&pool, handle), None);
+    let report = pool.maintain();
+    assert_eq!((report.held_by_guards.epochs, report.pinned.len()), (30, 1));
+    // Other threads work on; with the pool, all its memory goes.
+    std::thread::scope(|s| s.spawn(|| drop(put(&pool, b"elsewhere"))).join().unwrap());
+    drop(pool);
+    assert_eq!(memory.stats().in_use, 0);
+}
+
+#[test]
+fn m7_bug22_a_forgotten_lease_holds_its_epoch_only() {
+    let pool = pool(1);
+    let lease = pool.lease(put(&pool, &[1; 100]).epoch()).unwrap();
+    forget(lease);
+    forget(pool.snapshot());
+    let mut reserved = Vec::new();
+    for _ in 0..50 {
+        (0..50).for_each(|_| drop(put(&pool, &[1; 1_000])));
+        advance(&pool, 1);
+        let stats = pool.stats();
+        assert_eq!((stats.held_by_leases.epochs, stats.held_by_guards.epochs), (1, 0));
+        reserved.push(stats.reserved);
+    }
+    assert!(reserved.iter().all(|bytes| *bytes <= 4 * BLOCK), "{reserved:?}");
+}
+
+#[test]
+fn m7_forgotten_views_and_batches_do_no_harm() {
+    let collector = Collector::new();
+    let pool = builder(1).collector(collector.clone()).build().unwrap();
+    let participant = collector.register();
+    for round in 0..20_u8 {
+        let guard = participant.pin();
+        let view = pool.view(&guard).unwrap();
+        let mut batch = view.batch(500).unwrap();
+        let handle = batch.push(&[round; 100]).unwrap();
+        forget(batch);
+        let behind = view.alloc_copy(&[!round; 100]).unwrap();
+        assert_eq!(view.get(handle), Some(&[round; 100][..]));
+        assert_eq!(view.get(behind), Some(&[!round; 100][..]), "behind the forgotten bytes");
+        let room = view.alloc_uninit(100, epoch_arena_pool::Alignment::BYTE).unwrap();
+        forget(room);
+        forget(view);
+        drop(guard);
+        advance(&pool, 1);
+        assert_eq!(pool.maintain().held_by_guards.epochs, 0, "the guard is gone, so all is free");
+        adds_up(&pool);
+    }
+}
+
+#[test]
+fn m9_bug17_forgotten_pools_and_locals_are_leaks_and_no_more() {
+    let memory = memory();
+    for _ in 0..10 {
+        let pool = builder(2).memory(memory.clone()).build().unwrap();
+        put(&pool, b"key");
+        forget(pool.local());
+        forget(pool.clone());
+        let handle = put(&pool, b"still there");
+        assert_eq!(find(&pool, handle), Some(b"still there".to_vec()));
+    }
+    assert_eq!(memory.stats().in_use, 10 * BLOCK);
+}

@@ -1,0 +1,130 @@
+//! Leases and snapshots: epochs held without a pin, and nothing but those.
+
+use crate::pools::{adds_up, advance, find, pool, put};
+
+#[test]
+fn m7_a_lease_holds_its_own_epoch_and_no_other() {
+    let pool = pool(1);
+    let handle = put(&pool, &[1; 500]);
+    let lease = pool.lease(handle.epoch()).unwrap();
+    for round in 0..50 {
+        (0..20).for_each(|_| drop(put(&pool, &[round; 3_000])));
+        advance(&pool, 1);
+        let stats = pool.stats();
+        assert_eq!((stats.held_by_leases.epochs, stats.held_by_guards.epochs), (1, 0));
+        assert_eq!(stats.held_by_leases.bytes, if round == 0 { stats.retired } else { stats.retired });
+        assert_eq!(lease.get(handle), Some(&[1; 500][..]));
+        assert_eq!(find(&pool, handle), None, "for guards it is gone");
+        adds_up(&pool);
+    }
+    assert!(pool.lease(handle.epoch()).is_none(), "what is retired cannot be leased anew");
+    let (again, epoch) = (lease.clone(), lease.epoch());
+    drop(lease);
+    advance(&pool, 5);
+    assert_eq!((again.get(handle), again.epoch()), (Some(&[1; 500][..]), epoch));
+    assert!(pool.stats_of(epoch).is_some(), "held, so its figures are there");
+    drop(again);
+    assert_eq!(pool.maintain().reclaimed_epochs, 1);
+    assert_eq!((pool.stats().retired_epochs, pool.stats_of(epoch)), (0, None));
+}
+
+#[test]
+fn m7_a_lease_goes_to_other_threads_and_outlives_the_pool() {
+    let pool = pool(2);
+    let memory = pool.memory().clone();
+    let handle = put(&pool, b"far away");
+    let lease = pool.lease(handle.epoch()).unwrap();
+    advance(&pool, 5);
+    drop(pool);
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            let lease = lease.clone();
+            std::thread::spawn(move || assert_eq!(lease.get(handle), Some(&b"far away"[..])))
+        })
+        .collect();
+    drop(lease);
+    threads.into_iter().for_each(|t| t.join().unwrap());
+    assert_eq!(memory.stats().in_use, 0, "with the last owner all memory goes");
+}
+
+/// Holds are one word: racing clones and drops end at exactly zero, once.
+#[test]
+fn m7_racing_leases_hold_until_the_very_last() {
+    let pool = pool(1);
+    for round in 0..if cfg!(miri) { 3 } else { 200_u8 } {
+        let handle = put(&pool, &[round; 64]);
+        let lease = pool.lease(handle.epoch()).unwrap();
+        advance(&pool, 1);
+        std::thread::scope(|s| {
+            for _ in 0..3 {
+                let lease = lease.clone();
+                s.spawn(move || {
+                    for _ in 0..20 {
+                        let more = lease.clone();
+                        assert_eq!(more.get(handle), Some(&[round; 64][..]));
+                    }
+                });
+            }
+            s.spawn(|| (0..20).for_each(|_| drop(pool.maintain())));
+        });
+        assert_eq!(pool.stats().held_by_leases.epochs, 1);
+        drop(lease);
+        pool.maintain();
+        assert_eq!(pool.stats().retired_epochs, 0);
+    }
+}
+
+#[test]
+fn m7_a_snapshot_holds_all_live_epochs_and_no_later_one() {
+    let pool = pool(3);
+    let mut handles = Vec::new();
+    for i in 0..5_u8 {
+        handles.push(put(&pool, &[i; 10]));
+        advance(&pool, 1);
+    }
+    let current = put(&pool, b"in the current epoch");
+    let snapshot = pool.snapshot();
+    let after = put(&pool, b"written later into it");
+    let epochs: Vec<_> = snapshot.epochs().collect();
+    assert_eq!(epochs, [handles[3].epoch(), handles[4].epoch(), current.epoch()]);
+    advance(&pool, 10);
+    let later = put(&pool, b"later");
+    let clone = snapshot.clone();
+    drop(snapshot);
+    for (i, handle) in handles.iter().enumerate() {
+        let expected = (i >= 3).then(|| vec![i as u8; 10]);
+        assert_eq!(clone.get(*handle).map(<[u8]>::to_vec), expected);
+    }
+    assert_eq!(clone.get(current), Some(&b"in the current epoch"[..]));
+    assert_eq!(clone.get(after), Some(&b"written later into it"[..]));
+    assert_eq!(clone.get(later), None);
+    assert_eq!(pool.stats().held_by_leases.epochs, 3);
+    std::thread::spawn(move || drop(clone)).join().unwrap();
+    pool.maintain();
+    assert_eq!(pool.stats().retired_epochs, 0);
+}
+
+/// A pinned reader holds all that is retired meanwhile, a lease only its own: what is held by
+/// which is told apart.
+#[test]
+fn m11_what_is_held_by_guards_and_by_leases_is_told_apart() {
+    let pool = pool(1);
+    let lease = pool.lease(put(&pool, &[1; 5_000]).epoch()).unwrap();
+    advance(&pool, 1);
+    let guard = pool.pin();
+    let both = pool.lease(put(&pool, &[2; 100]).epoch()).unwrap();
+    advance(&pool, 1);
+    put(&pool, &[3; 100]);
+    advance(&pool, 1);
+    let stats = pool.stats();
+    assert_eq!((stats.held_by_leases.epochs, stats.held_by_guards.epochs), (1, 2));
+    assert_eq!(stats.held_by_guards.bytes, 2 * 4096);
+    assert!(stats.held_by_leases.bytes >= 8192);
+    drop(guard);
+    let report = pool.maintain();
+    assert_eq!((report.reclaimed_epochs, report.held_by_guards.epochs), (1, 0));
+    assert_eq!((report.held_by_leases.epochs, report.pinned.len()), (2, 0));
+    drop((lease, both));
+    assert_eq!(pool.maintain().reclaimed_epochs, 2);
+    adds_up(&pool);
+}

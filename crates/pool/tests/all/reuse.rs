@@ -1,0 +1,177 @@
+//! M8, peer bug 18: memory is flat over thousands of epochs at constant load, and really falls
+//! when it is given back.
+
+use epoch_arena_block::{AnonymousMap, Heap};
+use epoch_arena_pool::{ArenaPool, Memory};
+
+use crate::pools::{BLOCK, adds_up, advance, number, pool, put};
+use crate::rng::Rng;
+
+const EPOCHS: usize = if cfg!(miri) { 15 } else { 2_000 };
+
+/// Puts the same load into every epoch, and returns what is reserved after each.
+fn load(pool: &ArenaPool, epochs: usize, mut values: impl FnMut(&ArenaPool)) -> Vec<usize> {
+    (0..epochs)
+        .map(|_| {
+            values(pool);
+            advance(pool, 1);
+            let stats = pool.stats();
+            assert_eq!((stats.retired_epochs, stats.retired), (0, 0), "nobody is pinned");
+            stats.reserved
+        })
+        .collect()
+}
+
+#[test]
+fn m8_bug18_reserved_is_flat_after_the_first_epochs() {
+    for retained in [1, 2, 4] {
+        let pool = pool(retained);
+        let reserved = load(&pool, EPOCHS, |pool| {
+            let guard = pool.pin();
+            for _ in 0..120 {
+                guard.alloc_copy(&[1; 700]).unwrap();
+            }
+        });
+        assert!(reserved[9..].iter().all(|bytes| *bytes == reserved[9]));
+        assert!(reserved[9] <= (retained as usize + 2) * 2 * BLOCK, "{}", reserved[9]);
+        adds_up(&pool);
+    }
+}
+
+/// Values of all sizes, in another order in every epoch, oversize ones among them.
+#[test]
+fn m8_bug18_mixed_sizes_reach_a_plateau_too() {
+    let pool = pool(2);
+    let mut rng = Rng::new(3);
+    let reserved = load(&pool, EPOCHS / 4, |pool| {
+        let mut lengths = [10, 100, 1_000, 5_000, 30_000, 70_000, 140_000, 330_000];
+        for at in (1..lengths.len()).rev() {
+            lengths.swap(at, rng.below(at + 1));
+        }
+        let guard = pool.pin();
+        for len in lengths {
+            guard.alloc_copy(&vec![1; len]).unwrap();
+        }
+    });
+    let (early, late) = reserved.split_at(reserved.len() / 2);
+    let most = |part: &[usize]| part.iter().copied().max().unwrap();
+    assert!(most(late) <= most(early), "{} after {}", most(late), most(early));
+    assert!(most(late) <= 4 * 11 * BLOCK, "{} for about 600 kB an epoch", most(late));
+}
+
+/// The same from several threads: what one wrote, another's next epoch reuses.
+#[test]
+fn m8_bug18_threads_reuse_each_others_memory() {
+    let pool = pool(1);
+    let mut reserved = Vec::new();
+    for _ in 0..if cfg!(miri) { 3 } else { 100 } {
+        std::thread::scope(|s| {
+            for _ in 0..4 {
+                s.spawn(|| (0..50).for_each(|_| drop(put(&pool, &[1; 900]))));
+            }
+        });
+        advance(&pool, 1);
+        reserved.push(pool.stats().reserved);
+    }
+    // Four threads with 45 kB each: two threads' chunks may want the same block at once.
+    assert!(reserved.iter().all(|bytes| *bytes <= 8 * BLOCK), "{reserved:?}");
+}
+
+#[test]
+fn m8_a_reclaimed_epoch_gives_back_all_its_blocks() {
+    let pool = pool(1);
+    for _ in 0..100 {
+        put(&pool, &[1; 3_000]);
+    }
+    let blocks = pool.stats().blocks;
+    assert!(blocks > 3);
+    advance(&pool, 1);
+    let stats = pool.stats();
+    assert_eq!((stats.free, stats.live, stats.blocks), (blocks * BLOCK, 0, blocks));
+    assert_eq!(pool.maintain().returned, blocks * BLOCK);
+    assert_eq!((pool.stats().blocks, pool.stats().memory.free), (0, blocks * BLOCK));
+    put(&pool, b"from the memory's free blocks");
+    assert_eq!(pool.memory().stats().reserved, blocks * BLOCK, "nothing new");
+}
+
+/// A block of which one chunk is in use stays; the others go.
+#[test]
+fn m8_maintain_returns_whole_blocks_only() {
+    let pool = pool(2);
+    for _ in 0..60 {
+        put(&pool, &[1; 3_000]);
+    }
+    advance(&pool, 1);
+    let kept = put(&pool, b"kept");
+    advance(&pool, 1);
+    let before = pool.stats();
+    let returned = pool.maintain().returned;
+    let after = pool.stats();
+    assert_eq!(after.reserved, before.reserved - returned);
+    assert!(after.reserved >= BLOCK && after.reserved < before.reserved);
+    assert_eq!(pool.pin().get(kept), Some(&b"kept"[..]));
+    adds_up(&pool);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+#[cfg_attr(miri, ignore = "residency is the kernel's")]
+fn m3_m8_resident_memory_is_flat_and_falls_to_nothing() {
+    let memory = Memory::builder()
+        .source(AnonymousMap::new().huge_pages(false))
+        .high_water(0)
+        .build()
+        .unwrap();
+    let builder = ArenaPool::builder().memory(memory.clone());
+    let pool = builder.retained_epochs(number(2)).build().unwrap();
+    let mut resident = Vec::new();
+    for _ in 0..200 {
+        let guard = pool.pin();
+        for _ in 0..3_000 {
+            guard.alloc_copy(&[1; 1_000]).unwrap();
+        }
+        drop(guard);
+        advance(&pool, 1);
+        let stats = pool.stats();
+        resident.push(stats.resident.unwrap());
+        assert!(stats.resident.unwrap() <= stats.reserved);
+    }
+    assert!(resident[0] >= 3_000_000, "it was written, so it is there");
+    assert!(resident[10..].iter().all(|bytes| *bytes <= resident[9] + (2 << 20)));
+    advance(&pool, 2);
+    pool.maintain();
+    let stats = pool.stats();
+    assert_eq!((stats.resident, stats.reserved, memory.stats().reserved), (Some(0), 0, 0));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+#[cfg_attr(miri, ignore = "residency is the kernel's")]
+fn m3_m8_the_process_shrinks_when_a_pool_is_maintained() {
+    crate::alone::alone("reuse::m3_m8_the_process_shrinks_when_a_pool_is_maintained", || {
+        let memory = Memory::builder().high_water(0).build().unwrap();
+        let pool = ArenaPool::builder().memory(memory).build().unwrap();
+        let before = crate::alone::resident();
+        (0..64_000).for_each(|_| drop(put(&pool, &[1; 1_000])));
+        let full = crate::alone::resident();
+        assert!(full >= before + 60_000_000);
+        advance(&pool, 2);
+        assert!(crate::alone::resident() >= before + 60_000_000, "free chunks are kept");
+        pool.maintain();
+        let after = crate::alone::resident();
+        assert!(after <= before + 6_000_000, "{before}, {full}, {after}");
+    });
+}
+
+/// Above the high-water mark blocks go back to the source, below it they stay.
+#[test]
+fn m3_the_high_water_mark_decides_what_is_kept() {
+    let memory = Memory::builder().source(Heap).block_size(BLOCK);
+    let memory = memory.high_water(2 * BLOCK).build().unwrap();
+    let pool = ArenaPool::builder().memory(memory.clone()).build().unwrap();
+    (0..300).for_each(|_| drop(put(&pool, &[1; 1_000])));
+    assert!(pool.stats().blocks >= 4);
+    advance(&pool, 2);
+    pool.maintain();
+    assert_eq!((memory.stats().reserved, memory.stats().free), (2 * BLOCK, 2 * BLOCK));
+}

@@ -1,0 +1,37 @@
+//! Peer bug 14: `Send` and `Sync`, exactly as intended; and the sizes.
+
+use epoch_arena_pool::*;
+use static_assertions::{assert_impl_all, assert_not_impl_any};
+
+assert_impl_all!(ArenaPool: Send, Sync, Clone);
+assert_impl_all!(PoolBuilder: Send, Sync);
+assert_impl_all!(Lease: Send, Sync, Clone);
+assert_impl_all!(Snapshot: Send, Sync, Clone);
+assert_impl_all!(PoolStats: Send, Sync, Clone);
+assert_impl_all!(Maintained: Send, Sync, Clone);
+assert_impl_all!(Held: Send, Sync, Copy);
+assert_impl_all!(Pinned: Send, Sync, Clone);
+assert_impl_all!(PinKind: Send, Sync, Copy);
+assert_impl_all!(AdvanceError: std::error::Error, Send, Sync, Copy);
+assert_impl_all!(BuildError: std::error::Error, Send, Sync, Copy);
+assert_impl_all!(PromoteError: std::error::Error, Send, Sync, Copy);
+assert_impl_all!(ForeignGuard: std::error::Error, Send, Sync, Copy);
+assert_impl_all!(BatchFull: std::error::Error, Send, Sync, Copy);
+// What is pinned stays on its thread, and with it whatever writes to the thread's chunk.
+assert_not_impl_any!(ArenaGuard<'static>: Send, Sync, Clone);
+assert_not_impl_any!(View<'static>: Send, Sync, Clone);
+assert_not_impl_any!(LocalArena: Send, Sync, Clone);
+assert_not_impl_any!(Batch<'static>: Send, Sync, Clone);
+assert_not_impl_any!(UninitBytes<'static>: Send, Sync, Clone);
+
+/// The assertions above are checked by the compiler; these figures are shown when they fail.
+#[test]
+fn m6_bug14_errors_fit_a_register() {
+    assert_eq!(size_of::<AdvanceError>(), 8);
+    assert!(size_of::<BuildError>() <= 8);
+    assert!(size_of::<PromoteError>() <= 8);
+    assert_eq!(size_of::<BatchFull>(), 8);
+    assert_eq!(size_of::<ForeignGuard>(), 0);
+    assert_eq!(size_of::<ArenaHandle>(), 16);
+    assert_eq!(size_of::<Option<ArenaHandle>>(), 16);
+}
