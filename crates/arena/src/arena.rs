@@ -74,8 +74,8 @@ pub struct EpochArena {
 impl EpochArena {
     /// An empty arena over `memory`; it takes no block before the first allocation.
     ///
-    /// Its epoch is drawn from the process-wide counter. (When that is used up, after 2^40
-    /// epochs, arenas share the last number: they make no handles that could be confused.)
+    /// Its epoch is drawn from the process-wide counter. (When that is used up, after its 40
+    /// bits, arenas share the last number: they make no handles that could be confused.)
     pub fn new(memory: &Memory) -> Self {
         Self {
             chunks: Chunks::new(memory, 1),
@@ -191,7 +191,7 @@ impl EpochArena {
     #[cold]
     fn grow(
         &self,
-        full: Option<Chunk>,
+        mut full: Option<Chunk>,
         len: usize,
         align: Alignment,
     ) -> Result<NonNull<u8>, AllocError> {
@@ -199,29 +199,57 @@ impl EpochArena {
             return Err(AllocError::TooLong);
         }
         let total = total(len, align.get()).ok_or(AllocError::TooLong)?;
-        // Relaxed: a hint for the size of the next chunk.
-        let taken = self.taken.load(Ordering::Relaxed);
-        let request = Class::request(total, taken, self.chunks.memory().block_size());
-        let chunk = self.chunks.take(0, total, request, || ())?;
-        // SAFETY: handed out just now; as in `claim`.
-        let live = unsafe { chunk.live() };
-        let first = live.bump_shared(len, align).ok_or(AllocError::TooLong)?;
-        if !request.own {
-            let full = full.map_or(std::ptr::null_mut(), Chunk::as_ptr);
-            // Release: publishes the header, pairs with the Acquire in `claim`. If another thread
-            // was faster, its chunk is the shared one and ours keeps this allocation only.
-            // Relaxed on failure: what is there now is not looked at.
-            let won = self.current.compare_exchange(
-                full,
-                chunk.as_ptr(),
-                Ordering::Release,
-                Ordering::Relaxed,
-            );
-            if won.is_ok() {
-                self.taken.fetch_add(live.size(), Ordering::Relaxed);
+        loop {
+            // Relaxed: a hint for the size of the next chunk.
+            let taken = self.taken.load(Ordering::Relaxed);
+            let request = Class::request(total, taken, self.chunks.memory().block_size());
+            let chunk = self.chunks.take(0, total, request, || ())?;
+            // SAFETY: handed out just now; as in `claim`.
+            let live = unsafe { chunk.live() };
+            if request.own {
+                return live.bump_shared(len, align).ok_or(AllocError::TooLong);
+            }
+            match self.share(full, chunk) {
+                Ok(()) => {
+                    // Relaxed: as above.
+                    self.taken.fetch_add(live.size(), Ordering::Relaxed);
+                    if let Some(first) = live.bump_shared(len, align) {
+                        return Ok(first);
+                    }
+                    // Others have filled it meanwhile.
+                    full = Some(chunk);
+                }
+                Err(current) => {
+                    // SAFETY: nobody else knows the chunk, and we have not claimed from it.
+                    unsafe { self.chunks.give_back(0, chunk) };
+                    // SAFETY: as in `claim`.
+                    let live = unsafe { current.live() };
+                    if let Some(first) = live.bump_shared(len, align) {
+                        return Ok(first);
+                    }
+                    full = Some(current);
+                }
             }
         }
-        Ok(first)
+    }
+
+    /// Makes `chunk` the one that all threads share, in place of `full`; or gives the one that
+    /// another thread has put there.
+    fn share(&self, full: Option<Chunk>, chunk: Chunk) -> Result<(), Chunk> {
+        let full = full.map_or(std::ptr::null_mut(), Chunk::as_ptr);
+        // Release on success: publishes the header, pairs with the Acquire in `claim` and that
+        // on failure here, which lets us use the other thread's chunk.
+        let exchanged = self.current.compare_exchange(
+            full,
+            chunk.as_ptr(),
+            Ordering::Release,
+            Ordering::Acquire,
+        );
+        match exchanged.map_err(Chunk::from_ptr) {
+            Ok(_) => Ok(()),
+            // Between two resets the current chunk changes, but is never none again.
+            Err(other) => other.map_or(Ok(()), Err),
+        }
     }
 }
 

@@ -134,6 +134,10 @@ impl<'a> Live<'a> {
         self.chunk.0.cast()
     }
 
+    pub fn is(self, chunk: Chunk) -> bool {
+        self.chunk == chunk
+    }
+
     pub fn next(self) -> Option<Chunk> {
         // Relaxed, as in `set_next`: the lock of `Chunks`, held for both, orders them.
         Chunk::from_ptr(self.header().next.load(Ordering::Relaxed))

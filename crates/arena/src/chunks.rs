@@ -136,7 +136,7 @@ impl Chunks {
             return Ok(chunk);
         }
         // Before the lock, so that an unused one is dropped after it.
-        let mut block = Some(self.memory.block(1)?);
+        let mut block = Some(self.new_block(1)?);
         let mut inner = lock(&self.inner);
         if let Some(chunk) = inner.take(arena, request) {
             return Ok(chunk);
@@ -160,10 +160,28 @@ impl Chunks {
         if let Some(chunk) = lock(&self.inner).take_large(arena, total) {
             return Ok(chunk);
         }
-        let mut block = Some(self.memory.block(total)?);
+        let mut block = Some(self.new_block(total)?);
         let mut inner = lock(&self.inner);
         let chunk = inner.enter(&mut block)?;
         Ok(inner.hand_out(arena, chunk))
+    }
+
+    /// A block from the memory. At the budget's limit, blocks of which all chunks are free are
+    /// given up for it first.
+    fn new_block(&self, bytes: usize) -> Result<Block, MemoryError> {
+        match self.memory.block(bytes) {
+            Err(MemoryError::OverBudget) if self.trim() > 0 => self.memory.block(bytes),
+            answer => answer,
+        }
+    }
+
+    /// Takes a chunk back that `arena` was given last or nearly so.
+    ///
+    /// # Safety
+    ///
+    /// Nobody has claimed bytes of it, nor will.
+    pub(crate) unsafe fn give_back(&self, arena: usize, chunk: Chunk) {
+        lock(&self.inner).give_back(arena, chunk);
     }
 
     /// Puts all chunks of `arena` on the free lists; returns their bytes. Constant time, apart
@@ -195,7 +213,7 @@ impl Chunks {
         lock(&self.inner).arenas[arena].bytes()
     }
 
-    /// Figures of all. Constant time.
+    /// Figures of all. Linear in the blocks.
     pub fn totals(&self) -> Totals {
         let inner = lock(&self.inner);
         Totals {
@@ -306,6 +324,16 @@ impl Inner {
         match class_of(&chunk, self.unit) {
             Some(class) => self.free[class].push(chunk),
             None => self.free_large.push(chunk),
+        }
+    }
+
+    fn give_back(&mut self, arena: usize, chunk: Chunk) {
+        let held = &mut self.arenas[arena];
+        let mut lists = held.classes.iter_mut().chain([&mut held.large]);
+        let found = lists.find_map(|list| list.remove_first(|live| live.is(chunk)));
+        drop(lists);
+        if let Some(found) = found {
+            self.free(found);
         }
     }
 

@@ -8,11 +8,15 @@ pub const SMALLEST: usize = 4096;
 /// Classes that a thread's growth uses: 4, 8, 16 ... 256 KiB.
 pub const GROWTH_CLASSES: usize = 7;
 
+/// Bytes of the largest of these.
+pub const LARGEST_GROWTH: usize = SMALLEST << (GROWTH_CLASSES - 1);
+
 /// Classes there are: the largest is 1 GiB, the largest block.
 pub const CLASSES: usize = 19;
 
 /// A chunk is at most this part of what its thread has taken in its epoch, so that the unused
 /// rest of a thread's chunk is at most 1/64 of the thread's bytes, whatever the number of threads.
+/// (Unless a single value is larger than a quarter of that: then it is four times the value.)
 const SHARE: usize = 64;
 
 /// The class of a chunk: `SMALLEST << class` bytes, header included.
@@ -61,7 +65,7 @@ impl Class {
     /// The rest of a thread's chunk is lost when it takes another, so a request that is large
     /// against the next chunk gets one of its own and leaves the thread's chunk in use.
     pub fn request(total: usize, taken: usize, unit: usize) -> Request {
-        const LARGEST_SHARED: usize = (SMALLEST << (GROWTH_CLASSES - 1)) / 4;
+        const LARGEST_SHARED: usize = LARGEST_GROWTH / 4;
         let top = Self::of(unit);
         let least = Self::covering(total).map_or(top, |least| least.min(top));
         let roomy = Self::covering(total.saturating_mul(4)).unwrap_or(top);

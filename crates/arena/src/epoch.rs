@@ -12,7 +12,7 @@ use crate::sync::{Ordering, StaticAtomicU64};
 /// is always one that a pool or an arena had. (crossbeam-epoch's global epoch is another thing
 /// altogether: it counts grace periods and is never seen here.)
 ///
-/// An epoch has 40 bits, which lasts 35 years at a thousand epochs a second.
+/// An epoch has 40 bits, which last 35 years at a thousand epochs a second.
 ///
 /// ```
 /// use epoch_arena_block::Memory;

@@ -33,9 +33,10 @@ pub struct ArenaStats {
     pub capacity: usize,
     /// Bytes claimed in them, chunk headers and padding included.
     pub used: usize,
-    /// Bytes of the allocations themselves.
+    /// Bytes of the allocations themselves; those included that never became a handle, because a
+    /// closure panicked or uninitialised bytes were dropped.
     pub payload: usize,
-    /// Allocations.
+    /// Allocations; likewise.
     pub allocations: usize,
 }
 

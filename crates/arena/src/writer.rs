@@ -7,9 +7,11 @@ use epoch_arena_block::Alignment;
 
 use crate::chunk::Chunk;
 use crate::chunks::{Chunks, total};
-use crate::class::Class;
+use crate::class::{Class, LARGEST_GROWTH};
 use crate::error::AllocError;
 use crate::pack::{self, EMPTY};
+
+const _: () = assert!(LARGEST_GROWTH <= pack::MAX_LEN);
 
 /// The chunk that one thread fills in one pool. `!Sync`: the chunk is this thread's alone.
 ///
@@ -20,7 +22,8 @@ use crate::pack::{self, EMPTY};
 pub struct Writer {
     /// Whose chunk it is: an owner word, or [`EMPTY`].
     /// Invariant: if it is an owner word, `chunk` was taken for that owner's arena by this
-    /// writer, which alone claims from it.
+    /// writer, which alone claims from it; and it is no larger than the largest growth class, so
+    /// that nothing longer than a handle can say is ever claimed from it.
     owner: Cell<u64>,
     chunk: Cell<Chunk>,
     /// Bytes of the chunks taken for this owner: the larger, the larger the next.
@@ -122,6 +125,7 @@ impl Writer {
         let first = unsafe { live.bump_aligned(len, align) };
         let first = first.ok_or(AllocError::TooLong)?;
         if !request.own {
+            debug_assert!(live.size() <= LARGEST_GROWTH);
             self.owner.set(owner);
             self.chunk.set(chunk);
             self.taken.set(taken + live.size());

@@ -63,7 +63,6 @@ pub mod twin;
 pub use block::Block;
 pub use bump::{Alignment, BadAlignment};
 pub use error::{BlockFull, MemoryConfigError, MemoryError, SourceError};
-#[cfg(feature = "std")]
 #[doc(hidden)]
 #[cfg(feature = "std")]
 pub use memory::Bytes;

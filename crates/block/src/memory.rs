@@ -83,7 +83,8 @@ impl Memory {
     /// A block of at least `bytes` bytes, in whole multiples of the block size; a free one of
     /// that size if there is one, else a new one. It comes back here when it is dropped.
     ///
-    /// If the budget has no room, free blocks of other sizes are given to the source first.
+    /// If the budget has no room, free blocks of other sizes are given to the source first. While
+    /// one is on its way there, its bytes still count.
     ///
     /// # Errors
     ///
@@ -104,7 +105,7 @@ impl Memory {
         loop {
             let evicted = {
                 let mut state = lock(&shared.state);
-                if let Some(region) = state.take_free(|region| region.len() == size) {
+                if let Some(region) = state.take_warmest(size) {
                     return Ok(Block::of(self.clone(), region));
                 }
                 if shared.budget - state.reserved >= size {
@@ -116,7 +117,7 @@ impl Memory {
                 if shared.budget - in_use < size {
                     return Err(MemoryError::OverBudget);
                 }
-                state.take_free(|_| true).ok_or(MemoryError::OverBudget)?
+                state.take_coldest().ok_or(MemoryError::OverBudget)?
             };
             shared.release(evicted);
         }
@@ -165,7 +166,7 @@ impl Memory {
                 if state.free_bytes <= keep {
                     return given;
                 }
-                state.take_free(|_| true)
+                state.take_coldest()
             };
             let Some(region) = region else { return given };
             given += region.len();
@@ -214,11 +215,21 @@ impl Shared {
 }
 
 impl State {
-    fn take_free(&mut self, fits: impl Fn(&Region) -> bool) -> Option<Region> {
-        let index = self.free.iter().rposition(fits)?;
+    /// The region of `size` bytes that was freed last, to be used again.
+    fn take_warmest(&mut self, size: usize) -> Option<Region> {
+        let index = self.free.iter().rposition(|region| region.len() == size)?;
+        Some(self.take(index))
+    }
+
+    /// The region that was freed first, to be given up.
+    fn take_coldest(&mut self) -> Option<Region> {
+        (!self.free.is_empty()).then(|| self.take(0))
+    }
+
+    fn take(&mut self, index: usize) -> Region {
         let region = self.free.remove(index);
         self.free_bytes -= region.len();
-        Some(region)
+        region
     }
 }
 

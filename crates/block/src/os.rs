@@ -47,11 +47,12 @@ impl Drop for HeapMemory {
 
 /// `layout` from the global allocator.
 pub(crate) fn heap(layout: Layout) -> Result<Region, SourceError> {
+    let len = layout.size();
     let layout = at_least_one_byte(layout)?;
     // SAFETY: the size is not zero.
     let base = NonNull::new(unsafe { alloc(layout) }).ok_or(SourceError::OutOfMemory)?;
     let owned = Owned::Heap(HeapMemory { base, layout });
-    Ok(Region::owned(base, layout.size(), owned))
+    Ok(Region::owned(base, len, owned))
 }
 
 fn at_least_one_byte(layout: Layout) -> Result<Layout, SourceError> {
@@ -70,8 +71,8 @@ pub(crate) fn resident(base: NonNull<u8>, len: usize) -> Option<usize> {
     for done in (0..pages).step_by(PAGES) {
         let count = PAGES.min(pages - done);
         let from = first.wrapping_add(done * page);
-        // SAFETY: `from` is page-aligned, the pages are mapped as they hold the region, and
-        // `told` has a byte for each; mincore only writes there.
+        // SAFETY: mincore reads page tables and writes only to `told`, which has a byte for each
+        // page; of pages that are not mapped (any more) it says so.
         let answer = unsafe { libc::mincore(from.cast(), count * page, told.as_mut_ptr()) };
         if answer != 0 {
             return None;
@@ -123,7 +124,7 @@ mod maps {
             let start = padding(&roomy, layout);
             (roomy, start)
         };
-        let len = layout.size().max(1);
+        let len = layout.size();
         advise(&map, start, len, huge);
         if populate {
             populate_range(&map, start, len)?;
@@ -133,9 +134,9 @@ mod maps {
 
     /// `layout` from an unlinked temporary file in `dir`, its disk space allocated.
     pub(crate) fn file(layout: Layout, dir: &Path) -> Result<Region, SourceError> {
-        let len = layout.size().max(1);
+        let len = layout.size();
         let size = if layout.align() <= PAGE {
-            len
+            len.max(1)
         } else {
             with_room(layout)?
         };
@@ -252,14 +253,17 @@ mod maps {
     fn allocate(file: &File, size: usize) -> io::Result<()> {
         use std::os::fd::AsRawFd;
         let size = libc::off_t::try_from(size).map_err(|_| io::ErrorKind::InvalidInput)?;
-        // SAFETY: the descriptor is open for writing; fallocate touches no memory of ours.
-        if unsafe { libc::fallocate(file.as_raw_fd(), 0, 0, size) } == 0 {
-            return Ok(());
-        }
-        let error = io::Error::last_os_error();
-        match error.raw_os_error() {
-            Some(libc::EOPNOTSUPP) => write_zeros(file, size as u64),
-            _ => Err(error),
+        loop {
+            // SAFETY: the descriptor is open for writing; fallocate touches no memory of ours.
+            if unsafe { libc::fallocate(file.as_raw_fd(), 0, 0, size) } == 0 {
+                return Ok(());
+            }
+            let error = io::Error::last_os_error();
+            match error.raw_os_error() {
+                Some(libc::EINTR) => {}
+                Some(libc::EOPNOTSUPP) => return write_zeros(file, size as u64),
+                _ => return Err(error),
+            }
         }
     }
 

@@ -140,7 +140,8 @@ mod maps {
 
     /// Maps of temporary files without a name: arenas larger than memory, paged to disk by the
     /// system. The disk space is allocated first, so that a full disk is an error and never a
-    /// signal; nothing is left behind, however the process ends.
+    /// signal; nothing is left behind, however the process ends (but for an empty file, if it is
+    /// killed in the instant between making and unlinking it).
     ///
     /// ```
     /// use epoch_arena_block::{Memory, TempFile};

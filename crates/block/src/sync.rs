@@ -1,4 +1,5 @@
-//! What is swapped for loom's in a model run; no other file names `core::sync` or `std::sync`.
+//! What is swapped for loom's in a model run. No other file names `core::sync` or `std::sync`, but
+//! for the number of a temporary file in `os.rs`.
 
 #[cfg(not(epoch_arena_loom))]
 pub(crate) use core::sync::atomic::{AtomicUsize, Ordering};

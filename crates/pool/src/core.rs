@@ -26,7 +26,7 @@ pub(crate) struct Core {
     pub collector: Collector,
     pub settings: Settings,
     /// Per slot. Shared with the deferred closures, which may outlive the pool.
-    pub statuses: Arc<[Status]>,
+    pub statuses: Arc<[CachePadded<Status>]>,
     counter: &'static EpochCounter,
     state: Mutex<State>,
 }
@@ -76,7 +76,7 @@ impl Core {
             chunks: Chunks::new(memory, slots),
             collector,
             settings,
-            statuses: (0..slots).map(|_| Status::default()).collect(),
+            statuses: (0..slots).map(|_| CachePadded::default()).collect(),
             counter,
             state: Mutex::new(State {
                 live: VecDeque::with_capacity(slots),
@@ -177,6 +177,17 @@ impl Core {
         before - retired.len()
     }
 
+    /// Epochs of which some deferred closure may not have run: retired and seen by a guard, or
+    /// left by `advance` and not sealed.
+    pub fn pending(&self) -> usize {
+        let state = self.state();
+        let held = |owner: &&u64| self.status(**owner).is_held_by_pool();
+        let unsealed = |owner: &&u64| !self.status(**owner).is_sealed(pack::epoch(**owner));
+        // The current epoch is not sealed, and nothing is pending for it.
+        let live = state.live.iter().rev().skip(1);
+        state.retired.iter().filter(held).count() + live.filter(unsealed).count()
+    }
+
     pub fn status(&self, owner: u64) -> &Status {
         status(&self.statuses, owner)
     }
@@ -215,7 +226,7 @@ pub(crate) fn epoch(owner: u64) -> Epoch {
 }
 
 /// The status of an owner word's slot.
-pub(crate) fn status(statuses: &[Status], owner: u64) -> &Status {
+pub(crate) fn status(statuses: &[CachePadded<Status>], owner: u64) -> &Status {
     &statuses[pack::owner_slot(owner)]
 }
 

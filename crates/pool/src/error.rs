@@ -25,7 +25,7 @@ pub enum BuildError {
     KeyLength,
     /// The default memory could not be set up.
     Memory(MemoryConfigError),
-    /// The process has used up all 2^40 epoch numbers.
+    /// The process has used up all epoch numbers, which have 40 bits.
     EpochsExhausted,
 }
 
@@ -46,7 +46,7 @@ impl fmt::Display for BuildError {
 impl std::error::Error for BuildError {}
 
 const EXHAUSTED: &str =
-    "the process has used up all 2^40 epoch numbers, which never repeat; restart it";
+    "the process has used up all epoch numbers, which have 40 bits and never repeat; restart it";
 
 /// The pool stays in the epoch it was in; nothing was changed.
 ///
@@ -71,7 +71,7 @@ pub enum AdvanceError {
     },
     /// The current epoch is not the one that was named, but this.
     Moved(Epoch),
-    /// The process has used up all 2^40 epoch numbers.
+    /// The process has used up all epoch numbers, which have 40 bits.
     EpochsExhausted,
 }
 

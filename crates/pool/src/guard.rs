@@ -4,7 +4,6 @@ use std::fmt;
 use std::ops::Deref;
 use std::rc::Rc;
 
-use crossbeam_epoch::Guard;
 use epoch_arena_block::Alignment;
 use epoch_arena_core::raw::Sealed;
 use epoch_arena_core::{AllocError, ArenaHandle, Resolve, Store};
@@ -41,24 +40,19 @@ use crate::view::View;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct ArenaGuard<'p> {
-    // Dropped first, while the state it belongs to is alive. `None` only inside `refresh`.
-    guard: Option<Guard>,
     view: View<'p>,
 }
 
 impl<'p> ArenaGuard<'p> {
-    // Always inlined, around a pin that is not: so the guard's parts stay in registers in a loop
-    // over `get`.
     #[inline(always)]
     pub(crate) fn new(core: &'p Core, local: Rc<Local>) -> Self {
         Self {
-            guard: Some(local.pin(core)),
-            view: View::own(core, local),
+            view: View::pin(core, local, false),
         }
     }
 
     /// Unpins and pins again, so that what was retired before can be reclaimed; `false`, and
-    /// nothing is done, where another guard of this pool is alive on this thread.
+    /// nothing is done, where another guard or view of this pool is alive on this thread.
     ///
     /// What was read before must be let go first, as the borrow checker sees to:
     ///
@@ -83,21 +77,7 @@ impl<'p> ArenaGuard<'p> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn refresh(&mut self) -> bool {
-        let local = self.view.local();
-        if local.pins() > 1 {
-            return false;
-        }
-        // Not `Guard::repin`, which in crossbeam-epoch 0.9.21 has no fence. Both steps may run
-        // foreign closures; between them there is no guard and no borrow of the view.
-        self.guard = None;
-        self.guard = Some(local.handle.pin());
-        local.mark_pinned(self.view.core());
-        true
-    }
-
-    /// The guard of crossbeam-epoch, to defer with it.
-    pub(crate) fn crossbeam(&self) -> Option<&Guard> {
-        self.guard.as_ref()
+        self.view.repin()
     }
 }
 
@@ -107,14 +87,6 @@ impl<'p> Deref for ArenaGuard<'p> {
     #[inline]
     fn deref(&self) -> &View<'p> {
         &self.view
-    }
-}
-
-impl Drop for ArenaGuard<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        // The record first: dropping the guard may run foreign closures.
-        self.view.local().leave();
     }
 }
 

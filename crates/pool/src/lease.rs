@@ -11,7 +11,7 @@ use crate::sync::Arc;
 /// Holds one epoch: its bytes stay readable, on any thread, across `.await`, for hours, even
 /// after the epoch was retired. It pins nobody and holds back no other epoch.
 ///
-/// Cloning it is one atomic addition. It keeps the pool's memory alive, too.
+/// Cloning it is two atomic additions. It keeps the pool's memory alive, too.
 ///
 /// ```
 /// # use epoch_arena_pool::ArenaPool;

@@ -21,7 +21,7 @@ pub(crate) struct Local {
     /// Never handed out, so that nobody can repin it: see `ArenaPool::view`.
     pub handle: LocalHandle,
     pub writer: Writer,
-    /// Guards of ours that are alive.
+    /// Guards that are alive.
     pins: Cell<usize>,
     /// Views that are alive.
     views: Cell<usize>,
@@ -30,7 +30,6 @@ pub(crate) struct Local {
 }
 
 impl Local {
-    /// Runs foreign code (crossbeam-epoch's register may collect): no borrow may be held.
     fn register(core: &Core, record: Record) -> Rc<Self> {
         let record = Arc::new(CachePadded::new(record));
         let handle = core.collector.register();
@@ -53,52 +52,37 @@ impl Local {
         Arc::strong_count(&self.record) == 1
     }
 
-    /// Pins, and counts the guard; `leave` when it is dropped.
-    pub fn pin(&self, core: &Core) -> Guard {
+    /// Pins, and counts the guard or view; `leave` when it goes.
+    pub fn pin(&self, core: &Core, foreign: bool) -> Guard {
         // Foreign closures may run in here; nothing of ours is borrowed or half done.
         let guard = self.handle.pin();
         // A nested pin needs no fence: the participant is ours alone, so its outermost pin was a
         // real one (never a user's `repin`), and everything since is under it.
-        let pins = self.pins.get();
-        self.pins.set(pins + 1);
-        if pins == 0 {
-            self.mark_pinned(core);
+        let count = self.count(foreign);
+        count.set(count.get() + 1);
+        if count.get() == 1 {
+            self.mark(core, foreign);
         }
         guard
     }
 
-    pub fn mark_pinned(&self, core: &Core) {
-        self.record.pinned(Some(pack::epoch(core.slots.current())));
+    /// Shows since when this thread is pinned.
+    pub fn mark(&self, core: &Core, foreign: bool) {
+        let epoch = pack::epoch(core.slots.current());
+        self.record.pinned(foreign, Some(epoch));
     }
 
     #[inline]
-    pub fn leave(&self) {
-        let pins = self.pins.get() - 1;
-        self.pins.set(pins);
-        if pins == 0 {
-            self.record.pinned(None);
+    pub fn leave(&self, foreign: bool) {
+        let count = self.count(foreign);
+        count.set(count.get() - 1);
+        if count.get() == 0 {
+            self.record.pinned(foreign, None);
         }
     }
 
-    /// Guards of ours that are alive on this thread.
-    pub fn pins(&self) -> usize {
-        self.pins.get()
-    }
-
-    pub fn enter_view(&self, core: &Core) {
-        let views = self.views.get();
-        self.views.set(views + 1);
-        if views == 0 {
-            self.record.viewing(Some(pack::epoch(core.slots.current())));
-        }
-    }
-
-    pub fn leave_view(&self) {
-        let views = self.views.get() - 1;
-        self.views.set(views);
-        if views == 0 {
-            self.record.viewing(None);
-        }
+    fn count(&self, foreign: bool) -> &Cell<usize> {
+        if foreign { &self.views } else { &self.pins }
     }
 }
 
@@ -169,7 +153,7 @@ fn find_or_register(core: &Core) -> Rc<Local> {
     if let Ok(Some(local)) = found {
         return local;
     }
-    // No borrow is held here: dropping the dead, and registering, may run foreign code.
+    // No borrow is held when the dead are dropped: that may run foreign code.
     let Ok(dead) = REGISTRY.try_with(Registry::purge) else {
         // The registry is gone: a thread-local's destructor is pinning. The state lives as long
         // as its guard.
@@ -247,7 +231,7 @@ impl fmt::Debug for LocalArena {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LocalArena")
             .field("pool", &self.core)
-            .field("pins", &self.local.pins())
+            .field("pinned", &self.local.handle.is_pinned())
             .finish_non_exhaustive()
     }
 }

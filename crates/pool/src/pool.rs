@@ -13,7 +13,7 @@ use crate::guard::ArenaGuard;
 use crate::lease::{Lease, Snapshot};
 use crate::local::{self, Local, LocalArena};
 use crate::stats::{Maintained, PoolStats};
-use crate::sync::{Arc, Ordering, fence};
+use crate::sync::Arc;
 use crate::view::View;
 
 /// Epochs of arenas: any thread writes into the current epoch and reads all live ones; `advance`
@@ -85,9 +85,9 @@ impl ArenaPool {
         LocalArena::new(self.core.clone())
     }
 
-    /// Reads and writes under a guard that is pinned already: one guard for a
-    /// `crossbeam_skiplist::SkipMap` and for this pool. The pool must have been given the guard's
-    /// collector.
+    /// Reads and writes beside a guard that is pinned already, and for no longer: what one does
+    /// with a `crossbeam_skiplist::SkipMap` and this pool under one guard. The pool must have been
+    /// given the guard's collector, so that both are held back, and let go, together.
     ///
     /// # Errors
     ///
@@ -108,12 +108,10 @@ impl ArenaPool {
         if guard.collector() != Some(&self.core.collector) {
             return Err(ForeignGuard);
         }
-        // SeqCst: stands for the fence of a pin. The user may have called `Guard::repin`, which
-        // in crossbeam-epoch 0.9.21 moves the guard to the present without one; then a load below
-        // could give a stamp that was cleared before. Partner: the fence with which crossbeam
-        // seals the bag of a deferred drop.
-        fence(Ordering::SeqCst);
-        Ok(View::foreign(&self.core, local::local(&self.core)))
+        // The view has a pin of its own and does not lean on the user's: whose guard may have been
+        // repinned, which in crossbeam-epoch 0.9.21 has no fence, or even be unpinned, after a
+        // panic in `Guard::repin_after`. It costs no more than the fence that would be needed.
+        Ok(View::pin(&self.core, local::local(&self.core), true))
     }
 
     /// The current epoch; it may move on at any moment.
@@ -148,7 +146,8 @@ impl ArenaPool {
 
     /// Whether no writer is left in `epoch`, so that its figures are final: true some time after
     /// `advance` has left it, when every guard that was pinned then is gone, and ever after.
-    /// `false` for the current epoch and any later one. Takes the pool's lock.
+    /// `false` for the current epoch and any later one. Of another pool's epochs it knows nothing:
+    /// it takes those before its current one for its own, long gone. Takes the pool's lock.
     ///
     /// ```
     /// # use epoch_arena_pool::ArenaPool;
@@ -174,10 +173,16 @@ impl ArenaPool {
     /// are more than the builder was told. The new epoch's arena is ready before any thread can
     /// see its number. Constant time, whatever the number of keys.
     ///
+    /// # Panics
+    ///
+    /// Only if a closure panics that somebody else deferred to the same collector and that is run
+    /// in here, as any pin may run it; the epoch has moved on then. Likewise
+    /// [`retire_before`](Self::retire_before) and [`maintain`](Self::maintain).
+    ///
     /// # Errors
     ///
     /// [`AdvanceError::TooManyEpochs`] while retired epochs that are still held take all slots,
-    /// [`AdvanceError::EpochsExhausted`] after 2^40 epochs; the pool stays as it was.
+    /// [`AdvanceError::EpochsExhausted`] when the 40 bits of the epochs are used up; the pool stays as it was.
     ///
     /// ```
     /// # use epoch_arena_pool::ArenaPool;
@@ -202,17 +207,21 @@ impl ArenaPool {
 
     fn advance_if(&self, expected: Option<Epoch>) -> Result<Epoch, AdvanceError> {
         let core = &*self.core;
-        // What is ready gives its slot back first: it may be the only one.
-        core.reclaim_ready();
         let local = local::local(core);
-        let guard = ArenaGuard::new(core, local.clone());
-        let published = core.publish(expected)?;
+        let mut guard = local.handle.pin();
+        let mut published = core.publish(expected);
+        if let Err(AdvanceError::TooManyEpochs { .. }) = published {
+            // Nobody may hold them any more, with the news still on its way.
+            self.settle(guard, &local, core.pending());
+            guard = local.handle.pin();
+            published = core.publish(expected);
+        }
+        let published = published?;
         self.defer_seal(&guard, published.before);
         if let Some(retired) = published.retired {
             self.defer_drop_of_hold(&guard, retired);
         }
-        self.settle(guard, &local);
-        core.reclaim_ready();
+        self.settle(guard, &local, 0);
         Ok(core::epoch(published.now))
     }
 
@@ -233,14 +242,13 @@ impl ArenaPool {
     pub fn retire_before(&self, epoch: Epoch) -> usize {
         let core = &*self.core;
         let local = local::local(core);
-        let guard = ArenaGuard::new(core, local.clone());
+        let guard = local.handle.pin();
         let mut count = 0;
         while let Some(retired) = core.retire_one_before(epoch) {
             self.defer_drop_of_hold(&guard, retired);
             count += 1;
         }
-        self.settle(guard, &local);
-        core.reclaim_ready();
+        self.settle(guard, &local, count);
         count
     }
 
@@ -264,9 +272,7 @@ impl ArenaPool {
     pub fn maintain(&self) -> Maintained {
         let core = &*self.core;
         let local = local::local(core);
-        let guard = ArenaGuard::new(core, local.clone());
-        self.settle(guard, &local);
-        let reclaimed = core.reclaim_ready();
+        let reclaimed = self.settle(local.handle.pin(), &local, core.pending());
         let returned = core.chunks.trim();
         Maintained::new(core, reclaimed, returned)
     }
@@ -358,36 +364,35 @@ impl ArenaPool {
     }
 
     // The closures below run inside anybody's pin. They are news: one atomic operation on memory
-    // that they share, three words, no lock, no user code.
+    // that they share, three words, no lock, no user code. (The last one of a pool that is gone
+    // frees the statuses, too.)
 
-    fn defer_seal(&self, guard: &ArenaGuard<'_>, owner: u64) {
+    fn defer_seal(&self, guard: &Guard, owner: u64) {
         let statuses = self.core.statuses.clone();
-        if let Some(guard) = guard.crossbeam() {
-            guard.defer(move || core::status(&statuses, owner).seal(core::epoch(owner).number()));
-        }
+        guard.defer(move || core::status(&statuses, owner).seal(core::epoch(owner).number()));
     }
 
-    fn defer_drop_of_hold(&self, guard: &ArenaGuard<'_>, owner: u64) {
+    fn defer_drop_of_hold(&self, guard: &Guard, owner: u64) {
         let statuses = self.core.statuses.clone();
-        if let Some(guard) = guard.crossbeam() {
-            guard.defer(move || core::status(&statuses, owner).drop_pool_hold());
-        }
+        guard.defer(move || core::status(&statuses, owner).drop_pool_hold());
     }
 
-    /// Sees that deferred closures run if nobody holds them up: a flush moves them on, and each
-    /// pin after it can pass one of crossbeam's two grace periods, if this thread is not pinned
-    /// otherwise.
-    fn settle(&self, guard: ArenaGuard<'_>, local: &Local) {
-        if let Some(guard) = guard.crossbeam() {
-            guard.flush();
-        }
+    /// Sees that deferred closures run if nobody holds them up, and reclaims what that frees;
+    /// returns how many epochs. A flush moves the closures on, and each pin after it can pass one
+    /// of crossbeam's two grace periods, if this thread is not pinned otherwise. A flush runs no
+    /// more than eight bags, and each `advance` makes one: so there are more rounds where news of
+    /// `pending` epochs may wait.
+    fn settle(&self, guard: Guard, local: &Local, pending: usize) -> usize {
+        const BAGS_PER_FLUSH: usize = 8;
+        guard.flush();
         drop(guard);
-        for _ in 0..2 {
+        for _ in 0..2 + pending.div_ceil(BAGS_PER_FLUSH) {
             if local.handle.is_pinned() {
                 break;
             }
             local.handle.pin().flush();
         }
+        self.core.reclaim_ready()
     }
 }
 

@@ -41,14 +41,9 @@ impl Record {
 
     // Relaxed, throughout: reports are of some recent moment, and nothing is decided by them.
 
-    pub fn pinned(&self, epoch: Option<u64>) {
-        self.guard
-            .store(epoch.map_or(0, |e| e + 1), Ordering::Relaxed);
-    }
-
-    pub fn viewing(&self, epoch: Option<u64>) {
-        self.view
-            .store(epoch.map_or(0, |e| e + 1), Ordering::Relaxed);
+    pub fn pinned(&self, foreign: bool, epoch: Option<u64>) {
+        let word = if foreign { &self.view } else { &self.guard };
+        word.store(epoch.map_or(0, |e| e + 1), Ordering::Relaxed);
     }
 
     /// What this thread holds now.

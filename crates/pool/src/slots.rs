@@ -1,8 +1,8 @@
 //! The words that readers and writers look at: the stamps of the live epochs, and the current
 //! one.
 //!
-//! Both are read under protection: after the outermost pin of a guard of the pool's collector
-//! (or, for a guard that somebody else pinned, after a fence). What protection gives:
+//! Both are read under protection: after the outermost pin of a participant of the pool's
+//! collector that nobody else can repin. What protection gives:
 //!
 //! - a *reader* that finds a handle's stamp may read the handle's bytes until it is unpinned;
 //! - a *writer* that loads an owner word may use that owner's arena until it is unpinned.

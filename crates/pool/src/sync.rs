@@ -3,13 +3,15 @@
 #[cfg(not(epoch_arena_loom))]
 pub(crate) use std::sync::{
     Mutex, MutexGuard,
-    atomic::{AtomicU64, Ordering, fence},
+    atomic::{AtomicU64, Ordering},
 };
 
+#[cfg(all(test, epoch_arena_loom))]
+pub(crate) use loom::sync::atomic::fence;
 #[cfg(epoch_arena_loom)]
 pub(crate) use loom::sync::{
     Mutex, MutexGuard,
-    atomic::{AtomicU64, Ordering, fence},
+    atomic::{AtomicU64, Ordering},
 };
 
 // Ownership only; no protocol of ours rests on these, and a model needs no loom `Arc<[T]>`.

@@ -5,7 +5,8 @@ use std::fmt;
 use std::ptr::NonNull;
 use std::rc::Rc;
 
-use epoch_arena_block::Alignment;
+use crossbeam_epoch::{Guard, LocalHandle};
+use epoch_arena_block::{Alignment, MemoryError};
 use epoch_arena_core::raw::{Chunk, Sealed, copy};
 use epoch_arena_core::{AllocError, ArenaHandle, Epoch, Resolve, Store};
 
@@ -16,9 +17,9 @@ use crate::local::Local;
 use crate::slots::Stamps;
 use crate::uninit::UninitBytes;
 
-/// Reading and writing under a guard.
+/// Reading and writing while this thread is pinned.
 ///
-/// From [`ArenaPool::view`](crate::ArenaPool::view) it stands under a guard of the user's own;
+/// From [`ArenaPool::view`](crate::ArenaPool::view) it stands beside a guard of the user's own;
 /// an [`ArenaGuard`](crate::ArenaGuard) dereferences to one as well, so everything here can be
 /// called on a guard.
 ///
@@ -48,42 +49,48 @@ use crate::uninit::UninitBytes;
 /// view.epoch();
 /// ```
 pub struct View<'a> {
+    // Dropped first, while the state it belongs to is alive.
+    /// Invariant: pinned on this thread, by `local`'s handle; `None` only inside `refresh`, where
+    /// nothing can be borrowed from the view.
+    guard: Option<Guard>,
     core: &'a Core,
     /// The stamps of `core`, at hand: in a loop of `get`s they stay in registers.
     stamps: Stamps<'a>,
-    /// Invariant: for as long as the view is borrowed, a guard of `core`'s collector is pinned on
-    /// this thread, and was (or a SeqCst fence was executed under it) before any load of ours.
     local: Rc<Local>,
-    /// Whether it stands under a guard of the user's own.
+    /// Whether it stands beside a guard of the user's own.
     foreign: bool,
 }
 
 impl<'a> View<'a> {
-    /// A view under a guard that its maker pins.
-    #[inline]
-    pub(crate) fn own(core: &'a Core, local: Rc<Local>) -> Self {
+    /// Pins this thread. `foreign` says that a guard of the user's own is pinned, too.
+    // Always inlined, around a pin that is not: so the parts stay in registers in a loop over
+    // `get`.
+    #[inline(always)]
+    pub(crate) fn pin(core: &'a Core, local: Rc<Local>, foreign: bool) -> Self {
         Self {
+            guard: Some(local.pin(core, foreign)),
             core,
             stamps: core.slots.stamps(),
             local,
-            foreign: false,
+            foreign,
         }
     }
 
-    /// A view under a guard of the user's.
-    pub(crate) fn foreign(core: &'a Core, local: Rc<Local>) -> Self {
-        local.enter_view(core);
-        let mut view = Self::own(core, local);
-        view.foreign = true;
-        view
-    }
-
-    pub(crate) fn local(&self) -> &Rc<Local> {
-        &self.local
-    }
-
-    pub(crate) fn core(&self) -> &'a Core {
-        self.core
+    /// Unpins and pins again, unless the thread is pinned otherwise; says whether it did.
+    pub(crate) fn repin(&mut self) -> bool {
+        // Not `Guard::repin`, which in crossbeam-epoch 0.9.21 has no fence.
+        let repin = Repin {
+            guard: &mut self.guard,
+            handle: &self.local.handle,
+        };
+        *repin.guard = None;
+        let unpinned = !repin.handle.is_pinned();
+        *repin.guard = Some(repin.handle.pin());
+        drop(repin);
+        if unpinned {
+            self.local.mark(self.core, self.foreign);
+        }
+        unpinned
     }
 
     /// The bytes of `handle`, or `None` if its epoch is no longer live or it is of another pool.
@@ -134,7 +141,8 @@ impl<'a> View<'a> {
         // SAFETY: 1. just claimed, for this call alone; 2. so it cannot overlap `bytes`.
         unsafe { copy(bytes, first) };
         // SAFETY: 1. inside a chunk of the owner's arena, and initialised; 2. nobody else knows
-        // it, and it is not written again; 3. else `refill` had refused it.
+        // it, and it is not written again; 3. by `Writer`'s invariant no more fits its chunk, and
+        // `refill` refuses more.
         Ok(unsafe { ArenaHandle::new(first, bytes.len(), owner) })
     }
 
@@ -319,11 +327,22 @@ impl<'a> View<'a> {
         let reclaim = || {
             core.reclaim_ready();
         };
-        // SAFETY: 1., 2. as in `alloc_copy`; 3. `core`'s chunks, whose arenas are its slots'.
-        unsafe {
-            self.local
-                .writer
-                .refill(owner, len, align, &core.chunks, reclaim)
+        let refill = || {
+            // SAFETY: 1., 2. as in `alloc_copy`; 3. `core`'s chunks, whose arenas are its slots'.
+            unsafe {
+                let writer = &self.local.writer;
+                writer.refill(owner, len, align, &core.chunks, reclaim)
+            }
+        };
+        match (refill(), &self.guard) {
+            // Over the budget, perhaps only because the news that nobody holds a retired epoch
+            // any more is still on its way: move it on (which may run foreign closures, as any
+            // pin may), and try once more.
+            (Err(AllocError::Memory(MemoryError::OverBudget)), Some(guard)) => {
+                guard.flush();
+                refill()
+            }
+            (refilled, _) => refilled,
         }
     }
 }
@@ -353,8 +372,24 @@ pub(crate) unsafe fn copy_all(parts: &[&[u8]], first: NonNull<u8>) {
 impl Drop for View<'_> {
     #[inline]
     fn drop(&mut self) {
-        if self.foreign {
-            self.local.leave_view();
+        // The record first, then the guard, then the state.
+        self.local.leave(self.foreign);
+    }
+}
+
+/// Sees that a guard is pinned again, even if a foreign closure panics inside the pin: the view
+/// lives on then, and must protect what is read through it.
+struct Repin<'g> {
+    guard: &'g mut Option<Guard>,
+    handle: &'g LocalHandle,
+}
+
+impl Drop for Repin<'_> {
+    fn drop(&mut self) {
+        if self.guard.is_none() {
+            // Runs no closures: crossbeam-epoch collects with every 128th pin, and the one that
+            // panicked was that.
+            *self.guard = Some(self.handle.pin());
         }
     }
 }

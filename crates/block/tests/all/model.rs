@@ -63,7 +63,7 @@ proptest! {
             .build()
             .unwrap();
         let mut held: Vec<Block> = Vec::new();
-        let mut free: Vec<usize> = Vec::new(); // units of the free blocks, the last freed last
+        let mut free: Vec<usize> = Vec::new(); // units of the free blocks: last freed, first used; first freed, first evicted
         for (action, argument) in steps {
             let in_use: usize = held.iter().map(|b| b.capacity() / UNIT).sum();
             match action {
@@ -78,7 +78,8 @@ proptest! {
                                 free.remove(index);
                             } else {
                                 while in_use + free.iter().sum::<usize>() + units > budget {
-                                    prop_assert!(free.pop().is_some(), "over the budget");
+                                    prop_assert!(!free.is_empty(), "over the budget");
+                                    free.remove(0);
                                 }
                             }
                         }
@@ -99,7 +100,7 @@ proptest! {
                 _ => {
                     let mut given = 0;
                     while free.iter().sum::<usize>() > argument {
-                        given += free.pop().unwrap();
+                        given += free.remove(0);
                     }
                     prop_assert_eq!(memory.trim(argument * UNIT), given * UNIT);
                 }

@@ -76,7 +76,11 @@ fn m6_of_many_threads_that_find_an_epoch_full_one_advances() {
             .collect();
         threads.into_iter().map(|t| t.join().unwrap()).collect()
     });
-    assert_eq!(won.iter().sum::<usize>(), rounds, "once per full epoch: {won:?}");
+    assert_eq!(
+        won.iter().sum::<usize>(),
+        rounds,
+        "once per full epoch: {won:?}"
+    );
 }
 
 #[test]
@@ -125,7 +129,10 @@ fn m6_too_many_epochs_says_who_holds_them_and_changes_nothing() {
     for word in ["1 retired", "2 by leases", "max_epochs"] {
         assert!(words.contains(word), "{word:?} is not in {words:?}");
     }
-    assert_eq!((bytes, find(&pool, current)), (&b"held"[..], Some(b"current".to_vec())));
+    assert_eq!(
+        (bytes, find(&pool, current)),
+        (&b"held"[..], Some(b"current".to_vec()))
+    );
     // A refusal draws no number either.
     drop(guard);
     assert_eq!(pool.advance().unwrap().number(), 7 + 4);
@@ -143,7 +150,7 @@ fn m6_too_many_epochs_says_who_holds_them_and_changes_nothing() {
 
 #[test]
 fn m6_retire_before_is_exclusive_and_never_takes_the_current_epoch() {
-    let (pool, later) = (pool(6), crate::pools::pool(1));
+    let pool = pool(6);
     let mut epochs = vec![pool.current_epoch()];
     for _ in 0..5 {
         epochs.push(pool.advance().unwrap());
@@ -154,10 +161,14 @@ fn m6_retire_before_is_exclusive_and_never_takes_the_current_epoch() {
     assert_eq!(live, epochs[2..]);
     assert_eq!(pool.retire_before(epochs[2]), 0, "done already");
     // Everything before an epoch that is yet to come: but not the current one.
+    let later = crate::pools::pool(1);
     assert!(later.current_epoch() > epochs[5]);
     assert_eq!(pool.retire_before(later.current_epoch()), 3);
     assert_eq!(pool.current_epoch(), epochs[5]);
-    assert_eq!(find(&pool, put(&pool, b"goes on")), Some(b"goes on".to_vec()));
+    assert_eq!(
+        find(&pool, put(&pool, b"goes on")),
+        Some(b"goes on".to_vec())
+    );
     assert_eq!(pool.retire_before(later.current_epoch()), 0);
     assert_eq!(pool.stats().live_epochs, 1);
     // The window fills again.

@@ -27,7 +27,12 @@ fn m10_every_way_to_write_gives_back_what_was_written() {
             (guard.alloc_copy_aligned(bytes, align).unwrap(), len),
             (guard.alloc_concat([head, tail]).unwrap(), len),
             (guard.alloc_concat([head, b"", tail, b""]).unwrap(), len),
-            (guard.alloc_with(len, |room| room.copy_from_slice(bytes)).unwrap(), len),
+            (
+                guard
+                    .alloc_with(len, |room| room.copy_from_slice(bytes))
+                    .unwrap(),
+                len,
+            ),
             // SAFETY: the loop above wrote all `len` bytes.
             (unsafe { uninit.assume_init() }, len),
             (guard.batch(len).unwrap().push(bytes).unwrap(), len),
@@ -46,15 +51,23 @@ fn m10_bug13_the_empty_key_is_a_key() {
     let handles = [
         guard.alloc_copy(b"").unwrap(),
         guard.alloc_concat([]).unwrap(),
-        guard.alloc_with(0, |bytes| assert!(bytes.is_empty())).unwrap(),
-        guard.alloc_uninit(0, Alignment::new(64).unwrap()).unwrap().fill(1),
+        guard
+            .alloc_with(0, |bytes| assert!(bytes.is_empty()))
+            .unwrap(),
+        guard
+            .alloc_uninit(0, Alignment::new(64).unwrap())
+            .unwrap()
+            .fill(1),
     ];
     assert!(handles.iter().all(|handle| guard.get(*handle) == Some(b"")));
     let stats = pool.stats();
     assert_eq!((stats.payload, stats.allocations), (0, 4));
     drop(guard);
     advance(&pool, 1);
-    assert!(handles.iter().all(|handle| find(&pool, *handle).is_none()), "stale like any other");
+    assert!(
+        handles.iter().all(|handle| find(&pool, *handle).is_none()),
+        "stale like any other"
+    );
 }
 
 /// Peer bug 8.
@@ -69,7 +82,10 @@ fn m10_bug08_addresses_are_aligned_up_to_a_page_and_beyond() {
         let uninit = guard.alloc_uninit(3, align).unwrap();
         assert_eq!(uninit.as_ptr().addr() % align.get(), 0);
         let bytes = guard.get(handle).unwrap();
-        assert_eq!((bytes, bytes.as_ptr().addr() % align.get()), (&b"aligned"[..], 0));
+        assert_eq!(
+            (bytes, bytes.as_ptr().addr() % align.get()),
+            (&b"aligned"[..], 0)
+        );
     }
 }
 
@@ -122,7 +138,6 @@ fn m9_uninitialised_bytes_that_are_dropped_are_wasted_and_no_more() {
     for _ in 0..10 {
         let mut bytes = guard.alloc_uninit(100, Alignment::BYTE).unwrap();
         bytes[7] = MaybeUninit::new(1);
-        drop(bytes);
     }
     drop(guard);
     adds_up(&pool);
@@ -146,10 +161,18 @@ fn m4_bug20_oversize_values_leave_the_threads_chunk_in_use() {
         let next = guard.alloc_copy(b"next").unwrap();
         let next = guard.get(next).unwrap();
         assert_eq!(next.as_ptr(), first.as_ptr_range().end, "right behind");
-        assert!(large.iter().all(|h| guard.get(*h).unwrap().iter().all(|b| *b == 1)));
+        assert!(
+            large
+                .iter()
+                .all(|h| guard.get(*h).unwrap().iter().all(|b| *b == 1))
+        );
         drop(guard);
         let reserved = pool.stats().reserved;
-        assert_eq!(*flat.get_or_insert(reserved), reserved, "its memory is reused");
+        assert_eq!(
+            *flat.get_or_insert(reserved),
+            reserved,
+            "its memory is reused"
+        );
         adds_up(&pool);
         advance(&pool, 1);
     }
@@ -186,5 +209,8 @@ fn m9_bug19_the_slack_of_a_thread_is_a_share_of_what_it_wrote() {
     }
     let stats = pool.stats();
     let (live, payload) = (stats.live, stats.payload);
-    assert!(live <= payload + payload / 20 + 16_384, "{live} for {payload}");
+    assert!(
+        live <= payload + payload / 20 + 16_384,
+        "{live} for {payload}"
+    );
 }

@@ -17,7 +17,10 @@ pub fn alone(name: &str, body: impl FnOnce()) {
         .expect("it can be started again");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}");
-    assert!(text.contains("1 passed"), "no test is called {name}: {text}");
+    assert!(
+        text.contains("1 passed"),
+        "no test is called {name}: {text}"
+    );
 }
 
 /// Resident bytes of this process.

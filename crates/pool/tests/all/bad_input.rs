@@ -19,7 +19,10 @@ fn says(message: impl std::fmt::Display, words: &[&str]) {
 #[test]
 fn m6_zero_epochs_have_no_number() {
     assert!(NonZeroU32::new(0).is_none());
-    let pool = ArenaPool::builder().retained_epochs(NonZeroU32::MIN).build().unwrap();
+    let pool = ArenaPool::builder()
+        .retained_epochs(NonZeroU32::MIN)
+        .build()
+        .unwrap();
     assert_eq!(pool.stats().live_epochs, 1);
 }
 
@@ -47,7 +50,10 @@ fn m6_epochs_that_do_not_fit_the_slots_are_refused() {
     for (retained, max) in refused {
         let refused = with(retained, max).unwrap_err();
         assert_eq!(refused, BuildError::Epochs, "{retained} of {max:?}");
-        says(refused, &["retained_epochs", "less than max_epochs", "65536"]);
+        says(
+            refused,
+            &["retained_epochs", "less than max_epochs", "65536"],
+        );
     }
     for (retained, max) in [(1, Some(2)), (2, Some(3)), (3, Some(4)), (100, None)] {
         assert!(with(retained, max).is_ok(), "{retained} of {max:?}");
@@ -75,13 +81,24 @@ fn m4_bug09_lengths_that_cannot_be_are_refused_everywhere() {
     let pool = pool(2);
     put(&pool, b"something");
     let before = pool.stats();
-    for len in [MAX_LEN + 1, isize::MAX as usize, usize::MAX - 63, usize::MAX] {
+    for len in [
+        MAX_LEN + 1,
+        isize::MAX as usize,
+        usize::MAX - 63,
+        usize::MAX,
+    ] {
         let guard = pool.pin();
         let refused = [
-            guard.alloc_with(len, |_| panic!("not to be called")).map(drop),
+            guard
+                .alloc_with(len, |_| panic!("not to be called"))
+                .map(drop),
             guard.alloc_uninit(len, Alignment::BYTE).map(drop),
-            guard.alloc_uninit(len, Alignment::new(1 << 20).unwrap()).map(drop),
-            guard.alloc_uninit(len, Alignment::new(1 << 63).unwrap()).map(drop),
+            guard
+                .alloc_uninit(len, Alignment::new(1 << 20).unwrap())
+                .map(drop),
+            guard
+                .alloc_uninit(len, Alignment::new(1 << 63).unwrap())
+                .map(drop),
             guard.batch(len).map(drop),
         ];
         for refused in refused {
@@ -102,7 +119,10 @@ fn m4_bug09_sixteen_mebibytes_are_too_long_in_one_part_or_several() {
     assert_eq!(guard.alloc_copy(&bytes), Err(AllocError::TooLong));
     assert_eq!(guard.alloc_concat([half, rest]), Err(AllocError::TooLong));
     let align = Alignment::new(16).unwrap();
-    assert_eq!(guard.alloc_copy_aligned(&bytes, align), Err(AllocError::TooLong));
+    assert_eq!(
+        guard.alloc_copy_aligned(&bytes, align),
+        Err(AllocError::TooLong)
+    );
     assert_eq!((pool.stats().reserved, pool.stats().allocations), (0, 0));
     let longest = guard.alloc_concat([half, &rest[1..]]).unwrap();
     assert!(longest.len() == MAX_LEN && guard.get(longest) == Some(&bytes[1..]));
@@ -116,9 +136,14 @@ fn m4_bug08_bug09_huge_alignments_are_met_or_refused() {
     let pool = ArenaPool::builder().memory(memory).build().unwrap();
     let guard = pool.pin();
     for shift in [20, 22, 24] {
-        let handle = guard.alloc_copy_aligned(b"key", Alignment::new(1 << shift).unwrap()).unwrap();
+        let handle = guard
+            .alloc_copy_aligned(b"key", Alignment::new(1 << shift).unwrap())
+            .unwrap();
         let bytes = guard.get(handle).unwrap();
-        assert_eq!((bytes, bytes.as_ptr().addr() % (1 << shift)), (&b"key"[..], 0));
+        assert_eq!(
+            (bytes, bytes.as_ptr().addr() % (1 << shift)),
+            (&b"key"[..], 0)
+        );
     }
     let before = pool.stats();
     for (shift, word) in [(28, "budget"), (40, "ask for less"), (62, "ask for less")] {

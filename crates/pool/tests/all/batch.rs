@@ -24,7 +24,11 @@ fn m11_bug23_what_a_batch_does_not_use_is_given_back_to_the_byte() {
         let stats = pool.stats();
         assert_eq!((stats.payload, stats.allocations), (payload, count + 1));
         let next = guard.alloc_copy(b"").unwrap();
-        assert_eq!(guard.get(next).unwrap().as_ptr().addr(), start + payload, "no gap");
+        assert_eq!(
+            guard.get(next).unwrap().as_ptr().addr(),
+            start + payload,
+            "no gap"
+        );
         count += 1;
     }
 }
@@ -48,7 +52,15 @@ fn m11_bug23_interleaved_batches_and_allocations_are_counted_exactly() {
     let stats = pool.stats();
     assert_eq!((stats.payload, stats.allocations), (3 + 3 + 10, 4));
     let found = handles.map(|handle| guard.get(handle).unwrap().to_vec());
-    assert_eq!(found, [b"one".to_vec(), b"two".to_vec(), vec![], b"in between".to_vec()]);
+    assert_eq!(
+        found,
+        [
+            b"one".to_vec(),
+            b"two".to_vec(),
+            vec![],
+            b"in between".to_vec()
+        ]
+    );
     drop(guard);
     adds_up(&pool);
 }
@@ -61,9 +73,16 @@ fn m10_a_full_batch_refuses_and_stays() {
     batch.push(b"five!").unwrap();
     for _ in 0..100 {
         assert_eq!(batch.push(b"four"), Err(BatchFull { remaining: 3 }));
-        assert_eq!(batch.push_concat([b"fo", b"ur"]), Err(BatchFull { remaining: 3 }));
+        assert_eq!(
+            batch.push_concat([b"fo", b"ur"]),
+            Err(BatchFull { remaining: 3 })
+        );
     }
-    assert!(BatchFull { remaining: 3 }.to_string().contains("3 bytes left"));
+    assert!(
+        BatchFull { remaining: 3 }
+            .to_string()
+            .contains("3 bytes left")
+    );
     let last = batch.push(b"3!!").unwrap();
     assert_eq!((guard.get(last), batch.remaining()), (Some(&b"3!!"[..]), 0));
     assert!(batch.push(b"").is_ok(), "nothing always fits");
@@ -82,7 +101,11 @@ fn m9_bug20_batches_of_all_sizes() {
         let handles: Vec<_> = (0..3).map(|_| batch.push(&chunk).unwrap()).collect();
         assert_eq!(batch.remaining(), size % 3);
         drop(batch);
-        assert!(handles.iter().all(|handle| guard.get(*handle) == Some(&chunk)));
+        assert!(
+            handles
+                .iter()
+                .all(|handle| guard.get(*handle) == Some(&chunk))
+        );
     }
 }
 
@@ -95,10 +118,17 @@ fn m6_bug04_a_batch_stays_in_its_epoch() {
     let epoch = batch.epoch();
     advance(&pool, 1);
     let handle = batch.push(b"still live").unwrap();
-    assert_eq!((handle.epoch(), guard.get(handle)), (epoch, Some(&b"still live"[..])));
+    assert_eq!(
+        (handle.epoch(), guard.get(handle)),
+        (epoch, Some(&b"still live"[..]))
+    );
     advance(&pool, 1);
     let stale = batch.push(b"stale at birth").unwrap();
     assert_eq!((stale.epoch(), guard.get(stale)), (epoch, None));
     drop(batch);
-    assert_eq!(pool.stats_of(epoch).unwrap().payload, 10 + 14, "held by the guard, so still there");
+    assert_eq!(
+        pool.stats_of(epoch).unwrap().payload,
+        10 + 14,
+        "held by the guard, so still there"
+    );
 }

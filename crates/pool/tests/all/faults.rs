@@ -11,7 +11,10 @@ const BLOCK: usize = 8192;
 fn pool_over(source: &Faulty) -> ArenaPool {
     let memory = Memory::builder().source(source.clone()).block_size(BLOCK);
     let memory = memory.budget(8 * BLOCK).build().expect("valid settings");
-    ArenaPool::builder().memory(memory).build().expect("valid settings")
+    ArenaPool::builder()
+        .memory(memory)
+        .build()
+        .expect("valid settings")
 }
 
 #[test]
@@ -66,7 +69,11 @@ fn m4_bug15_a_fault_changes_nothing_whatever_the_call() {
             &|| guard.alloc_copy(&large).map(drop),
             &|| guard.alloc_copy_aligned(&large, align).map(drop),
             &|| guard.alloc_concat([&large[..], b"more"]).map(drop),
-            &|| guard.alloc_with(20_000, |_| unreachable!("no memory for it")).map(drop),
+            &|| {
+                guard
+                    .alloc_with(20_000, |_| unreachable!("no memory for it"))
+                    .map(drop)
+            },
             &|| guard.alloc_uninit(20_000, align).map(drop),
             &|| guard.batch(20_000).map(drop),
             &|| guard.alloc_copy(&large[..9_000]).map(drop),
@@ -78,7 +85,10 @@ fn m4_bug15_a_fault_changes_nothing_whatever_the_call() {
         }
         source.heal();
         let after = guard.alloc_copy(&large).unwrap();
-        assert_eq!((guard.get(kept), guard.get(after)), (Some(&[1; 100][..]), Some(&large[..])));
+        assert_eq!(
+            (guard.get(kept), guard.get(after)),
+            (Some(&[1; 100][..]), Some(&large[..]))
+        );
     }
 }
 

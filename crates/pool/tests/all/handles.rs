@@ -35,7 +35,9 @@ fn m5_bug05_a_stale_handle_stays_stale_when_slots_wrap() {
         old.push(handle);
         advance(&pool, 1);
     }
-    old.iter().take(10).for_each(|handle| nobody_resolves(&pool, *handle));
+    old.iter()
+        .take(10)
+        .for_each(|handle| nobody_resolves(&pool, *handle));
 }
 
 #[test]
@@ -45,7 +47,11 @@ fn m5_bug05_a_handle_resolves_exactly_as_long_as_its_epoch_is_live() {
         let handle = put(&pool, b"key");
         for age in 0..retained {
             assert!(pool.is_live(handle.epoch()));
-            assert_eq!(find(&pool, handle), Some(b"key".to_vec()), "age {age} of {retained}");
+            assert_eq!(
+                find(&pool, handle),
+                Some(b"key".to_vec()),
+                "age {age} of {retained}"
+            );
             advance(&pool, 1);
         }
         assert!(!pool.is_live(handle.epoch()));
@@ -62,7 +68,10 @@ fn m5_bug05_a_future_handle_is_none() {
     advance(&pool, 1);
     let future = put(&pool, b"future");
     assert_eq!((lease.get(future), snapshot.get(future)), (None, None));
-    assert_eq!((lease.get(now), snapshot.get(now)), (Some(&b"now"[..]), Some(&b"now"[..])));
+    assert_eq!(
+        (lease.get(now), snapshot.get(now)),
+        (Some(&b"now"[..]), Some(&b"now"[..]))
+    );
     // A later pool's epochs lie in this one's future.
     let later = crate::pools::pool(4);
     let future = put(&later, b"later");
@@ -91,10 +100,15 @@ fn m5_bug06_a_handle_of_a_dropped_pool_is_none_in_the_next_on_the_same_memory() 
     for round in 0..20_u8 {
         let pool = ArenaPool::builder().memory(memory.clone()).build().unwrap();
         let handle = put(&pool, &[round; 8]);
-        dead.iter().for_each(|handle| nobody_resolves(&pool, *handle));
+        dead.iter()
+            .for_each(|handle| nobody_resolves(&pool, *handle));
         dead.push(handle);
         drop(pool);
-        assert_eq!(memory.stats().reserved, memory.block_size(), "the same block again");
+        assert_eq!(
+            memory.stats().reserved,
+            memory.block_size(),
+            "the same block again"
+        );
     }
 }
 
@@ -121,7 +135,10 @@ fn m5_a_handle_knows_its_epoch_and_length_and_shows_no_bytes() {
         assert_eq!((handle.len(), handle.is_empty()), (len, len == 0));
         assert_eq!(handle.epoch(), pool.current_epoch());
         let shown = format!("{handle:?}");
-        assert!(shown.contains(&format!("len: {len}")) && !shown.contains("kkk"), "{shown}");
+        assert!(
+            shown.contains(&format!("len: {len}")) && !shown.contains("kkk"),
+            "{shown}"
+        );
     }
     let (a, b) = (put(&pool, b"same"), put(&pool, b"same"));
     assert_ne!(a, b, "a handle is a place");

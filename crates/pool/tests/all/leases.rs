@@ -1,6 +1,6 @@
 //! Leases and snapshots: epochs held without a pin, and nothing but those.
 
-use crate::pools::{adds_up, advance, find, pool, put};
+use crate::pools::{adds_up, advance, all_reclaimed, find, maintain_until, pool, put, put_many};
 
 #[test]
 fn m7_a_lease_holds_its_own_epoch_and_no_other() {
@@ -8,24 +8,42 @@ fn m7_a_lease_holds_its_own_epoch_and_no_other() {
     let handle = put(&pool, &[1; 500]);
     let lease = pool.lease(handle.epoch()).unwrap();
     for round in 0..50 {
-        (0..20).for_each(|_| drop(put(&pool, &[round; 3_000])));
+        put_many(&pool, 20, &[round; 3_000]);
         advance(&pool, 1);
         let stats = pool.stats();
-        assert_eq!((stats.held_by_leases.epochs, stats.held_by_guards.epochs), (1, 0));
-        assert_eq!(stats.held_by_leases.bytes, if round == 0 { stats.retired } else { stats.retired });
+        assert_eq!(
+            (stats.held_by_leases.epochs, stats.held_by_guards.epochs),
+            (1, 0)
+        );
+        assert_eq!(
+            (stats.held_by_leases.bytes, stats.held_by_guards.bytes),
+            (stats.retired, 0)
+        );
         assert_eq!(lease.get(handle), Some(&[1; 500][..]));
         assert_eq!(find(&pool, handle), None, "for guards it is gone");
         adds_up(&pool);
     }
-    assert!(pool.lease(handle.epoch()).is_none(), "what is retired cannot be leased anew");
+    assert!(
+        pool.lease(handle.epoch()).is_none(),
+        "what is retired cannot be leased anew"
+    );
     let (again, epoch) = (lease.clone(), lease.epoch());
     drop(lease);
     advance(&pool, 5);
-    assert_eq!((again.get(handle), again.epoch()), (Some(&[1; 500][..]), epoch));
-    assert!(pool.stats_of(epoch).is_some(), "held, so its figures are there");
+    assert_eq!(
+        (again.get(handle), again.epoch()),
+        (Some(&[1; 500][..]), epoch)
+    );
+    assert!(
+        pool.stats_of(epoch).is_some(),
+        "held, so its figures are there"
+    );
     drop(again);
     assert_eq!(pool.maintain().reclaimed_epochs, 1);
-    assert_eq!((pool.stats().retired_epochs, pool.stats_of(epoch)), (0, None));
+    assert_eq!(
+        (pool.stats().retired_epochs, pool.stats_of(epoch)),
+        (0, None)
+    );
 }
 
 #[test]
@@ -44,7 +62,11 @@ fn m7_a_lease_goes_to_other_threads_and_outlives_the_pool() {
         .collect();
     drop(lease);
     threads.into_iter().for_each(|t| t.join().unwrap());
-    assert_eq!(memory.stats().in_use, 0, "with the last owner all memory goes");
+    assert_eq!(
+        memory.stats().in_use,
+        0,
+        "with the last owner all memory goes"
+    );
 }
 
 /// Holds are one word: racing clones and drops end at exactly zero, once.
@@ -69,8 +91,7 @@ fn m7_racing_leases_hold_until_the_very_last() {
         });
         assert_eq!(pool.stats().held_by_leases.epochs, 1);
         drop(lease);
-        pool.maintain();
-        assert_eq!(pool.stats().retired_epochs, 0);
+        maintain_until(&pool, all_reclaimed);
     }
 }
 
@@ -86,7 +107,10 @@ fn m7_a_snapshot_holds_all_live_epochs_and_no_later_one() {
     let snapshot = pool.snapshot();
     let after = put(&pool, b"written later into it");
     let epochs: Vec<_> = snapshot.epochs().collect();
-    assert_eq!(epochs, [handles[3].epoch(), handles[4].epoch(), current.epoch()]);
+    assert_eq!(
+        epochs,
+        [handles[3].epoch(), handles[4].epoch(), current.epoch()]
+    );
     advance(&pool, 10);
     let later = put(&pool, b"later");
     let clone = snapshot.clone();
@@ -117,12 +141,18 @@ fn m11_what_is_held_by_guards_and_by_leases_is_told_apart() {
     put(&pool, &[3; 100]);
     advance(&pool, 1);
     let stats = pool.stats();
-    assert_eq!((stats.held_by_leases.epochs, stats.held_by_guards.epochs), (1, 2));
+    assert_eq!(
+        (stats.held_by_leases.epochs, stats.held_by_guards.epochs),
+        (1, 2)
+    );
     assert_eq!(stats.held_by_guards.bytes, 2 * 4096);
     assert!(stats.held_by_leases.bytes >= 8192);
     drop(guard);
     let report = pool.maintain();
-    assert_eq!((report.reclaimed_epochs, report.held_by_guards.epochs), (1, 0));
+    assert_eq!(
+        (report.reclaimed_epochs, report.held_by_guards.epochs),
+        (1, 0)
+    );
     assert_eq!((report.held_by_leases.epochs, report.pinned.len()), (2, 0));
     drop((lease, both));
     assert_eq!(pool.maintain().reclaimed_epochs, 2);

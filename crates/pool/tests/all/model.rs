@@ -87,7 +87,10 @@ impl Model {
     }
 
     fn wrote(&mut self, handle: ArenaHandle, bytes: Vec<u8>) {
-        assert_eq!((handle.epoch(), handle.len()), (self.current(), bytes.len()));
+        assert_eq!(
+            (handle.epoch(), handle.len()),
+            (self.current(), bytes.len())
+        );
         self.written.push((handle, bytes));
     }
 
@@ -107,7 +110,10 @@ impl Model {
                     self.live.pop_front();
                 }
             }
-            Err(AdvanceError::TooManyEpochs { held_by_guards, held_by_leases }) => {
+            Err(AdvanceError::TooManyEpochs {
+                held_by_guards,
+                held_by_leases,
+            }) => {
                 let held = usize::from(held_by_guards) + usize::from(held_by_leases);
                 assert_eq!(held + self.live.len(), SLOTS, "all slots are taken");
                 assert!(self.pins > 0 || held_by_guards == 0);
@@ -132,12 +138,19 @@ impl Model {
     fn pinned(&mut self, steps: &mut std::slice::Iter<'_, Step>) {
         let pool = self.pool.clone();
         let guard = pool.pin();
-        let seen: Vec<_> = self.written.iter().map(|(handle, _)| guard.get(*handle)).collect();
+        let seen: Vec<_> = self
+            .written
+            .iter()
+            .map(|(handle, _)| guard.get(*handle))
+            .collect();
         self.pins += 1;
         self.run(steps);
         self.pins -= 1;
         for (seen, (_, bytes)) in seen.iter().zip(&self.written) {
-            assert!(seen.is_none_or(|seen| seen == bytes), "changed under a guard");
+            assert!(
+                seen.is_none_or(|seen| seen == bytes),
+                "changed under a guard"
+            );
         }
     }
 
@@ -183,7 +196,9 @@ impl Model {
                 }
             }
             Step::Promote(at) => {
-                let Some(at) = pick(at, self.written.len()) else { return };
+                let Some(at) = pick(at, self.written.len()) else {
+                    return;
+                };
                 let (handle, bytes) = self.written[at].clone();
                 match guard().promote(handle) {
                     Ok(new) => self.wrote(new, bytes),
@@ -264,9 +279,16 @@ impl Model {
         }
         drop(guard);
         let stats = self.pool.stats();
-        assert_eq!((stats.current, stats.live_epochs), (self.current(), self.live.len()));
+        assert_eq!(
+            (stats.current, stats.live_epochs),
+            (self.current(), self.live.len())
+        );
         assert_eq!((stats.payload, stats.allocations), (payload, allocations));
-        assert!(self.epochs.iter().all(|e| self.pool.is_live(*e) == self.live.contains(e)));
+        assert!(
+            self.epochs
+                .iter()
+                .all(|e| self.pool.is_live(*e) == self.live.contains(e))
+        );
         assert!(!self.pool.is_sealed(self.current()));
         adds_up(&self.pool);
     }
@@ -275,7 +297,10 @@ impl Model {
     fn end(mut self) {
         let mut addresses = HashMap::new();
         for (handle, _) in &self.written {
-            assert!(handle.is_empty() || addresses.insert(*handle, ()).is_none(), "given twice");
+            assert!(
+                handle.is_empty() || addresses.insert(*handle, ()).is_none(),
+                "given twice"
+            );
         }
         self.leases.clear();
         self.snapshots.clear();

@@ -4,7 +4,9 @@
 use epoch_arena_block::{AnonymousMap, Heap};
 use epoch_arena_pool::{ArenaPool, Memory};
 
-use crate::pools::{BLOCK, adds_up, advance, number, pool, put};
+use crate::pools::{
+    BLOCK, adds_up, advance, all_reclaimed, maintain_until, number, pool, put, put_many,
+};
 use crate::rng::Rng;
 
 const EPOCHS: usize = if cfg!(miri) { 15 } else { 2_000 };
@@ -16,7 +18,11 @@ fn load(pool: &ArenaPool, epochs: usize, mut values: impl FnMut(&ArenaPool)) -> 
             values(pool);
             advance(pool, 1);
             let stats = pool.stats();
-            assert_eq!((stats.retired_epochs, stats.retired), (0, 0), "nobody is pinned");
+            assert_eq!(
+                (stats.retired_epochs, stats.retired),
+                (0, 0),
+                "nobody is pinned"
+            );
             stats.reserved
         })
         .collect()
@@ -33,7 +39,11 @@ fn m8_bug18_reserved_is_flat_after_the_first_epochs() {
             }
         });
         assert!(reserved[9..].iter().all(|bytes| *bytes == reserved[9]));
-        assert!(reserved[9] <= (retained as usize + 2) * 2 * BLOCK, "{}", reserved[9]);
+        assert!(
+            reserved[9] <= (retained as usize + 2) * 2 * BLOCK,
+            "{}",
+            reserved[9]
+        );
         adds_up(&pool);
     }
 }
@@ -55,8 +65,17 @@ fn m8_bug18_mixed_sizes_reach_a_plateau_too() {
     });
     let (early, late) = reserved.split_at(reserved.len() / 2);
     let most = |part: &[usize]| part.iter().copied().max().unwrap();
-    assert!(most(late) <= most(early), "{} after {}", most(late), most(early));
-    assert!(most(late) <= 4 * 11 * BLOCK, "{} for about 600 kB an epoch", most(late));
+    assert!(
+        most(late) <= most(early),
+        "{} after {}",
+        most(late),
+        most(early)
+    );
+    assert!(
+        most(late) <= 4 * 11 * BLOCK,
+        "{} for about 600 kB an epoch",
+        most(late)
+    );
 }
 
 /// The same from several threads: what one wrote, another's next epoch reuses.
@@ -67,14 +86,18 @@ fn m8_bug18_threads_reuse_each_others_memory() {
     for _ in 0..if cfg!(miri) { 3 } else { 100 } {
         std::thread::scope(|s| {
             for _ in 0..4 {
-                s.spawn(|| (0..50).for_each(|_| drop(put(&pool, &[1; 900]))));
+                s.spawn(|| put_many(&pool, 50, &[1; 900]));
             }
         });
         advance(&pool, 1);
-        reserved.push(pool.stats().reserved);
+        maintain_until(&pool, all_reclaimed);
+        reserved.push(pool.memory().stats().reserved);
     }
     // Four threads with 45 kB each: two threads' chunks may want the same block at once.
-    assert!(reserved.iter().all(|bytes| *bytes <= 8 * BLOCK), "{reserved:?}");
+    assert!(
+        reserved.iter().all(|bytes| *bytes <= 8 * BLOCK),
+        "{reserved:?}"
+    );
 }
 
 #[test]
@@ -87,11 +110,21 @@ fn m8_a_reclaimed_epoch_gives_back_all_its_blocks() {
     assert!(blocks > 3);
     advance(&pool, 1);
     let stats = pool.stats();
-    assert_eq!((stats.free, stats.live, stats.blocks), (blocks * BLOCK, 0, blocks));
+    assert_eq!(
+        (stats.free, stats.live, stats.blocks),
+        (blocks * BLOCK, 0, blocks)
+    );
     assert_eq!(pool.maintain().returned, blocks * BLOCK);
-    assert_eq!((pool.stats().blocks, pool.stats().memory.free), (0, blocks * BLOCK));
+    assert_eq!(
+        (pool.stats().blocks, pool.stats().memory.free),
+        (0, blocks * BLOCK)
+    );
     put(&pool, b"from the memory's free blocks");
-    assert_eq!(pool.memory().stats().reserved, blocks * BLOCK, "nothing new");
+    assert_eq!(
+        pool.memory().stats().reserved,
+        blocks * BLOCK,
+        "nothing new"
+    );
 }
 
 /// A block of which one chunk is in use stays; the others go.
@@ -137,30 +170,43 @@ fn m3_m8_resident_memory_is_flat_and_falls_to_nothing() {
         assert!(stats.resident.unwrap() <= stats.reserved);
     }
     assert!(resident[0] >= 3_000_000, "it was written, so it is there");
-    assert!(resident[10..].iter().all(|bytes| *bytes <= resident[9] + (2 << 20)));
+    assert!(
+        resident[10..]
+            .iter()
+            .all(|bytes| *bytes <= resident[9] + (2 << 20))
+    );
     advance(&pool, 2);
     pool.maintain();
     let stats = pool.stats();
-    assert_eq!((stats.resident, stats.reserved, memory.stats().reserved), (Some(0), 0, 0));
+    assert_eq!(
+        (stats.resident, stats.reserved, memory.stats().reserved),
+        (Some(0), 0, 0)
+    );
 }
 
 #[test]
 #[cfg(target_os = "linux")]
 #[cfg_attr(miri, ignore = "residency is the kernel's")]
 fn m3_m8_the_process_shrinks_when_a_pool_is_maintained() {
-    crate::alone::alone("reuse::m3_m8_the_process_shrinks_when_a_pool_is_maintained", || {
-        let memory = Memory::builder().high_water(0).build().unwrap();
-        let pool = ArenaPool::builder().memory(memory).build().unwrap();
-        let before = crate::alone::resident();
-        (0..64_000).for_each(|_| drop(put(&pool, &[1; 1_000])));
-        let full = crate::alone::resident();
-        assert!(full >= before + 60_000_000);
-        advance(&pool, 2);
-        assert!(crate::alone::resident() >= before + 60_000_000, "free chunks are kept");
-        pool.maintain();
-        let after = crate::alone::resident();
-        assert!(after <= before + 6_000_000, "{before}, {full}, {after}");
-    });
+    crate::alone::alone(
+        "reuse::m3_m8_the_process_shrinks_when_a_pool_is_maintained",
+        || {
+            let memory = Memory::builder().high_water(0).build().unwrap();
+            let pool = ArenaPool::builder().memory(memory).build().unwrap();
+            let before = crate::alone::resident();
+            put_many(&pool, 64_000, &[1; 1_000]);
+            let full = crate::alone::resident();
+            assert!(full >= before + 60_000_000);
+            advance(&pool, 2);
+            assert!(
+                crate::alone::resident() >= before + 60_000_000,
+                "free chunks are kept"
+            );
+            pool.maintain();
+            let after = crate::alone::resident();
+            assert!(after <= before + 6_000_000, "{before}, {full}, {after}");
+        },
+    );
 }
 
 /// Above the high-water mark blocks go back to the source, below it they stay.
@@ -169,9 +215,12 @@ fn m3_the_high_water_mark_decides_what_is_kept() {
     let memory = Memory::builder().source(Heap).block_size(BLOCK);
     let memory = memory.high_water(2 * BLOCK).build().unwrap();
     let pool = ArenaPool::builder().memory(memory.clone()).build().unwrap();
-    (0..300).for_each(|_| drop(put(&pool, &[1; 1_000])));
+    put_many(&pool, 300, &[1; 1_000]);
     assert!(pool.stats().blocks >= 4);
     advance(&pool, 2);
     pool.maintain();
-    assert_eq!((memory.stats().reserved, memory.stats().free), (2 * BLOCK, 2 * BLOCK));
+    assert_eq!(
+        (memory.stats().reserved, memory.stats().free),
+        (2 * BLOCK, 2 * BLOCK)
+    );
 }

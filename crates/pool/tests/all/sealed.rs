@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::channel;
 
-use crate::pools::{advance, pool, put};
+use crate::pools::{advance, maintain_until, pool, put};
 
 #[test]
 fn m11_the_current_epoch_is_never_sealed_and_the_last_one_is_when_nobody_is_pinned() {
@@ -48,7 +48,11 @@ fn m11_an_epoch_is_not_sealed_while_a_writer_is_pinned_in_it() {
         pool.maintain();
         assert!(pool.is_sealed(epoch));
         let stats = pool.stats_of(epoch).unwrap();
-        assert_eq!((stats.allocations, stats.payload), (10, 40), "final, the late ones included");
+        assert_eq!(
+            (stats.allocations, stats.payload),
+            (10, 40),
+            "final, the late ones included"
+        );
         to_writer.send(()).unwrap();
     });
 }
@@ -79,15 +83,16 @@ fn m11_bug23_figures_of_a_sealed_epoch_are_final() {
                     let pool = &pool;
                     s.spawn(move || {
                         let keys = (0..100).map(|i| put(pool, &vec![1; i + t]));
-                        keys.filter(|h| h.epoch() == epoch).map(|h| h.len()).sum::<usize>()
+                        keys.filter(|h| h.epoch() == epoch)
+                            .map(|h| h.len())
+                            .sum::<usize>()
                     })
                 })
                 .collect();
             s.spawn(|| advance(&pool, 1));
             writers.into_iter().map(|w| w.join().unwrap()).sum()
         });
-        pool.maintain();
-        assert!(pool.is_sealed(epoch));
+        maintain_until(&pool, |pool| pool.is_sealed(epoch));
         let stats = pool.stats_of(epoch).unwrap();
         assert_eq!(stats.payload, in_epoch);
         put(&pool, &[1; 1_000]);

@@ -27,7 +27,7 @@ assert_not_impl_any!(UninitBytes<'static>: Send, Sync, Clone);
 /// The assertions above are checked by the compiler; these figures are shown when they fail.
 #[test]
 fn m6_bug14_errors_fit_a_register() {
-    assert_eq!(size_of::<AdvanceError>(), 8);
+    assert!(size_of::<AdvanceError>() <= 8);
     assert!(size_of::<BuildError>() <= 8);
     assert!(size_of::<PromoteError>() <= 8);
     assert_eq!(size_of::<BatchFull>(), 8);

@@ -2,7 +2,7 @@
 
 use epoch_arena_pool::{Alignment, ArenaPool};
 
-use crate::pools::{BLOCK, adds_up, advance, pool, put};
+use crate::pools::{BLOCK, adds_up, advance, pool, put, put_many};
 use crate::rng::Rng;
 
 #[test]
@@ -16,33 +16,43 @@ fn m11_bug23_payload_and_allocations_are_exact_per_epoch_and_in_sum() {
         for _ in 0..rng.below(200) {
             let most = if rng.below(20) == 0 { 9_000 } else { 60 };
             let len = rng.below(most);
-            match rng.below(4) {
-                0 => drop(guard.alloc_copy(&vec![1; len]).unwrap()),
+            let handle = match rng.below(4) {
+                0 => guard.alloc_copy(&vec![1; len]).unwrap(),
                 1 => {
                     let align = Alignment::new(1 << rng.below(9)).unwrap();
-                    drop(guard.alloc_copy_aligned(&vec![1; len], align).unwrap());
+                    guard.alloc_copy_aligned(&vec![1; len], align).unwrap()
                 }
-                2 => drop(guard.alloc_concat([&vec![1; len][..], b""]).unwrap()),
+                2 => guard.alloc_concat([&vec![1; len][..], b""]).unwrap(),
                 _ => {
                     let mut batch = guard.batch(len + 50).unwrap();
-                    drop(batch.push(&vec![1; len]).unwrap());
+                    batch.push(&vec![1; len]).unwrap()
                 }
-            }
+            };
+            assert_eq!(handle.len(), len);
             payload += len;
             count += 1;
         }
         let epoch = guard.epoch();
         drop(guard);
         let stats = pool.stats_of(epoch).unwrap();
-        assert_eq!((stats.epoch, stats.payload, stats.allocations), (epoch, payload, count));
+        assert_eq!(
+            (stats.epoch, stats.payload, stats.allocations),
+            (epoch, payload, count)
+        );
         assert!(stats.payload <= stats.used && stats.used <= stats.capacity);
         live.push_back((payload, count));
         if live.len() > 3 {
             live.pop_front();
         }
         let stats = pool.stats();
-        assert_eq!(stats.payload, live.iter().map(|(payload, _)| payload).sum::<usize>());
-        assert_eq!(stats.allocations, live.iter().map(|(_, count)| count).sum::<usize>());
+        assert_eq!(
+            stats.payload,
+            live.iter().map(|(payload, _)| payload).sum::<usize>()
+        );
+        assert_eq!(
+            stats.allocations,
+            live.iter().map(|(_, count)| count).sum::<usize>()
+        );
         assert_eq!(stats.waste(), stats.live - stats.payload);
         adds_up(&pool);
         advance(&pool, 1);
@@ -50,7 +60,10 @@ fn m11_bug23_payload_and_allocations_are_exact_per_epoch_and_in_sum() {
     }
     advance(&pool, 3);
     let stats = pool.stats();
-    assert_eq!((stats.payload, stats.allocations, stats.live, stats.waste()), (0, 0, 0, 0));
+    assert_eq!(
+        (stats.payload, stats.allocations, stats.live, stats.waste()),
+        (0, 0, 0, 0)
+    );
     assert_eq!(stats.free, stats.reserved);
 }
 
@@ -63,7 +76,9 @@ fn m11_bug23_the_figures_of_many_threads_add_up() {
             let pool = &pool;
             s.spawn(move || {
                 let guard = pool.pin();
-                (0..100).for_each(|_| drop(guard.alloc_copy(&vec![1; t]).unwrap()));
+                for _ in 0..100 {
+                    guard.alloc_copy(&vec![1; t]).unwrap();
+                }
             });
         }
     });
@@ -89,7 +104,7 @@ fn m11_figures_of_an_epoch_go_with_it() {
 #[test]
 fn m11_blocks_and_capacity_are_counted() {
     let pool = pool(1);
-    (0..200).for_each(|_| drop(put(&pool, &[1; 1_000])));
+    put_many(&pool, 200, &[1; 1_000]);
     let (all, one) = (pool.stats(), pool.stats_of(pool.current_epoch()).unwrap());
     assert_eq!((all.live, all.blocks), (one.capacity, one.blocks));
     assert_eq!(all.reserved, all.blocks * BLOCK);
@@ -102,13 +117,29 @@ fn m11_statistics_can_be_read_by_people() {
     put(&pool, &[1; 2_000]);
     let guard = pool.pin();
     advance(&pool, 1);
-    let (one, all) = (pool.stats_of(guard.epoch()).unwrap(), pool.stats().to_string());
-    for words in ["2 live epochs", "1 allocations", "2.0 KiB of payload", "reserved:", "pinned:"] {
+    let (one, all) = (
+        pool.stats_of(guard.epoch()).unwrap(),
+        pool.stats().to_string(),
+    );
+    for words in [
+        "2 live epochs",
+        "1 allocations",
+        "2.0 KiB of payload",
+        "reserved:",
+        "pinned:",
+    ] {
         assert!(all.contains(words), "{words:?} is not in {all:?}");
     }
-    assert!(one.to_string().starts_with(&format!("epoch {}: 0 allocations", guard.epoch())));
+    assert!(
+        one.to_string()
+            .starts_with(&format!("epoch {}: 0 allocations", guard.epoch()))
+    );
     let report = pool.maintain().to_string();
     assert!(report.contains("reclaimed 0 epochs") && report.contains("still held: 0 epochs"));
-    let shown = format!("{pool:?} {guard:?} {:?} {:?}", pool.snapshot(), pool.local());
+    let shown = format!(
+        "{pool:?} {guard:?} {:?} {:?}",
+        pool.snapshot(),
+        pool.local()
+    );
     assert!(shown.contains("ArenaPool") && shown.contains("Snapshot"));
 }

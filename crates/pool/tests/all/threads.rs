@@ -15,7 +15,10 @@ fn m9_bug19_64_threads_on_an_empty_pool_create_few_blocks() {
     for _ in 0..if cfg!(miri) { 1 } else { 20 } {
         let source = Faulty::default();
         let memory = Memory::builder().source(source.clone()).block_size(1 << 20);
-        let pool = ArenaPool::builder().memory(memory.build().unwrap()).build().unwrap();
+        let pool = ArenaPool::builder()
+            .memory(memory.build().unwrap())
+            .build()
+            .unwrap();
         let start = Barrier::new(THREADS);
         std::thread::scope(|s| {
             for t in 0..THREADS {
@@ -49,7 +52,10 @@ fn m9_local_and_implicit_access_share_one_chunk() {
     let second = pool.local();
     second.pin().alloc_copy(&[1; 7]).unwrap();
     let stats = pool.stats_of(pool.current_epoch()).unwrap();
-    assert_eq!((stats.chunks, stats.allocations, stats.payload), (1, 201, 201 * 7));
+    assert_eq!(
+        (stats.chunks, stats.allocations, stats.payload),
+        (1, 201, 201 * 7)
+    );
 }
 
 #[test]
@@ -79,7 +85,11 @@ fn m9_bug17_threads_by_the_hundred_leave_nothing_behind() {
             });
             thread.join().unwrap()
         });
-        assert_eq!(find(&pool, handle), Some(vec![7; 50]), "its bytes outlive the thread");
+        assert_eq!(
+            find(&pool, handle),
+            Some(vec![7; 50]),
+            "its bytes outlive the thread"
+        );
         advance(&pool, 1);
         let stats = pool.stats();
         assert!(stats.pinned.is_empty() && stats.retired_epochs == 0);
@@ -145,7 +155,9 @@ fn m9_bug17_bug18_pools_and_threads_by_the_thousand_leave_no_growth() {
         let kept = pool(2);
         let threads = |count| {
             for _ in 0..count {
-                std::thread::scope(|s| s.spawn(|| drop(put(&kept, b"key"))).join().unwrap());
+                std::thread::scope(|s| {
+                    s.spawn(|| put(&kept, b"key"));
+                });
                 advance(&kept, 1);
             }
         };
@@ -154,7 +166,8 @@ fn m9_bug17_bug18_pools_and_threads_by_the_thousand_leave_no_growth() {
             run();
             crate::alone::resident().saturating_sub(before)
         };
-        (pools(500), threads(500));
+        pools(500);
+        threads(500);
         // 5,000 leaked pools would be 80 MB of slots alone, 5,000 threads' records and
         // participants 15 MB.
         let grown = between(&|| pools(5_000));

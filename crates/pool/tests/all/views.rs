@@ -54,7 +54,10 @@ fn m7_m9_views_and_guards_of_a_thread_fill_one_chunk() {
         handles.push(ours.alloc_copy(&[round; 5]).unwrap());
     }
     let stats = pool.stats();
-    assert_eq!((stats.allocations, stats.payload, stats.live), (150, 750, 4096));
+    assert_eq!(
+        (stats.allocations, stats.payload, stats.live),
+        (150, 750, 4096)
+    );
     for (i, handle) in handles.iter().enumerate() {
         assert_eq!(find(&pool, *handle), Some(vec![(i / 3) as u8; 5]));
     }
@@ -85,7 +88,10 @@ fn m7_a_view_under_a_guard_that_was_moved_on() {
     let mut guard = participant.pin();
     let old = pool.view(&guard).unwrap().alloc_copy(b"old").unwrap();
     advance(&pool, 1);
-    #[expect(clippy::disallowed_methods, reason = "what a user may do is what is tested")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what a user may do is what is tested"
+    )]
     guard.repin();
     let view = pool.view(&guard).unwrap();
     let new = view.alloc_copy(b"new").unwrap();
@@ -93,7 +99,10 @@ fn m7_a_view_under_a_guard_that_was_moved_on() {
     assert_eq!(view.get(old), None);
     pool.maintain();
     let held = pool.stats().retired_epochs;
-    assert!(held <= 1, "what was retired before may be free, {held} are held");
+    assert!(
+        held <= 1,
+        "what was retired before may be free, {held} are held"
+    );
     advance(&pool, 2);
     assert_eq!(bytes, b"new");
 }

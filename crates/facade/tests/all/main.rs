@@ -1,0 +1,6 @@
+//! The library as a whole: a stress test, and whether every mission row and every bug that peers
+//! had is named by a test.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod coverage;
+mod stress;

@@ -1,0 +1,160 @@
+//! M10: what may be a key, and what it says if not.
+
+use std::num::NonZeroU32;
+
+use epoch_arena_core::MAX_LEN;
+use epoch_arena_key::{ArenaKey, KeyError, OwnedKey, PromoteKeyError};
+use epoch_arena_pool::{Alignment, AllocError, ArenaPool, Memory};
+
+fn says(message: impl std::fmt::Display, words: &[&str]) {
+    let message = message.to_string();
+    for word in words {
+        assert!(message.contains(word), "{word:?} is not in {message:?}");
+    }
+}
+
+fn pool() -> ArenaPool {
+    ArenaPool::builder()
+        .build()
+        .expect("the defaults are valid")
+}
+
+#[test]
+fn m10_keys_of_0_to_256_bytes_are_keys_and_257_are_too_many() {
+    let pool = pool();
+    let guard = pool.pin();
+    for len in [0, 1, 7, 8, 9, 255, 256] {
+        let bytes: Vec<u8> = (0..len).map(|at| at as u8).collect();
+        let key = ArenaKey::copy_from(&bytes, &guard).unwrap();
+        assert_eq!(
+            (key.len(), key.is_empty(), key.epoch()),
+            (len, len == 0, guard.epoch())
+        );
+        assert_eq!(key.resolve(&guard).unwrap().as_bytes(), bytes);
+    }
+    let before = pool.stats();
+    for len in [257, 1_000, MAX_LEN, MAX_LEN + 1] {
+        // Miri would take long over 16 MiB.
+        let len = if cfg!(miri) { len.min(1_000) } else { len };
+        let refused = ArenaKey::copy_from(&vec![0; len], &guard).unwrap_err();
+        assert_eq!(refused, KeyError::TooLong { max: 256 });
+        says(refused, &["256 bytes", "PoolBuilder::max_key_len"]);
+    }
+    assert_eq!(pool.stats(), before);
+}
+
+#[test]
+fn m10_the_limit_is_the_pools() {
+    for max in [0, 1, 100, 5_000] {
+        let pool = ArenaPool::builder().max_key_len(max).build().unwrap();
+        let guard = pool.pin();
+        assert!(ArenaKey::copy_from(&vec![1; max], &guard).is_ok());
+        let refused = ArenaKey::copy_from(&vec![1; max + 1], &guard).unwrap_err();
+        assert_eq!(refused, KeyError::TooLong { max: max as u32 });
+        // What is no key is not limited by it.
+        assert!(guard.alloc_copy(&vec![1; max + 1]).is_ok());
+    }
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "16 MiB")]
+fn m10_bug09_a_key_may_have_16_mebibytes_less_one() {
+    let pool = ArenaPool::builder().max_key_len(MAX_LEN).build().unwrap();
+    let guard = pool.pin();
+    let bytes = vec![7; MAX_LEN + 1];
+    let key = ArenaKey::copy_from(&bytes[1..], &guard).unwrap();
+    assert_eq!(key.resolve(&guard).unwrap().as_bytes(), &bytes[1..]);
+    let refused = ArenaKey::copy_from(&bytes, &guard).unwrap_err();
+    assert_eq!(
+        refused,
+        KeyError::TooLong {
+            max: MAX_LEN as u32
+        }
+    );
+}
+
+#[test]
+fn m10_keys_are_packed_by_default_and_aligned_on_demand() {
+    for shift in [0, 4, 6] {
+        let align = Alignment::new(1 << shift).unwrap();
+        let pool = ArenaPool::builder().key_alignment(align).build().unwrap();
+        let guard = pool.pin();
+        let keys: Vec<_> = (1..20)
+            .map(|len| ArenaKey::copy_from(&vec![1; len], &guard).unwrap())
+            .collect();
+        for key in &keys {
+            let bytes = key.resolve(&guard).unwrap().as_bytes();
+            assert_eq!(bytes.as_ptr().addr() % align.get(), 0);
+        }
+        let ends = keys
+            .iter()
+            .map(|key| key.resolve(&guard).unwrap().as_bytes().as_ptr_range());
+        let ends: Vec<_> = ends.collect();
+        let packed = ends.windows(2).all(|pair| pair[0].end == pair[1].start);
+        assert_eq!(packed, shift == 0);
+    }
+}
+
+/// Peer bugs 5 and 6, for keys: stale and foreign ones resolve to nothing, by whatever.
+#[test]
+fn m10_bug05_bug06_a_stale_or_foreign_key_resolves_to_nothing() {
+    let (pool, other) = (pool(), pool());
+    let key = ArenaKey::copy_from(b"key", &pool.pin()).unwrap();
+    assert!(key.resolve(&other.pin()).is_none());
+    assert!(ArenaKey::from_handle(key.handle(), &other.pin()).is_none());
+    assert_eq!(
+        key.promote(&other.pin()).unwrap_err(),
+        PromoteKeyError::Stale
+    );
+    let (lease, snapshot) = (pool.lease(key.epoch()).unwrap(), pool.snapshot());
+    let (theirs, again) = (other.lease(other.current_epoch()).unwrap(), lease.clone());
+    assert!(OwnedKey::new(key, theirs).is_none());
+    (0..2).for_each(|_| drop(pool.advance().unwrap().to_string()));
+    assert!(key.resolve(&pool.pin()).is_none());
+    assert!(ArenaKey::from_handle(key.handle(), &pool.pin()).is_none());
+    let stale = key.promote(&pool.pin()).unwrap_err();
+    assert_eq!(stale, PromoteKeyError::Stale);
+    says(stale, &["no longer live", "lease"]);
+    assert_eq!(key.resolve(&lease).unwrap().as_bytes(), b"key");
+    assert_eq!(key.resolve(&snapshot).unwrap().as_bytes(), b"key");
+    assert_eq!(OwnedKey::new(key, again).unwrap().as_bytes(), b"key");
+    let future = ArenaKey::copy_from(b"future", &pool.pin()).unwrap();
+    assert!(future.resolve(&lease).is_none() && future.resolve(&snapshot).is_none());
+}
+
+#[test]
+fn m10_promotion_keeps_a_key_over_many_epochs() {
+    let pool = ArenaPool::builder().retained_epochs(NonZeroU32::MIN.saturating_add(1));
+    let pool = pool.build().unwrap();
+    let mut key = ArenaKey::copy_from(b"a long enough survivor", &pool.pin()).unwrap();
+    for _ in 0..20 {
+        pool.advance().unwrap();
+        key = key.promote(&pool.pin()).unwrap();
+        assert_eq!(key.epoch(), pool.current_epoch());
+    }
+    let guard = pool.pin();
+    assert_eq!(
+        key.resolve(&guard).unwrap().as_bytes(),
+        b"a long enough survivor"
+    );
+}
+
+/// Keys over a budget: the reason comes through, and nothing is changed.
+#[test]
+fn m10_bug15_a_key_that_finds_no_memory_says_why() {
+    let memory = Memory::builder()
+        .block_size(4096)
+        .budget(4096)
+        .build()
+        .unwrap();
+    let pool = ArenaPool::builder().memory(memory).build().unwrap();
+    let guard = pool.pin();
+    let refused = (0..1_000)
+        .find_map(|_| ArenaKey::copy_from(&[1; 100], &guard).err())
+        .unwrap();
+    assert!(matches!(refused, KeyError::Alloc(AllocError::Memory(_))));
+    says(refused, &["budget", "raise"]);
+    let before = pool.stats();
+    assert!(ArenaKey::copy_from(&[1; 100], &guard).is_err());
+    assert_eq!(pool.stats(), before);
+}
