@@ -36,7 +36,7 @@ const fn offset(filled: u64) -> usize {
 }
 
 /// A chunk, as an address. It may dangle (a thread remembers its chunk between pins), so it shows
-/// nothing; [`Chunk::live`] is where one promises that it does not.
+/// nothing; `live` is where one promises that it does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chunk(
     /// The header, with the provenance of the whole chunk.
