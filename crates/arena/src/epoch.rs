@@ -8,7 +8,8 @@ use crate::sync::{Ordering, StaticAtomicU64};
 /// The number of an epoch: opaque, ordered, and never given out twice in the life of the process,
 /// whatever the number of pools.
 ///
-/// With a single pool epochs count by one from zero. There is no public constructor: an `Epoch`
+/// With a single pool epochs count by one from zero, passing over some only while retired epochs
+/// are held. There is no public constructor: an `Epoch`
 /// is always one that a pool or an arena had. (crossbeam-epoch's global epoch is another thing
 /// altogether: it counts grace periods and is never seen here.)
 ///
@@ -93,16 +94,25 @@ impl EpochCounter {
         }
     }
 
-    /// The next number, or `None` for ever when the 40 bits are used up.
-    pub fn draw(&self) -> Option<u64> {
-        // Relaxed, in success and failure: a number need only be unique, which the exchange
-        // guarantees by itself; an epoch is published through the pool's `current`. Exchange and
-        // not fetch_add, so that attempts after the end do not wrap it.
-        self.next
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| {
-                (next <= MAX_EPOCH).then_some(next + 1)
-            })
-            .ok()
+    /// The next number that `fits`, passing over those that do not; or `None` when no number is
+    /// left. Some number below `next + slots` must fit, or it counts to the end.
+    pub fn draw(&self, fits: impl Fn(u64) -> bool) -> Option<u64> {
+        // Relaxed, here and in both outcomes: a number need only be unique, which the exchange
+        // guarantees by itself; an epoch is published through the pool's `current`. An exchange
+        // and not fetch_add, so that attempts after the end do not wrap it.
+        let mut next = self.next.load(Ordering::Relaxed);
+        loop {
+            let number = (next..=MAX_EPOCH).find(|number| fits(*number))?;
+            match self.next.compare_exchange_weak(
+                next,
+                number + 1,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return Some(number),
+                Err(now) => next = now,
+            }
+        }
     }
 }
 
@@ -113,11 +123,18 @@ mod tests {
     #[test]
     fn m6_bug05_the_counter_gives_each_number_once_and_stops_at_the_last() {
         let counter = EpochCounter::starting_at(MAX_EPOCH - 1);
-        assert_eq!(counter.draw(), Some(MAX_EPOCH - 1));
-        assert_eq!(counter.draw(), Some(MAX_EPOCH));
+        assert_eq!(counter.draw(|_| true), Some(MAX_EPOCH - 1));
+        assert_eq!(counter.draw(|_| true), Some(MAX_EPOCH));
         for _ in 0..3 {
-            assert_eq!(counter.draw(), None, "nothing wraps");
+            assert_eq!(counter.draw(|_| true), None, "nothing wraps");
         }
+        let counter = EpochCounter::starting_at(5);
+        assert_eq!(counter.draw(|n| n % 4 == 3), Some(7));
+        assert_eq!(
+            counter.draw(|_| true),
+            Some(8),
+            "those passed over are gone"
+        );
     }
 
     #[test]

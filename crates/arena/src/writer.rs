@@ -15,18 +15,18 @@ const _: () = assert!(LARGEST_GROWTH <= pack::MAX_LEN);
 
 /// The chunk that one thread fills in one pool. `!Sync`: the chunk is this thread's alone.
 ///
-/// It remembers the chunk by address and looks at it only when the pool's current owner word, as
-/// loaded under the caller's protection, is the one it was taken for: a stale chunk is dropped
+/// It remembers the chunk by address and looks at it only when the pool's current stamp, as loaded
+/// under the caller's protection, is that of the epoch it was taken for: a stale chunk is dropped
 /// without a touch.
 #[derive(Debug)]
 pub struct Writer {
-    /// Whose chunk it is: an owner word, or [`EMPTY`].
-    /// Invariant: if it is an owner word, `chunk` was taken for that owner's arena by this
+    /// The stamp of the epoch whose chunk it is, or [`EMPTY`].
+    /// Invariant: unless empty, `chunk` was taken for that epoch's arena by this
     /// writer, which alone claims from it; and it is no larger than the largest growth class, so
     /// that nothing longer than a handle can say is ever claimed from it.
-    owner: Cell<u64>,
+    stamp: Cell<u64>,
     chunk: Cell<Chunk>,
-    /// Bytes of the chunks taken for this owner: the larger, the larger the next.
+    /// Bytes of the chunks taken for this epoch: the larger, the larger the next.
     taken: Cell<usize>,
 }
 
@@ -34,25 +34,25 @@ impl Writer {
     /// A writer without a chunk.
     pub const fn new() -> Self {
         Self {
-            owner: Cell::new(EMPTY),
+            stamp: Cell::new(EMPTY),
             chunk: Cell::new(Chunk::dangling()),
             taken: Cell::new(0),
         }
     }
 
-    /// Claims `len` bytes for `owner`, packed; `None` if there is no chunk of that owner or it is
-    /// full: then [`refill`](Self::refill).
+    /// Claims `len` bytes for the epoch of `stamp`, packed; `None` if there is no chunk of it or it
+    /// is full: then [`refill`](Self::refill).
     ///
     /// # Safety
     ///
-    /// 1. `owner` is an owner word of the one pool that this writer serves.
-    /// 2. That owner's arena is not reclaimed before this returns.
+    /// 1. `stamp` is that of an epoch of the one pool that this writer serves.
+    /// 2. That epoch's arena is not reclaimed before this returns.
     #[inline(always)]
-    pub unsafe fn bump(&self, owner: u64, len: usize) -> Option<NonNull<u8>> {
-        if self.owner.get() != owner {
+    pub unsafe fn bump(&self, stamp: u64, len: usize) -> Option<NonNull<u8>> {
+        if self.stamp.get() != stamp {
             return None;
         }
-        // SAFETY: by the invariant of `owner` the chunk was taken for this owner's arena; it is
+        // SAFETY: by the invariant of `stamp` the chunk was taken for this epoch's arena; it is
         // that arena's, and exists, until the arena is reclaimed (2.).
         let chunk = unsafe { self.chunk.get().live() };
         // SAFETY: by the same invariant no other thread claims from it.
@@ -67,11 +67,11 @@ impl Writer {
     #[inline]
     pub unsafe fn bump_aligned(
         &self,
-        owner: u64,
+        stamp: u64,
         len: usize,
         align: Alignment,
     ) -> Option<NonNull<u8>> {
-        if self.owner.get() != owner {
+        if self.stamp.get() != stamp {
             return None;
         }
         // SAFETY: as in `bump`.
@@ -80,12 +80,12 @@ impl Writer {
         unsafe { chunk.bump_aligned(len, align) }
     }
 
-    /// The chunk in use for `owner`, if there is one; for [`end_batch`].
-    pub fn chunk(&self, owner: u64) -> Option<Chunk> {
-        (self.owner.get() == owner).then(|| self.chunk.get())
+    /// The chunk in use for the epoch of `stamp`, if there is one; for [`end_batch`].
+    pub fn chunk(&self, stamp: u64) -> Option<Chunk> {
+        (self.stamp.get() == stamp).then(|| self.chunk.get())
     }
 
-    /// Claims `len` bytes for `owner` from a new chunk. The thread's chunk is left for it, unless
+    /// Claims `len` bytes for the epoch of `stamp` from a new chunk. The thread's chunk is left for it, unless
     /// the request is large against it: then it gets a chunk of its own. Returns the bytes and
     /// the chunk they are in.
     ///
@@ -96,37 +96,36 @@ impl Writer {
     /// # Safety
     ///
     /// 1. and 2. as for `bump`.
-    /// 3. `chunks` are that pool's, and the owner's slot is the index of its arena.
+    /// 3. `arena` is the index of that epoch's arena in `chunks`, which are the pool's.
     #[cold]
     #[inline(never)]
     pub unsafe fn refill(
         &self,
-        owner: u64,
+        stamp: u64,
         len: usize,
         align: Alignment,
-        chunks: &Chunks,
+        (chunks, arena): (&Chunks, usize),
         reclaim: impl FnOnce(),
     ) -> Result<(NonNull<u8>, Chunk), AllocError> {
         if len > pack::MAX_LEN {
             return Err(AllocError::TooLong);
         }
-        let taken = if self.owner.get() == owner {
+        let taken = if self.stamp.get() == stamp {
             self.taken.get()
         } else {
             0
         };
         let total = total(len, align.get()).ok_or(AllocError::TooLong)?;
         let request = Class::request(total, taken, chunks.memory().block_size());
-        let arena = pack::owner_slot(owner);
         let chunk = chunks.take(arena, total, request, reclaim)?;
-        // SAFETY: just taken for this owner's arena, so it exists until that is reclaimed (2.).
+        // SAFETY: just taken for this epoch's arena, so it exists until that is reclaimed (2.).
         let live = unsafe { chunk.live() };
         // SAFETY: just taken, so no other thread knows it.
         let first = unsafe { live.bump_aligned(len, align) };
         let first = first.ok_or(AllocError::TooLong)?;
         if !request.own {
             debug_assert!(live.size() <= LARGEST_GROWTH);
-            self.owner.set(owner);
+            self.stamp.set(stamp);
             self.chunk.set(chunk);
             self.taken.set(taken + live.size());
         }

@@ -46,8 +46,6 @@ pub enum SourceError {
     Os(i32),
     /// The size, rounded up for alignment, does not fit the address space.
     TooLarge,
-    /// The memory lies beyond [`ADDRESS_BITS`](crate::ADDRESS_BITS) bits of address.
-    AddressTooHigh,
     /// The region has another size than asked for, or is not aligned: the source breaks its
     /// contract.
     Unsuitable,
@@ -68,10 +66,6 @@ impl fmt::Display for SourceError {
             #[cfg(not(feature = "std"))]
             Self::Os(code) => write!(f, "the system refused memory: error {code}"),
             Self::TooLarge => f.write_str("the size does not fit the address space; ask for less"),
-            Self::AddressTooHigh => f.write_str(
-                "the source gave memory beyond 2^48 bytes of address, which a handle cannot hold; \
-                 use a source with lower addresses",
-            ),
             Self::Unsuitable => f.write_str(
                 "the source gave memory of another size or alignment than asked for; \
                  correct the source",

@@ -73,11 +73,6 @@ pub use region::Region;
 pub use source::{AnonymousMap, TempFile};
 pub use source::{Heap, Source};
 
-/// The number of address bits that a region may use: `2^48` bytes of address space.
-///
-/// Handles of the layers above keep a slot number in the bits that are left.
-pub const ADDRESS_BITS: u32 = 48;
-
 /// Bytes of `base .. base + len` in physical memory, in whole pages; `None` where the system does
 /// not tell. Touches nothing: the range need not exist.
 #[doc(hidden)]

@@ -7,9 +7,9 @@ use crate::block::Block;
 use crate::bump::whole_units;
 use crate::error::{MemoryConfigError, MemoryError, SourceError};
 use crate::region::Region;
+use crate::source;
 use crate::source::Source;
 use crate::sync::{Arc, Mutex, lock};
-use crate::{ADDRESS_BITS, source};
 
 /// Bytes of a block unless [`MemoryBuilder::block_size`] says otherwise: one huge page.
 /// (Under Miri 64 KiB, as it keeps a shadow of every byte.)
@@ -253,14 +253,12 @@ impl Drop for Reservation<'_> {
 
 /// Refuses what a source may not give; see [`Source::acquire`].
 fn suitable(region: Region, layout: Layout) -> Result<Region, SourceError> {
-    let base = region.base().addr().get();
+    let aligned = region.base().addr().get().is_multiple_of(layout.align());
     // Accounting and recycling go by length, so more than asked for is as wrong as less.
-    if region.len() != layout.size() || !base.is_multiple_of(layout.align()) {
-        return Err(SourceError::Unsuitable);
-    }
-    match base.checked_add(region.len()) {
-        Some(end) if end < 1 << ADDRESS_BITS => Ok(region),
-        _ => Err(SourceError::AddressTooHigh),
+    if aligned && region.len() == layout.size() {
+        Ok(region)
+    } else {
+        Err(SourceError::Unsuitable)
     }
 }
 

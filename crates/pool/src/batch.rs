@@ -32,7 +32,7 @@ pub struct Batch<'a> {
     next: NonNull<u8>,
     end: NonNull<u8>,
     chunk: Chunk,
-    owner: u64,
+    stamp: u64,
     pushed: u32,
     /// Borrowed: the guard stays, and the batch on its thread.
     view: PhantomData<&'a View<'a>>,
@@ -42,15 +42,15 @@ impl<'a> Batch<'a> {
     /// # Safety
     ///
     /// For `'a`: `first .. first + len` was claimed from `chunk` in one step and is the caller's
-    /// alone; the chunk is of the owner's arena, which is not reclaimed; and only this thread
+    /// alone; the chunk is of the epoch's arena, which is not reclaimed; and only this thread
     /// claims from it.
-    pub(crate) unsafe fn new(first: NonNull<u8>, len: usize, chunk: Chunk, owner: u64) -> Self {
+    pub(crate) unsafe fn new(first: NonNull<u8>, len: usize, chunk: Chunk, stamp: u64) -> Self {
         Self {
             next: first,
             // SAFETY: one past the claimed bytes.
             end: unsafe { first.add(len) },
             chunk,
-            owner,
+            stamp,
             pushed: 0,
             view: PhantomData,
         }
@@ -66,9 +66,9 @@ impl<'a> Batch<'a> {
         let first = self.claim(bytes.len())?;
         // SAFETY: `claim` gave these bytes for this call alone.
         unsafe { copy(bytes, first) };
-        // SAFETY: 1. in a chunk of the owner's arena, initialised; 2. known to nobody else and
+        // SAFETY: 1. in a chunk of the epoch's arena, initialised; 2. known to nobody else and
         // behind `next` from now on; 3. a batch is no longer than an allocation may be.
-        Ok(unsafe { ArenaHandle::new(first, bytes.len(), self.owner) })
+        Ok(unsafe { ArenaHandle::new(first, bytes.len(), self.stamp) })
     }
 
     /// Copies the parts, one behind the other, into the batch as one value.
@@ -96,7 +96,7 @@ impl<'a> Batch<'a> {
         // SAFETY: `claim` gave the sum of the lengths for this call alone.
         unsafe { copy_all(&parts, first) };
         // SAFETY: as in `push`.
-        Ok(unsafe { ArenaHandle::new(first, len, self.owner) })
+        Ok(unsafe { ArenaHandle::new(first, len, self.stamp) })
     }
 
     #[inline]
@@ -120,7 +120,7 @@ impl<'a> Batch<'a> {
 
     /// The epoch of all its values.
     pub fn epoch(&self) -> Epoch {
-        core::epoch(self.owner)
+        core::epoch(self.stamp)
     }
 }
 

@@ -38,14 +38,15 @@ pub(crate) struct Settings {
     pub key_alignment: Alignment,
 }
 
-/// Invariant: every slot is in exactly one of `live`, `retired`, `vacant`; the stamps of the
-/// live are set, and no others. All three have room for all slots, so nothing here allocates.
+/// Invariant: every slot is taken by exactly one of `live` and `retired`, or vacant; the stamps of
+/// the live are set, and no others. All have room for all slots, so nothing here allocates.
 pub(crate) struct State {
-    /// Owner words, oldest first; the last is the current one, which is never retired.
+    /// Stamps, oldest first; the last is the current one, which is never retired.
     pub live: VecDeque<u64>,
-    /// Owner words whose arena is not reclaimed yet.
+    /// Stamps of epochs whose arena is not reclaimed yet.
     pub retired: Vec<u64>,
-    vacant: Vec<u16>,
+    /// Per slot, whether a live or retired epoch has it.
+    taken: Box<[bool]>,
     /// One per thread that has used the pool.
     pub records: Vec<Arc<CachePadded<Record>>>,
 }
@@ -53,9 +54,9 @@ pub(crate) struct State {
 /// What `publish` did.
 pub(crate) struct Published {
     pub now: u64,
-    /// The owner word that was current before: to be sealed once its writers are gone.
+    /// The stamp that was current before: to be sealed once its writers are gone.
     pub before: u64,
-    /// The owner word that fell out of the window, if any: the pool's hold is to be dropped.
+    /// The stamp that fell out of the window, if any: the pool's hold is to be dropped.
     pub retired: Option<u64>,
 }
 
@@ -81,8 +82,7 @@ impl Core {
             state: Mutex::new(State {
                 live: VecDeque::with_capacity(slots),
                 retired: Vec::with_capacity(slots),
-                // From the end, so that slot 0 comes first.
-                vacant: (0..slots).rev().map(|slot| slot as u16).collect(),
+                taken: vec![false; slots].into(),
                 records: Vec::new(),
             }),
         };
@@ -94,21 +94,24 @@ impl Core {
         lock(&self.state)
     }
 
-    /// Makes a new epoch current in a vacant slot. Its arena is empty: it was reclaimed, and
-    /// takes its first chunk with the first put.
+    /// Makes a new epoch current. The slot is its number's lowest bits, so numbers whose slot is
+    /// taken are passed over. Its arena is empty: it was reclaimed, and takes its first chunk
+    /// with the first put.
     fn open(&self, state: &mut State) -> Result<u64, AdvanceError> {
-        let Some(&slot) = state.vacant.last() else {
+        if state.live.len() + state.retired.len() == state.taken.len() {
             return Err(self.too_many(state));
-        };
-        let Some(epoch) = self.counter.draw() else {
+        }
+        let slot = |number| self.slots.slot(pack::stamp(number));
+        let drawn = self.counter.draw(|number| !state.taken[slot(number)]);
+        let Some(number) = drawn else {
             return Err(AdvanceError::EpochsExhausted);
         };
-        state.vacant.pop();
-        let owner = pack::owner(epoch, slot);
-        self.status(owner).arm();
-        self.slots.publish(owner);
-        state.live.push_back(owner);
-        Ok(owner)
+        state.taken[slot(number)] = true;
+        let stamp = pack::stamp(number);
+        self.status(stamp).arm();
+        self.slots.publish(stamp);
+        state.live.push_back(stamp);
+        Ok(stamp)
     }
 
     /// Opens the next epoch, if the current one is still `expected`, and retires the one that
@@ -147,31 +150,29 @@ impl Core {
         if state.live.len() < 2 {
             return None;
         }
-        let owner = state.live.pop_front()?;
-        self.slots.clear(owner);
-        state.retired.push(owner);
-        Some(owner)
+        let stamp = state.live.pop_front()?;
+        self.slots.clear(stamp);
+        state.retired.push(stamp);
+        Some(stamp)
     }
 
     /// Reclaims every retired epoch that nobody holds; returns how many. Calls nothing foreign,
     /// takes constant time per epoch, and so may run in the slow path of a put.
     pub fn reclaim_ready(&self) -> usize {
         let mut state = self.state();
-        let State {
-            retired, vacant, ..
-        } = &mut *state;
+        let State { retired, taken, .. } = &mut *state;
         let before = retired.len();
-        retired.retain(|&owner| {
-            if !self.status(owner).is_reclaimable() {
+        retired.retain(|&stamp| {
+            if !self.status(stamp).is_reclaimable() {
                 return true;
             }
-            let slot = pack::owner_slot(owner);
+            let slot = self.slots.slot(stamp);
             // SAFETY: the epoch is retired and nobody holds it: the pool's hold was dropped by
             // the closure that was deferred after its stamp was cleared and `current` moved on,
             // so no guard that found either is left; and every lease is gone. That is final,
             // as leases are added to live or leased epochs only.
             unsafe { self.chunks.reclaim(slot) };
-            vacant.push(slot as u16);
+            taken[slot] = false;
             false
         });
         before - retired.len()
@@ -181,19 +182,19 @@ impl Core {
     /// left by `advance` and not sealed.
     pub fn pending(&self) -> usize {
         let state = self.state();
-        let held = |owner: &&u64| self.status(**owner).is_held_by_pool();
-        let unsealed = |owner: &&u64| !self.status(**owner).is_sealed(pack::epoch(**owner));
+        let held = |stamp: &&u64| self.status(**stamp).is_held_by_pool();
+        let unsealed = |stamp: &&u64| !self.status(**stamp).is_sealed(pack::epoch(**stamp));
         // The current epoch is not sealed, and nothing is pending for it.
         let live = state.live.iter().rev().skip(1);
         state.retired.iter().filter(held).count() + live.filter(unsealed).count()
     }
 
-    pub fn status(&self, owner: u64) -> &Status {
-        status(&self.statuses, owner)
+    pub fn status(&self, stamp: u64) -> &Status {
+        status(&self.statuses, stamp)
     }
 
     fn too_many(&self, state: &State) -> AdvanceError {
-        let by_pool = |owner: &&u64| self.status(**owner).is_held_by_pool();
+        let by_pool = |stamp: &&u64| self.status(**stamp).is_held_by_pool();
         let guards = state.retired.iter().filter(by_pool).count();
         // At most 65,535 are retired, as one of the slots is the current epoch's.
         AdvanceError::TooManyEpochs {
@@ -204,30 +205,30 @@ impl Core {
 }
 
 impl State {
-    /// The owner word of `wanted`, if it is live.
+    /// The stamp of `wanted`, if it is live.
     pub fn find_live(&self, wanted: Epoch) -> Option<u64> {
         let index = self
             .live
-            .binary_search_by_key(&wanted, |owner| epoch(*owner));
+            .binary_search_by_key(&wanted, |stamp| epoch(*stamp));
         index.ok().map(|index| self.live[index])
     }
 
-    /// The owner word of `wanted`, if its arena is not reclaimed.
+    /// The stamp of `wanted`, if its arena is not reclaimed.
     pub fn find(&self, wanted: Epoch) -> Option<u64> {
         let retired = || self.retired.iter().copied().find(|o| epoch(*o) == wanted);
         self.find_live(wanted).or_else(retired)
     }
 }
 
-/// The epoch of an owner word.
-pub(crate) fn epoch(owner: u64) -> Epoch {
-    // SAFETY: owner words are made in `open`, of numbers that were drawn.
-    unsafe { Epoch::from_number(pack::epoch(owner)) }
+/// The epoch of a stamp.
+pub(crate) fn epoch(stamp: u64) -> Epoch {
+    // SAFETY: stamps are made in `open`, of numbers that were drawn.
+    unsafe { Epoch::from_number(pack::epoch(stamp)) }
 }
 
-/// The status of an owner word's slot.
-pub(crate) fn status(statuses: &[CachePadded<Status>], owner: u64) -> &Status {
-    &statuses[pack::owner_slot(owner)]
+/// The status of a stamp's slot.
+pub(crate) fn status(statuses: &[CachePadded<Status>], stamp: u64) -> &Status {
+    &statuses[pack::slot(stamp, statuses.len() - 1)]
 }
 
 impl std::fmt::Debug for Core {

@@ -39,16 +39,16 @@ use crate::sync::Arc;
 /// ```
 pub struct Lease {
     core: Arc<Core>,
-    /// Invariant: this lease is counted in the holds of this owner's slot.
-    owner: u64,
+    /// Invariant: this lease is counted in the holds of this epoch's slot.
+    stamp: u64,
 }
 
 impl Lease {
     /// # Safety
     ///
-    /// A lease was added to the holds of `owner`, for this one.
-    pub(crate) unsafe fn new(core: Arc<Core>, owner: u64) -> Self {
-        Self { core, owner }
+    /// A lease was added to the holds of `stamp`, for this one.
+    pub(crate) unsafe fn new(core: Arc<Core>, stamp: u64) -> Self {
+        Self { core, stamp }
     }
 
     /// The epoch it holds.
@@ -61,7 +61,7 @@ impl Lease {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn epoch(&self) -> Epoch {
-        core::epoch(self.owner)
+        core::epoch(self.stamp)
     }
 
     /// The bytes of `handle`, or `None` if it is not of this epoch. Constant time, no pin.
@@ -70,23 +70,23 @@ impl Lease {
         // SAFETY: stamps are unique in the process; if it is the handle's, the handle is of the
         // leased epoch, whose arena is not reclaimed while this lease is counted, which the borrow
         // of `self` ensures.
-        unsafe { handle.bytes_under(pack::stamp(self.owner)) }
+        unsafe { handle.bytes_under(self.stamp) }
     }
 }
 
 impl Clone for Lease {
     fn clone(&self) -> Self {
-        self.core.status(self.owner).add_lease();
+        self.core.status(self.stamp).add_lease();
         Self {
             core: self.core.clone(),
-            owner: self.owner,
+            stamp: self.stamp,
         }
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.core.status(self.owner).drop_lease();
+        self.core.status(self.stamp).drop_lease();
     }
 }
 
@@ -129,30 +129,28 @@ impl fmt::Debug for Lease {
 pub struct Snapshot {
     core: Arc<Core>,
     /// Invariant: a lease of this snapshot is counted for each. Oldest first.
-    owners: Box<[u64]>,
+    stamps: Box<[u64]>,
 }
 
 impl Snapshot {
     /// # Safety
     ///
-    /// A lease was added to the holds of each of `owners`, for this snapshot.
-    pub(crate) unsafe fn new(core: Arc<Core>, owners: Box<[u64]>) -> Self {
-        Self { core, owners }
+    /// A lease was added to the holds of each of `stamps`, for this snapshot.
+    pub(crate) unsafe fn new(core: Arc<Core>, stamps: Box<[u64]>) -> Self {
+        Self { core, stamps }
     }
 
     /// The epochs it holds, oldest first.
     pub fn epochs(&self) -> impl Iterator<Item = Epoch> {
-        self.owners.iter().map(|owner| core::epoch(*owner))
+        self.stamps.iter().map(|stamp| core::epoch(*stamp))
     }
 
     /// The bytes of `handle`, or `None` if its epoch is not one of these. A binary search over
     /// the epochs, no pin.
     #[inline]
     pub fn get(&self, handle: ArenaHandle) -> Option<&[u8]> {
-        let stamp = handle.stamp();
-        let found = self
-            .owners
-            .binary_search_by_key(&stamp, |owner| pack::stamp(*owner));
+        let stamp = pack::stamp(pack::epoch(handle.tag()));
+        let found = self.stamps.binary_search(&stamp);
         if found.is_err() {
             return None;
         }
@@ -163,20 +161,20 @@ impl Snapshot {
 
 impl Clone for Snapshot {
     fn clone(&self) -> Self {
-        for owner in &self.owners {
-            self.core.status(*owner).add_lease();
+        for stamp in &self.stamps {
+            self.core.status(*stamp).add_lease();
         }
         Self {
             core: self.core.clone(),
-            owners: self.owners.clone(),
+            stamps: self.stamps.clone(),
         }
     }
 }
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
-        for owner in &self.owners {
-            self.core.status(*owner).drop_lease();
+        for stamp in &self.stamps {
+            self.core.status(*stamp).drop_lease();
         }
     }
 }

@@ -16,8 +16,8 @@ use crate::slots::Slots;
 use crate::status::Status;
 use crate::sync::{AtomicU64, Mutex, Ordering, fence, lock};
 
-const OLD: u64 = pack::owner(7, 0);
-const NEW: u64 = pack::owner(8, 1);
+const OLD: u64 = pack::stamp(6);
+const NEW: u64 = pack::stamp(7);
 
 /// A pool of two slots with `OLD` live and current, and the bytes of `OLD`'s arena.
 struct Pool {
@@ -91,7 +91,7 @@ fn run(reader: fn(&Pool), retirer: fn(&Pool)) {
 
 fn good_reader(pool: &Pool) {
     pool.pin();
-    if pool.slots.stamps().of(handle()) == pack::stamp(OLD) {
+    if pool.slots.stamps().of(handle()) == OLD {
         pool.read();
     }
     pool.unpin();
@@ -135,7 +135,7 @@ fn m7_reader_twins_are_caught() {
     // The stamp is looked at before the pin.
     caught(|| {
         let reader = |pool: &Pool| {
-            let live = pool.slots.stamps().of(handle()) == pack::stamp(OLD);
+            let live = pool.slots.stamps().of(handle()) == OLD;
             pool.pin();
             if live {
                 pool.read();
@@ -148,7 +148,7 @@ fn m7_reader_twins_are_caught() {
     caught(|| {
         let reader = |pool: &Pool| {
             pool.pinned.store(1, Ordering::Relaxed);
-            if pool.slots.stamps().of(handle()) == pack::stamp(OLD) {
+            if pool.slots.stamps().of(handle()) == OLD {
                 pool.read();
             }
             pool.unpin();
@@ -159,7 +159,7 @@ fn m7_reader_twins_are_caught() {
     caught(|| {
         let reader = |pool: &Pool| {
             pool.pin();
-            let live = pool.slots.stamps().of(handle()) == pack::stamp(OLD);
+            let live = pool.slots.stamps().of(handle()) == OLD;
             pool.unpin();
             pool.pin();
             if live {

@@ -164,7 +164,7 @@ impl ArenaPool {
     pub fn is_sealed(&self, epoch: Epoch) -> bool {
         let state = self.core.state();
         match state.find(epoch) {
-            Some(owner) => self.core.status(owner).is_sealed(epoch.number()),
+            Some(stamp) => self.core.status(stamp).is_sealed(epoch.number()),
             None => epoch < self.current_epoch(),
         }
     }
@@ -288,12 +288,12 @@ impl ArenaPool {
     /// ```
     pub fn lease(&self, epoch: Epoch) -> Option<Lease> {
         let state = self.core.state();
-        let owner = state.find_live(epoch)?;
+        let stamp = state.find_live(epoch)?;
         // Under the lock, under which alone epochs are retired: it is live, so the pool holds it.
-        self.core.status(owner).add_lease();
+        self.core.status(stamp).add_lease();
         drop(state);
         // SAFETY: added above.
-        Some(unsafe { Lease::new(self.core.clone(), owner) })
+        Some(unsafe { Lease::new(self.core.clone(), stamp) })
     }
 
     /// Holds all live epochs without a pin. Takes the pool's lock; linear in the live epochs.
@@ -308,14 +308,14 @@ impl ArenaPool {
     /// ```
     pub fn snapshot(&self) -> Snapshot {
         let state = self.core.state();
-        let owners: Box<[u64]> = state.live.iter().copied().collect();
-        for owner in &owners {
+        let stamps: Box<[u64]> = state.live.iter().copied().collect();
+        for stamp in &stamps {
             // As in `lease`.
-            self.core.status(*owner).add_lease();
+            self.core.status(*stamp).add_lease();
         }
         drop(state);
         // SAFETY: added above, for each.
-        unsafe { Snapshot::new(self.core.clone(), owners) }
+        unsafe { Snapshot::new(self.core.clone(), stamps) }
     }
 
     /// Figures of the pool. Takes the pool's lock, walks the chunks of all epochs, and asks the
@@ -347,8 +347,8 @@ impl ArenaPool {
     /// ```
     pub fn stats_of(&self, epoch: Epoch) -> Option<ArenaStats> {
         let state = self.core.state();
-        let owner = state.find(epoch)?;
-        Some(self.core.arena_stats(owner))
+        let stamp = state.find(epoch)?;
+        Some(self.core.arena_stats(stamp))
     }
 
     /// The memory that the pool's blocks come from.
@@ -367,14 +367,14 @@ impl ArenaPool {
     // that they share, three words, no lock, no user code. (The last one of a pool that is gone
     // frees the statuses, too.)
 
-    fn defer_seal(&self, guard: &Guard, owner: u64) {
+    fn defer_seal(&self, guard: &Guard, stamp: u64) {
         let statuses = self.core.statuses.clone();
-        guard.defer(move || core::status(&statuses, owner).seal(core::epoch(owner).number()));
+        guard.defer(move || core::status(&statuses, stamp).seal(core::epoch(stamp).number()));
     }
 
-    fn defer_drop_of_hold(&self, guard: &Guard, owner: u64) {
+    fn defer_drop_of_hold(&self, guard: &Guard, stamp: u64) {
         let statuses = self.core.statuses.clone();
-        guard.defer(move || core::status(&statuses, owner).drop_pool_hold());
+        guard.defer(move || core::status(&statuses, stamp).drop_pool_hold());
     }
 
     /// Sees that deferred closures run if nobody holds them up, and reclaims what that frees;

@@ -5,7 +5,7 @@
 //! collector that nobody else can repin. What protection gives:
 //!
 //! - a *reader* that finds a handle's stamp may read the handle's bytes until it is unpinned;
-//! - a *writer* that loads an owner word may use that owner's arena until it is unpinned.
+//! - a *writer* that loads the current stamp may use that epoch's arena until it is unpinned.
 //!
 //! The proof is in `docs/reclamation.md`; its two halves here are that a stamp is cleared, and
 //! `current` moved off an epoch, before the drop of the epoch's hold is deferred.
@@ -17,7 +17,7 @@ use epoch_arena_core::pack::{self, EMPTY};
 use crate::sync::{AtomicU64, Ordering};
 
 pub(crate) struct Slots {
-    /// Epoch and slot of the current epoch. Alone on its line: every put loads it.
+    /// The stamp of the current epoch. Alone on its line: every put loads it.
     current: CachePadded<AtomicU64>,
     /// The stamp of the live epoch in each slot, or [`EMPTY`].
     /// Invariant: as many as a power of two. A stamp is set when its arena is ready, and cleared
@@ -35,12 +35,18 @@ impl Slots {
         }
     }
 
-    /// The current owner word.
+    /// The stamp of the current epoch.
     #[inline(always)]
     pub fn current(&self) -> u64 {
         // Acquire: pairs with the Release in `publish`; whoever writes in this epoch sees its
         // arena set up.
         self.current.load(Ordering::Acquire)
+    }
+
+    /// The slot of a stamp.
+    #[inline(always)]
+    pub fn slot(&self, stamp: u64) -> usize {
+        pack::slot(stamp, self.stamps.len() - 1)
     }
 
     /// The stamps, for readers.
@@ -52,22 +58,22 @@ impl Slots {
         }
     }
 
-    /// Makes `owner` live and current. Under the pool's lock; its arena is ready.
-    pub fn publish(&self, owner: u64) {
+    /// Makes the epoch of `stamp` live and current. Under the pool's lock; its arena is ready.
+    pub fn publish(&self, stamp: u64) {
         // Release, both: whoever sees the stamp or the word sees the slot set up for it. The
         // stamp goes first, so that a handle of the new epoch resolves from the moment on at
         // which it can be made. Partners: `Stamps::of`, `current`.
-        self.stamps[pack::owner_slot(owner)].store(pack::stamp(owner), Ordering::Release);
-        self.current.store(owner, Ordering::Release);
+        self.stamps[self.slot(stamp)].store(stamp, Ordering::Release);
+        self.current.store(stamp, Ordering::Release);
     }
 
-    /// Makes `owner` unreachable for whoever pins from now on. Under the pool's lock, and before
+    /// Makes the epoch of `stamp` unreachable for whoever pins from now on. Under the pool's lock, and before
     /// the drop of the pool's hold is deferred.
-    pub fn clear(&self, owner: u64) {
+    pub fn clear(&self, stamp: u64) {
         // Relaxed: nothing is published by an empty stamp. That later pins see it follows from
         // the SeqCst fence with which crossbeam-epoch seals the bag of the deferred drop, which
         // comes after this in the same thread, and the one in the reader's pin.
-        self.stamps[pack::owner_slot(owner)].store(EMPTY, Ordering::Relaxed);
+        self.stamps[self.slot(stamp)].store(EMPTY, Ordering::Relaxed);
     }
 }
 
@@ -84,9 +90,9 @@ impl Stamps<'_> {
     /// this pool. Meaningful under protection only.
     #[inline(always)]
     pub fn of(self, handle: ArenaHandle) -> u64 {
-        // A handle of another pool may name any slot; the mask keeps it inside, and the stamp,
-        // which is unique in the process, tells.
-        let slot = handle.slot() & self.mask;
+        // A handle of another pool has some slot here, too; the stamp, which is unique in the
+        // process, tells.
+        let slot = pack::slot(handle.tag(), self.mask);
         // SAFETY: by the invariant of `mask` the index is below the length.
         let stamp = unsafe { self.stamps.get_unchecked(slot) };
         // Acquire: pairs with the Release in `publish`.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use epoch_arena_block::{Bytes, MemoryStats};
-use epoch_arena_core::{ArenaStats, Epoch, pack};
+use epoch_arena_core::{ArenaStats, Epoch};
 
 use crate::core::{self, Core, State};
 use crate::record::Pinned;
@@ -90,8 +90,8 @@ impl PoolStats {
         let resident = core.chunks.resident();
         let state = core.state();
         let (mut payload, mut allocations) = (0, 0);
-        for owner in &state.live {
-            let stats = core.arena_stats(*owner);
+        for stamp in &state.live {
+            let stats = core.arena_stats(*stamp);
             payload += stats.payload;
             allocations += stats.allocations;
         }
@@ -224,14 +224,14 @@ impl fmt::Display for Maintained {
 /// What of the retired epochs a guard may see, and what only leases hold.
 fn held(core: &Core, state: &State) -> (Held, Held) {
     let (mut guards, mut leases) = (Held::default(), Held::default());
-    for owner in &state.retired {
-        let held = if core.status(*owner).is_held_by_pool() {
+    for stamp in &state.retired {
+        let held = if core.status(*stamp).is_held_by_pool() {
             &mut guards
         } else {
             &mut leases
         };
         held.epochs += 1;
-        held.bytes += core.chunks.bytes(pack::owner_slot(*owner));
+        held.bytes += core.chunks.bytes(core.slots.slot(*stamp));
     }
     (guards, leases)
 }
@@ -241,9 +241,9 @@ fn pinned(state: &State) -> Vec<Pinned> {
 }
 
 impl Core {
-    /// Figures of the epoch of `owner`, which is live or retired. Under the pool's lock.
-    pub(crate) fn arena_stats(&self, owner: u64) -> ArenaStats {
-        let usage = self.chunks.usage(pack::owner_slot(owner));
-        ArenaStats::new(core::epoch(owner), usage)
+    /// Figures of the epoch of `stamp`, which is live or retired. Under the pool's lock.
+    pub(crate) fn arena_stats(&self, stamp: u64) -> ArenaStats {
+        let usage = self.chunks.usage(self.slots.slot(stamp));
+        ArenaStats::new(core::epoch(stamp), usage)
     }
 }

@@ -31,7 +31,7 @@ pub struct UninitBytes<'a> {
     /// Invariant: `first .. first + len` is this value's alone.
     first: NonNull<u8>,
     len: usize,
-    owner: u64,
+    stamp: u64,
     /// Borrowed: the guard stays, and the bytes on its thread.
     view: PhantomData<&'a View<'a>>,
 }
@@ -39,13 +39,13 @@ pub struct UninitBytes<'a> {
 impl UninitBytes<'_> {
     /// # Safety
     ///
-    /// For `'a`: `first .. first + len` is the caller's alone, in a chunk of the owner's arena,
+    /// For `'a`: `first .. first + len` is the caller's alone, in a chunk of the epoch's arena,
     /// which is not reclaimed.
-    pub(crate) unsafe fn new(first: NonNull<u8>, len: usize, owner: u64) -> Self {
+    pub(crate) unsafe fn new(first: NonNull<u8>, len: usize, stamp: u64) -> Self {
         Self {
             first,
             len,
-            owner,
+            stamp,
             view: PhantomData,
         }
     }
@@ -73,9 +73,9 @@ impl UninitBytes<'_> {
     ///
     /// Every byte has been written.
     pub unsafe fn assume_init(self) -> ArenaHandle {
-        // SAFETY: 1. in a chunk of the owner's arena by the contract of `new`, initialised by the
+        // SAFETY: 1. in a chunk of the epoch's arena by the contract of `new`, initialised by the
         // caller's promise; 2. this value's alone, and it ends here; 3. it was an allocation.
-        unsafe { ArenaHandle::new(self.first, self.len, self.owner) }
+        unsafe { ArenaHandle::new(self.first, self.len, self.stamp) }
     }
 }
 

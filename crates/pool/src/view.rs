@@ -132,18 +132,18 @@ impl<'a> View<'a> {
     /// nothing is changed.
     #[inline]
     pub fn alloc_copy(&self, bytes: &[u8]) -> Result<ArenaHandle, AllocError> {
-        let owner = self.core.slots.current();
-        // SAFETY: 1. the pool's word, and the pool's writer; 2. loaded under the guard.
-        let first = match unsafe { self.local.writer.bump(owner, bytes.len()) } {
+        let stamp = self.core.slots.current();
+        // SAFETY: 1. the pool's stamp, and its writer; 2. loaded under the guard.
+        let first = match unsafe { self.local.writer.bump(stamp, bytes.len()) } {
             Some(first) => first,
-            None => self.refill(owner, bytes.len(), Alignment::BYTE)?.0,
+            None => self.refill(stamp, bytes.len(), Alignment::BYTE)?.0,
         };
         // SAFETY: 1. just claimed, for this call alone; 2. so it cannot overlap `bytes`.
         unsafe { copy(bytes, first) };
-        // SAFETY: 1. inside a chunk of the owner's arena, and initialised; 2. nobody else knows
+        // SAFETY: 1. inside a chunk of the epoch's arena, and initialised; 2. nobody else knows
         // it, and it is not written again; 3. by `Writer`'s invariant no more fits its chunk, and
         // `refill` refuses more.
-        Ok(unsafe { ArenaHandle::new(first, bytes.len(), owner) })
+        Ok(unsafe { ArenaHandle::new(first, bytes.len(), stamp) })
     }
 
     /// Copies `bytes` into the current epoch, at an address of the given alignment.
@@ -166,11 +166,11 @@ impl<'a> View<'a> {
         bytes: &[u8],
         align: Alignment,
     ) -> Result<ArenaHandle, AllocError> {
-        let (first, owner) = self.claim(bytes.len(), align)?;
+        let (first, stamp) = self.claim(bytes.len(), align)?;
         // SAFETY: as in `alloc_copy`.
         unsafe { copy(bytes, first) };
         // SAFETY: as in `alloc_copy`.
-        Ok(unsafe { ArenaHandle::new(first, bytes.len(), owner) })
+        Ok(unsafe { ArenaHandle::new(first, bytes.len(), stamp) })
     }
 
     /// Copies the parts one behind the other: a composite key, without building it elsewhere.
@@ -193,11 +193,11 @@ impl<'a> View<'a> {
         parts: [&[u8]; N],
     ) -> Result<ArenaHandle, AllocError> {
         let len = total_len(&parts).ok_or(AllocError::TooLong)?;
-        let (first, owner) = self.claim(len, Alignment::BYTE)?;
+        let (first, stamp) = self.claim(len, Alignment::BYTE)?;
         // SAFETY: `len` bytes, just claimed for this call alone.
         unsafe { copy_all(&parts, first) };
         // SAFETY: as in `alloc_copy`; all `len` bytes were written, part by part.
-        Ok(unsafe { ArenaHandle::new(first, len, owner) })
+        Ok(unsafe { ArenaHandle::new(first, len, stamp) })
     }
 
     /// Allocates `len` zeroed bytes and has `fill` write them. If it panics, the bytes are wasted
@@ -223,14 +223,14 @@ impl<'a> View<'a> {
         len: usize,
         fill: impl FnOnce(&mut [u8]),
     ) -> Result<ArenaHandle, AllocError> {
-        let (first, owner) = self.claim(len, Alignment::BYTE)?;
+        let (first, stamp) = self.claim(len, Alignment::BYTE)?;
         // SAFETY: `len` bytes, just claimed for this call alone, so valid for writes.
         unsafe { first.write_bytes(0, len) };
         // SAFETY: initialised by the line above; this call's alone, as no handle exists yet; and
         // the arena is not reclaimed under the guard, whatever the closure does.
         fill(unsafe { std::slice::from_raw_parts_mut(first.as_ptr(), len) });
         // SAFETY: as in `alloc_copy`; the closure's borrow has ended.
-        Ok(unsafe { ArenaHandle::new(first, len, owner) })
+        Ok(unsafe { ArenaHandle::new(first, len, stamp) })
     }
 
     /// Allocates `len` uninitialised bytes at an aligned address, to be written in place.
@@ -243,10 +243,10 @@ impl<'a> View<'a> {
         len: usize,
         align: Alignment,
     ) -> Result<UninitBytes<'_>, AllocError> {
-        let (first, owner) = self.claim(len, align)?;
-        // SAFETY: `len` bytes, just claimed for this call alone, of the owner's arena, which is
+        let (first, stamp) = self.claim(len, align)?;
+        // SAFETY: `len` bytes, just claimed for this call alone, of the epoch's arena, which is
         // not reclaimed under the guard; the result borrows `self`.
-        Ok(unsafe { UninitBytes::new(first, len, owner) })
+        Ok(unsafe { UninitBytes::new(first, len, stamp) })
     }
 
     /// Reserves `bytes` bytes in the current epoch at once, for many small values: one check and
@@ -257,21 +257,21 @@ impl<'a> View<'a> {
     ///
     /// [`AllocError`], as for [`alloc_copy`](View::alloc_copy).
     pub fn batch(&self, bytes: usize) -> Result<Batch<'_>, AllocError> {
-        let owner = self.core.slots.current();
+        let stamp = self.core.slots.current();
         let writer = &self.local.writer;
         // SAFETY: as in `alloc_copy`.
-        let claimed = match unsafe { writer.bump(owner, bytes) } {
-            Some(first) => writer.chunk(owner).map(|chunk| (first, chunk)),
+        let claimed = match unsafe { writer.bump(stamp, bytes) } {
+            Some(first) => writer.chunk(stamp).map(|chunk| (first, chunk)),
             None => None,
         };
         let (first, chunk) = match claimed {
             Some(claimed) => claimed,
-            None => self.refill(owner, bytes, Alignment::BYTE)?,
+            None => self.refill(stamp, bytes, Alignment::BYTE)?,
         };
         // SAFETY: `bytes` bytes, just claimed for this batch alone from `chunk`, which this
-        // thread alone claims from, of the owner's arena, which is not reclaimed under the guard;
+        // thread alone claims from, of the epoch's arena, which is not reclaimed under the guard;
         // the result borrows `self`.
-        Ok(unsafe { Batch::new(first, bytes, chunk, owner) })
+        Ok(unsafe { Batch::new(first, bytes, chunk, stamp) })
     }
 
     /// Copies a value that is about to expire into the current epoch, packed: one survivor need
@@ -303,35 +303,36 @@ impl<'a> View<'a> {
         core::epoch(self.core.slots.current())
     }
 
-    /// Claims bytes in the current epoch; with them the owner word they were claimed for.
+    /// Claims bytes in the current epoch; with them the stamp they were claimed for.
     #[inline]
     fn claim(&self, len: usize, align: Alignment) -> Result<(NonNull<u8>, u64), AllocError> {
-        let owner = self.core.slots.current();
-        // SAFETY: 1. the pool's word, and the pool's writer; 2. loaded under the guard.
-        let first = match unsafe { self.local.writer.bump_aligned(owner, len, align) } {
+        let stamp = self.core.slots.current();
+        // SAFETY: 1. the pool's stamp, and its writer; 2. loaded under the guard.
+        let first = match unsafe { self.local.writer.bump_aligned(stamp, len, align) } {
             Some(first) => first,
-            None => self.refill(owner, len, align)?.0,
+            None => self.refill(stamp, len, align)?.0,
         };
-        Ok((first, owner))
+        Ok((first, stamp))
     }
 
     #[cold]
     #[inline(never)]
     fn refill(
         &self,
-        owner: u64,
+        stamp: u64,
         len: usize,
         align: Alignment,
     ) -> Result<(NonNull<u8>, Chunk), AllocError> {
         let core = self.core;
+        let arena = core.slots.slot(stamp);
         let reclaim = || {
             core.reclaim_ready();
         };
         let refill = || {
-            // SAFETY: 1., 2. as in `alloc_copy`; 3. `core`'s chunks, whose arenas are its slots'.
+            // SAFETY: 1., 2. as in `alloc_copy`; 3. arenas are indexed by slot.
             unsafe {
                 let writer = &self.local.writer;
-                writer.refill(owner, len, align, &core.chunks, reclaim)
+                writer.refill(stamp, len, align, (&core.chunks, arena), reclaim)
             }
         };
         match (refill(), &self.guard) {

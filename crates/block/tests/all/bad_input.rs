@@ -127,7 +127,6 @@ fn every_error_names_the_way_out() {
     says(SourceError::OutOfMemory, &["no memory", "free some"]);
     says(SourceError::Os(12), &["free memory", "raise its limit"]);
     says(SourceError::TooLarge, &["address space", "ask for less"]);
-    says(SourceError::AddressTooHigh, &["2^48", "use a source"]);
     says(
         SourceError::Unsuitable,
         &["size or alignment", "correct the source"],

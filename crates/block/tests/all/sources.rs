@@ -156,7 +156,6 @@ fn m2_unsuitable_regions_are_refused_and_given_back() {
         (Fault::Short, SourceError::Unsuitable),
         (Fault::Long, SourceError::Unsuitable),
         (Fault::Misaligned, SourceError::Unsuitable),
-        (Fault::TooHigh, SourceError::AddressTooHigh),
     ] {
         let source = Faulty::default();
         source.fail_once(1, fault);

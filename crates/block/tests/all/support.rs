@@ -3,8 +3,6 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::alloc::Layout;
-use std::num::NonZeroUsize;
-use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,17 +19,14 @@ pub enum Fault {
     Long,
     /// One byte off the alignment.
     Misaligned,
-    /// Beyond 48 bits of address.
-    TooHigh,
 }
 
-pub const FAULTS: [Fault; 6] = [
+pub const FAULTS: [Fault; 5] = [
     Fault::Error,
     Fault::Panic,
     Fault::Short,
     Fault::Long,
     Fault::Misaligned,
-    Fault::TooHigh,
 ];
 
 /// The heap, with faults on demand. Clones are the same source.
@@ -131,14 +126,6 @@ impl Source for Faulty {
             Some(Fault::Misaligned) => {
                 assert!(align > 1, "nothing is misaligned at one byte");
                 self.give(layout, 1, size)
-            }
-            Some(Fault::TooHigh) => {
-                let address = NonZeroUsize::new((1 << 48) - size + align).expect("not zero");
-                // SAFETY: a lie, on purpose: there is no such memory. `Memory` must refuse it by
-                // its address, without a touch.
-                Ok(unsafe {
-                    Region::from_raw_parts(NonNull::without_provenance(address), size, Box::new(()))
-                })
             }
         }
     }

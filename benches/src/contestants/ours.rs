@@ -1,0 +1,138 @@
+//! This library.
+
+use std::num::NonZeroU32;
+
+use epoch_arena::{ArenaGuard, ArenaHandle, ArenaPool};
+
+use crate::contest::{Contestant, Plan, Resolver, look, store, timed};
+use crate::groups::churn::Epochs;
+use crate::wire::Keys;
+
+/// One pin for 64 keys: how a write batch uses the library.
+pub const PIN_PER_64: usize = 64;
+/// One pin for each key.
+pub const PIN_EACH: usize = 1;
+/// One pin for all keys.
+pub const PIN_ONCE: usize = usize::MAX;
+
+/// A pool for the whole crew, each worker with its implicit per-thread arena.
+#[derive(Clone)]
+#[expect(
+    missing_debug_implementations,
+    reason = "a benchmark's worker is never shown"
+)]
+pub struct Ours<const BATCH: usize>(ArenaPool);
+
+fn pool(retained: NonZeroU32) -> ArenaPool {
+    ArenaPool::builder()
+        .retained_epochs(retained)
+        .build()
+        .expect("the default settings build")
+}
+
+#[inline(always)]
+fn copy_in(guard: &ArenaGuard<'_>, key: &[u8]) -> ArenaHandle {
+    guard
+        .alloc_copy(key)
+        .expect("no budget is set, and a key is short")
+}
+
+impl<const BATCH: usize> Contestant for Ours<BATCH> {
+    type Handle = ArenaHandle;
+
+    fn crew(plan: Plan) -> Vec<Self> {
+        vec![Self(pool(NonZeroU32::MIN)); plan.workers]
+    }
+
+    #[inline(always)]
+    fn put(&mut self, key: &[u8]) -> ArenaHandle {
+        copy_in(&self.0.pin(), key)
+    }
+
+    fn fill(&mut self, keys: &Keys, out: &mut Vec<ArenaHandle>) {
+        if BATCH == PIN_EACH {
+            return store(keys.iter(), out, |key| self.put(key));
+        }
+        for start in (0..keys.len()).step_by(BATCH) {
+            let guard = self.0.pin();
+            let end = keys.len().min(start + BATCH);
+            store(keys.range(start, end), out, |key| copy_in(&guard, key));
+        }
+    }
+
+    fn fill_timed(&mut self, keys: &Keys, out: &mut Vec<ArenaHandle>, ticks: &mut Vec<u64>) {
+        let mut guard = None;
+        for (at, key) in keys.iter().enumerate() {
+            // The first put of a batch pays for the last one's unpin and its own pin: nothing is left out.
+            out.push(timed(ticks, || {
+                if at % BATCH == 0 {
+                    drop(guard.take());
+                }
+                copy_in(guard.get_or_insert_with(|| self.0.pin()), key)
+            }));
+        }
+    }
+
+    fn reset(&mut self, out: &mut Vec<ArenaHandle>) {
+        out.clear();
+    }
+
+    /// Retires the current epoch. With nobody pinned, `advance` reclaims it too, and the next keys find the same chunks.
+    fn reset_shared(&mut self) {
+        self.0
+            .advance()
+            .expect("one retained epoch and no lease: there is a slot");
+    }
+
+    fn is_reclaimed(&self) -> bool {
+        self.0.stats().retired_epochs == 0
+    }
+
+    fn reserved(&self) -> Option<usize> {
+        Some(self.0.stats().reserved)
+    }
+}
+
+impl<const BATCH: usize> Resolver for Ours<BATCH> {
+    fn resolve(&mut self, handles: &[ArenaHandle]) -> u64 {
+        let mut sum = 0;
+        for batch in handles.chunks(BATCH) {
+            let guard = self.0.pin();
+            sum += batch
+                .iter()
+                .map(|handle| look(guard.get(*handle).expect("the epoch is live")))
+                .sum::<u64>();
+        }
+        sum
+    }
+}
+
+/// The pool's own window of epochs, as the churn loads use it.
+#[expect(
+    missing_debug_implementations,
+    reason = "a benchmark's worker is never shown"
+)]
+pub struct OursEpochs(ArenaPool);
+
+impl OursEpochs {
+    /// A pool that retains `live` epochs.
+    pub fn new(live: NonZeroU32) -> Self {
+        Self(pool(live))
+    }
+}
+
+impl Epochs for OursEpochs {
+    fn put(&mut self, key: &[u8]) {
+        std::hint::black_box(copy_in(&self.0.pin(), key));
+    }
+
+    fn next_epoch(&mut self) {
+        self.0
+            .advance()
+            .expect("no lease and no guard: there is a slot");
+    }
+
+    fn reserved(&self) -> Option<usize> {
+        Some(self.0.stats().reserved)
+    }
+}

@@ -1,0 +1,52 @@
+//! Resident bytes per payload byte, in a process that has done nothing else.
+
+use crate::contest::{Contestant, Plan, room};
+use crate::contestants::{Visit, visit};
+use crate::groups::{NOT_BUILT, guarded, plan, skip};
+use crate::os::resident;
+use crate::report::{self, Figure};
+use crate::wire::{Job, Keys};
+
+/// Measures the job's contestants; of an honest job there is one.
+pub fn run(job: &Job, keys: &'static Keys) {
+    let plan = plan(job, keys, false);
+    for id in &job.contestants {
+        match guarded(id, || visit(id, Set { plan, keys })) {
+            // The payload itself is the floor: one byte per byte.
+            Some(Some(value)) => {
+                report::sample(
+                    job,
+                    id,
+                    Figure {
+                        suffix: "",
+                        value,
+                        unit: "B/B",
+                        floor: Some(1.0),
+                    },
+                );
+            }
+            Some(None) => skip(id, NOT_BUILT),
+            None => {}
+        }
+    }
+}
+
+struct Set {
+    plan: Plan,
+    keys: &'static Keys,
+}
+
+impl Visit for Set {
+    type Out = f64;
+
+    fn visit<C: Contestant + 'static>(self) -> f64 {
+        // The handles are the caller's in every case and not counted, so their pages are touched before.
+        let mut out = room(self.plan.keys);
+        let before = resident();
+        let mut crew = C::crew(self.plan);
+        crew[0].fill(self.keys, &mut out);
+        let grown = resident().saturating_sub(before);
+        std::hint::black_box((&crew, &out));
+        grown as f64 / self.keys.payload() as f64
+    }
+}

@@ -1,0 +1,125 @@
+//! Memory straight from the system, and what of it is resident.
+
+use std::fs;
+use std::ptr::{self, NonNull};
+
+/// Memory fresh from the system, aligned to 2 MiB, given back on drop.
+///
+/// Written apart from the library's own source on purpose: the floor must not share a weakness with what it measures.
+#[derive(Debug)]
+pub struct Region {
+    base: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: a region owns its map, and nothing about a map is bound to a thread.
+unsafe impl Send for Region {}
+
+/// The size of the pages that a [`Region`] asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pages {
+    /// 4 KiB, whatever the system would like.
+    Small,
+    /// Transparent huge pages.
+    Huge,
+}
+
+const HUGE: usize = 2 << 20;
+
+impl Region {
+    /// Maps at least `len` bytes.
+    ///
+    /// # Panics
+    /// When the system has no such memory: a benchmark has no use for less.
+    pub fn new(len: usize, pages: Pages) -> Self {
+        let len = len.max(1).next_multiple_of(HUGE);
+        let mapped = len + HUGE;
+        // SAFETY: a fresh anonymous map touches no memory that exists.
+        let start = unsafe {
+            libc::mmap(
+                ptr::null_mut(),
+                mapped,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+                -1,
+                0,
+            )
+        };
+        assert_ne!(
+            start,
+            libc::MAP_FAILED,
+            "cannot map {mapped} bytes: {}",
+            std::io::Error::last_os_error()
+        );
+        let start = start.cast::<u8>();
+        let head = start.align_offset(HUGE);
+        // SAFETY: head + len <= mapped, so both margins and the middle lie within the map.
+        unsafe {
+            if head > 0 {
+                libc::munmap(start.cast(), head);
+            }
+            let base = start.add(head);
+            if head < HUGE {
+                libc::munmap(base.add(len).cast(), HUGE - head);
+            }
+            let advice = if pages == Pages::Huge {
+                libc::MADV_HUGEPAGE
+            } else {
+                libc::MADV_NOHUGEPAGE
+            };
+            // A refusal (a kernel without huge pages) costs speed, nothing else.
+            libc::madvise(base.cast(), len, advice);
+            Self {
+                base: NonNull::new_unchecked(base),
+                len,
+            }
+        }
+    }
+
+    /// Where it starts.
+    pub fn base(&self) -> *mut u8 {
+        self.base.as_ptr()
+    }
+
+    /// How many bytes there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none; never.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        // SAFETY: this range is what `new` mapped and kept.
+        unsafe { libc::munmap(self.base().cast(), self.len) };
+    }
+}
+
+/// The resident bytes of this process, exact: `smaps_rollup` walks the page table where `statm` keeps lazy counters.
+pub fn resident() -> usize {
+    let rollup = fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
+    let kib = rollup
+        .lines()
+        .find_map(|line| line.strip_prefix("Rss:"))
+        .and_then(|rest| rest.trim().strip_suffix("kB")?.trim().parse::<usize>().ok());
+    kib.expect("Linux tells what is resident in /proc/self/smaps_rollup") * 1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_is_aligned_writable_and_becomes_resident() {
+        let region = Region::new(8 << 20, Pages::Small);
+        assert_eq!(region.base().align_offset(HUGE), 0);
+        let before = resident();
+        // SAFETY: the region is that long and nobody else knows it.
+        unsafe { ptr::write_bytes(region.base(), 1, region.len()) };
+        assert!(resident() >= before + (7 << 20));
+    }
+}

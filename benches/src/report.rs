@@ -1,0 +1,41 @@
+//! Lines of JSON to standard output.
+
+use std::io::{self, Write};
+
+use crate::wire::{Job, Line, Sample};
+
+/// Prints one line. A reader that went away ends the process: nobody is left to measure for.
+pub fn line(line: &Line) {
+    let Ok(text) = serde_json::to_string(line) else {
+        return;
+    };
+    if writeln!(io::stdout().lock(), "{text}").is_err() {
+        std::process::exit(1);
+    }
+}
+
+/// What a group has to say about one contestant in one round.
+#[derive(Clone, Copy, Debug)]
+pub struct Figure {
+    /// Added to the name of the bench: `-p99`; mostly empty.
+    pub suffix: &'static str,
+    /// The value.
+    pub value: f64,
+    /// Its unit.
+    pub unit: &'static str,
+    /// The reference's value of the same round.
+    pub floor: Option<f64>,
+}
+
+/// Prints one sample.
+pub fn sample(job: &Job, contestant: &str, figure: Figure) {
+    line(&Line::Sample(Sample {
+        bench: format!("{}{}", job.bench.name(), figure.suffix),
+        contestant: contestant.to_owned(),
+        keys: job.keys.name(),
+        threads: job.threads,
+        value: figure.value,
+        unit: figure.unit.to_owned(),
+        floor: figure.floor,
+    }));
+}

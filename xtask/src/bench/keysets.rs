@@ -1,0 +1,148 @@
+//! Which key sets there are on this machine.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use epoch_arena_bench_wire::{KeySource, Keys};
+
+const WORD_LIST: &str = "/usr/share/dict/words";
+
+/// The key sets of a run.
+#[derive(Debug, Default)]
+pub struct KeySets {
+    /// Those to measure on.
+    pub usable: Vec<KeySource>,
+    /// Those that this machine does not have, and why.
+    pub skipped: Vec<(String, String)>,
+}
+
+/// The standard sets and the user's files. `folder` takes the list of paths.
+pub fn collect(files: &[PathBuf], folder: &Path) -> Result<KeySets, String> {
+    let mut sets = KeySets {
+        usable: vec![KeySource::Fix16, KeySource::User],
+        skipped: Vec::new(),
+    };
+    for (name, made) in [("paths", paths(folder)), ("words", words())] {
+        match made {
+            Ok(path) => sets.usable.push(KeySource::File {
+                name: name.into(),
+                path,
+            }),
+            Err(reason) => sets.skipped.push((name.into(), reason)),
+        }
+    }
+    let mut taken: BTreeSet<String> = sets.usable.iter().map(KeySource::name).collect();
+    for path in files {
+        Keys::read(path).map_err(|error| error.to_string())?;
+        let name = unused_name(path, &taken);
+        taken.insert(name.clone());
+        sets.usable.push(KeySource::File {
+            name,
+            path: path.clone(),
+        });
+    }
+    Ok(sets)
+}
+
+/// The file's name, with a number if that name is in use.
+fn unused_name(path: &Path, taken: &BTreeSet<String>) -> String {
+    let base = path
+        .file_name()
+        .map_or_else(|| "keys".into(), |name| name.to_string_lossy().into_owned());
+    std::iter::once(base.clone())
+        .chain((2..).map(|number| format!("{base}#{number}")))
+        .find(|name| !taken.contains(name))
+        .unwrap_or(base)
+}
+
+/// Lists the files below the toolchain's sysroot, once for all processes; gives the file with the list.
+fn paths(folder: &Path) -> Result<PathBuf, String> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(&rustc)
+        .args(["--print", "sysroot"])
+        .output()
+        .map_err(|error| format!("`{}` cannot be started: {error}", rustc.display()))?;
+    let sysroot = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    let mut found = Vec::new();
+    walk(&sysroot, &mut found);
+    if found.is_empty() {
+        return Err(format!("{}: holds no file", sysroot.display()));
+    }
+    // Sorted: the order of a directory depends on its history, the figures should not.
+    found.sort();
+    let lines: Vec<u8> = found
+        .iter()
+        .flat_map(|path| [path.as_os_str().as_encoded_bytes(), b"\n"].concat())
+        .collect();
+    let list = folder.join("paths");
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(&list, lines))
+        .map_err(|error| format!("{}: cannot be written: {error}", list.display()))?;
+    Ok(list)
+}
+
+/// Collects the files below `dir`. A folder that cannot be read has no keys for us; that is all.
+fn walk(dir: &Path, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(dir) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => walk(&entry.path(), found),
+            Ok(_) => found.push(entry.path()),
+            Err(_) => {}
+        }
+    }
+}
+
+fn words() -> Result<PathBuf, String> {
+    let list = PathBuf::from(WORD_LIST);
+    match Keys::read(&list) {
+        Ok(_) => Ok(list),
+        Err(_) => Err(format!(
+            "{WORD_LIST}: this system has no word list (Debian: `apt-get install wamerican`)"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("epoch-arena-xtask-{}-{name}", std::process::id()))
+    }
+
+    #[test]
+    fn the_standard_sets_are_there_or_explained() {
+        let folder = folder("standard");
+        let sets = collect(&[], &folder).unwrap();
+        let names: Vec<_> = sets.usable.iter().map(KeySource::name).collect();
+        assert!(
+            names.starts_with(&["fix16".into(), "user".into(), "paths".into()]),
+            "{names:?}"
+        );
+        assert_eq!(sets.usable.len() + sets.skipped.len(), 4);
+        assert!(Keys::read(&folder.join("paths")).unwrap().len() > 100);
+        let _ = fs::remove_dir_all(folder);
+    }
+
+    #[test]
+    fn a_bad_file_ends_the_run_before_it_begins() {
+        let error = collect(&["/nonexistent/keys".into()], &folder("bad")).unwrap_err();
+        assert!(
+            error.contains("/nonexistent/keys") && error.contains("one key per line"),
+            "{error}"
+        );
+        let _ = fs::remove_dir_all(folder("bad"));
+    }
+
+    #[test]
+    fn two_files_of_one_name_stay_apart() {
+        let taken = BTreeSet::from(["words".to_owned()]);
+        assert_eq!(unused_name(Path::new("/a/words"), &taken), "words#2");
+        assert_eq!(unused_name(Path::new("/a/other"), &taken), "other");
+    }
+}

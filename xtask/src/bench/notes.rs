@@ -1,0 +1,58 @@
+//! The words of the report: what each group measures, and what its figures cannot say.
+
+use epoch_arena_bench_wire::Group;
+
+/// The heading of a table.
+pub fn heading(group: Group) -> String {
+    format!("== {group}: {}", summary(group))
+}
+
+/// What the group measures, in a line.
+pub const fn summary(group: Group) -> &'static str {
+    match group {
+        Group::Put => "time of one put, median, and its ratio to the bump loop of the same round",
+        Group::Resolve => "time from handle to bytes, median, and its ratio to a raw slice",
+        Group::Reclaim => {
+            "time to give 10 million keys back for reuse, and its ratio to a list of free chunks"
+        }
+        Group::Memory => "resident bytes per payload byte",
+        Group::Churn => {
+            "resident bytes per live byte, 100 epochs, 8 live; growth of memory over 2,000 epochs"
+        }
+        Group::Tail => {
+            "percentiles of single puts, the timer's own cost included; ratio to the bump loop's"
+        }
+    }
+}
+
+/// What to know before drawing conclusions.
+pub const fn caveat(group: Group) -> &'static str {
+    match group {
+        Group::Put => {
+            "One thread: its CPU clock. All cores: the wall clock, divided by all keys together; the reference is one \
+             bump loop per thread that shares nothing. Warm: memory that the pass before wrote and gave back. Cold: \
+             memory that the process has never touched, each figure from a process of its own; the reference runs on \
+             huge pages. bumpalo, bump-scope and blink local serve one thread and know no epochs."
+        }
+        Group::Resolve => {
+            "A pin makes handles safe to resolve; how many share one is the caller's choice, so there are three rows. \
+             The per-thread arenas give plain slices: for them the first row is what a read costs."
+        }
+        Group::Reclaim => {
+            "The CPU time of the thread that reclaims. For boxes it is the drop of each; for crossbeam, retiring each \
+             and running the deferred calls; for the arenas, their reset. The reference pushes one entry per 64 KiB."
+        }
+        Group::Memory => {
+            "Handles are not counted, they are the caller's with every contestant. Arenas of fixed size are counted as \
+             far as they are resident."
+        }
+        Group::Churn => {
+            "mixed: 8 to 256 bytes. shift: the length grows with the epochs. pinned: one key in a thousand lives for 32 \
+             epochs; boxes keep it where it is, arenas copy it onwards. Arenas without epochs are a ring of eight."
+        }
+        Group::Tail => {
+            "Each put is timed by the cycle counter, which costs more than a put: compare rows, do not subtract. The \
+             maximum is the scheduler's as much as anybody's."
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! What is measured, in which process, how often.
+
+use epoch_arena_bench_wire::{Bench, Binary, Contestant, Group, Job, KeySource, ROSTER};
+
+/// One process, perhaps started several times.
+#[derive(Debug)]
+pub struct Step {
+    /// The executable.
+    pub binary: Binary,
+    /// What it is asked.
+    pub job: Job,
+    /// How often it is started: a fresh process for each sample where one pass spoils the next.
+    pub starts: u32,
+}
+
+/// How much a run measures.
+#[derive(Clone, Copy, Debug)]
+struct Effort {
+    /// Keys per pass.
+    count: usize,
+    /// Rounds of contestants that share a process, and of those with one of their own.
+    rounds: (u32, u32),
+    /// Whether every key set takes part, or one made and the user's own.
+    all_sets: bool,
+}
+
+/// The steps, in the order of the report.
+pub fn plan(groups: &[Group], sets: &[KeySource], quick: bool, cores: usize) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for bench in groups.iter().flat_map(|group| benches(*group)).copied() {
+        for keys in sets_of(bench, sets, effort(bench, quick).all_sets) {
+            let threads: &[usize] = if bench.group() == Group::Put && cores > 1 {
+                &[1, cores]
+            } else {
+                &[1]
+            };
+            for threads in threads {
+                steps.extend(processes(bench, &keys, *threads, effort(bench, quick)));
+            }
+        }
+    }
+    steps
+}
+
+/// Whether the group runs on every key set.
+pub fn uses_key_sets(group: Group) -> bool {
+    !matches!(group, Group::Reclaim | Group::Churn)
+}
+
+fn benches(group: Group) -> &'static [Bench] {
+    match group {
+        Group::Put => &[Bench::PutWarm, Bench::PutCold],
+        Group::Resolve => &[Bench::ResolveHot, Bench::ResolveRandom],
+        Group::Reclaim => &[Bench::Reclaim],
+        Group::Memory => &[Bench::Memory],
+        Group::Churn => &[
+            Bench::ChurnMixed,
+            Bench::ChurnShift,
+            Bench::ChurnPinned,
+            Bench::Plateau,
+        ],
+        Group::Tail => &[Bench::TailWarm, Bench::TailCold],
+    }
+}
+
+fn effort(bench: Bench, quick: bool) -> Effort {
+    let pick = |quick_rounds, full_rounds| if quick { quick_rounds } else { full_rounds };
+    // Warm: keys, payload and handles of a pass fit a second-level cache or little more, so that what is compared is
+    // the instructions. Cold and memory: many pages, so that one page more or less does not show.
+    let (count, rounds) = match bench {
+        Bench::PutWarm => (1 << 16, pick((25, 11), (101, 41))),
+        Bench::PutCold => (1 << 19, pick((3, 3), (9, 9))),
+        Bench::ResolveHot => (1 << 10, pick((25, 25), (101, 101))),
+        Bench::ResolveRandom => (1_000_000, pick((7, 7), (31, 31))),
+        Bench::Reclaim => (10_000_000, pick((3, 1), (7, 3))),
+        Bench::Memory => (1 << 20, pick((1, 1), (3, 3))),
+        Bench::ChurnMixed | Bench::ChurnShift | Bench::ChurnPinned => (0, pick((1, 1), (3, 3))),
+        Bench::Plateau => (0, (1, 1)),
+        Bench::TailWarm => (1 << 18, pick((5, 5), (15, 15))),
+        Bench::TailCold => (1 << 18, pick((3, 3), (7, 7))),
+    };
+    let all_sets = !quick || matches!(bench, Bench::PutWarm | Bench::ResolveHot);
+    Effort {
+        count,
+        rounds,
+        all_sets,
+    }
+}
+
+fn sets_of(bench: Bench, sets: &[KeySource], all: bool) -> Vec<KeySource> {
+    match bench.group() {
+        Group::Churn => vec![KeySource::OfTheLoad],
+        Group::Reclaim => vec![KeySource::User],
+        _ if all => sets.to_vec(),
+        _ => {
+            let standard =
+                |set: &KeySource| matches!(set.name().as_str(), "user" | "paths" | "words");
+            sets.iter().filter(|set| !standard(set)).cloned().collect()
+        }
+    }
+}
+
+/// Contestants that leave no trace in a heap share a process and race; the others get one each.
+fn processes(bench: Bench, keys: &KeySource, threads: usize, effort: Effort) -> Vec<Step> {
+    let step = |who: &[&Contestant], rounds: u32| {
+        let (rounds, starts) = if bench.needs_fresh_process() {
+            (1, rounds)
+        } else {
+            (rounds, 1)
+        };
+        let contestants = who.iter().map(|one| one.id.to_owned()).collect();
+        let job = Job {
+            bench,
+            contestants,
+            keys: keys.clone(),
+            threads,
+            rounds,
+            count: effort.count,
+        };
+        Step {
+            binary: who[0].binary,
+            job,
+            starts,
+        }
+    };
+    let alone =
+        bench.needs_fresh_process() || matches!(bench.group(), Group::Reclaim | Group::Churn);
+    let entered = ROSTER.iter().filter(|one| one.enters(bench));
+    let (own, shared): (Vec<_>, Vec<_>) = entered.partition(|one| alone || one.isolated);
+    let race = (!shared.is_empty()).then(|| step(&shared, effort.rounds.0));
+    let singles = own.iter().map(|one| {
+        step(
+            &[one],
+            if one.isolated {
+                effort.rounds.1
+            } else {
+                effort.rounds.0
+            },
+        )
+    });
+    race.into_iter().chain(singles).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sets() -> Vec<KeySource> {
+        let file = |name: &str| KeySource::File {
+            name: name.into(),
+            path: name.into(),
+        };
+        vec![
+            KeySource::Fix16,
+            KeySource::User,
+            file("paths"),
+            file("mine"),
+        ]
+    }
+
+    #[test]
+    fn every_contestant_runs_in_every_group_it_entered() {
+        for quick in [true, false] {
+            let steps = plan(&Group::ALL, &sets(), quick, 2);
+            for one in ROSTER {
+                for group in one.groups {
+                    let runs = |step: &Step| {
+                        step.job.bench.group() == *group
+                            && step.job.contestants.contains(&one.id.into())
+                    };
+                    assert!(steps.iter().any(runs), "{} does not run in {group}", one.id);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_heap_is_never_shared() {
+        for step in plan(&Group::ALL, &sets(), false, 2) {
+            let isolated = ROSTER
+                .iter()
+                .filter(|one| one.isolated && step.job.contestants.contains(&one.id.into()));
+            assert!(
+                isolated.count() == 0 || step.job.contestants.len() == 1,
+                "{step:?}"
+            );
+            assert!(!step.job.bench.needs_fresh_process() || step.job.rounds == 1);
+        }
+    }
+
+    #[test]
+    fn the_users_keys_are_measured_even_in_a_hurry() {
+        let steps = plan(&Group::ALL, &sets(), true, 2);
+        for bench in [
+            Bench::PutWarm,
+            Bench::PutCold,
+            Bench::ResolveRandom,
+            Bench::Memory,
+            Bench::TailWarm,
+        ] {
+            assert!(
+                steps
+                    .iter()
+                    .any(|step| step.job.bench == bench && step.job.keys.name() == "mine"),
+                "{bench:?}"
+            );
+        }
+        let reclaim = steps
+            .iter()
+            .find(|step| step.job.bench == Bench::Reclaim)
+            .unwrap();
+        assert_eq!(reclaim.job.count, 10_000_000);
+    }
+
+    #[test]
+    fn only_what_was_asked_for_and_threads_only_for_puts() {
+        let steps = plan(&[Group::Resolve], &sets(), false, 8);
+        assert!(
+            steps
+                .iter()
+                .all(|step| step.job.bench.group() == Group::Resolve && step.job.threads == 1)
+        );
+        assert!(
+            plan(&[Group::Put], &sets(), false, 1)
+                .iter()
+                .all(|step| step.job.threads == 1)
+        );
+    }
+}

@@ -1,0 +1,270 @@
+//! One table per group: a row per measurement and contestant, a column per key set (tail: per percentile).
+
+use comfy_table::presets::UTF8_BORDERS_ONLY;
+use comfy_table::{CellAlignment, ContentArrangement, Table};
+use epoch_arena_bench_wire::{Group, ROSTER, Record, contestant};
+
+/// The table of a group, and below it why something was skipped; `width` where there is no terminal to tell it.
+pub fn table(group: Group, records: &[Record], width: Option<u16>) -> String {
+    let grid = Grid::of(group, records);
+    let mut table = Table::new();
+    table
+        .load_style(UTF8_BORDERS_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    if let Some(width) = width {
+        table.set_width(width);
+    }
+    let head = ["".to_owned(), "contestant".to_owned()];
+    table.set_header(head.into_iter().chain(grid.columns.iter().cloned()));
+    let mut above = "";
+    for row in &grid.rows {
+        // A measurement is named once, at its first row.
+        let measurement = if row.measurement == above {
+            ""
+        } else {
+            &row.measurement
+        };
+        above = &row.measurement;
+        let cells = row
+            .cells
+            .iter()
+            .map(|cell| cell.map_or_else(String::new, show));
+        table.add_row(
+            [measurement.to_owned(), row.contestant.clone()]
+                .into_iter()
+                .chain(cells),
+        );
+    }
+    for column in table.column_iter_mut().skip(2) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let mut text = table.to_string();
+    for reason in reasons(group, records) {
+        text.push_str("\nSKIPPED ");
+        text.push_str(&reason);
+    }
+    text
+}
+
+/// Why rows were skipped, each reason once.
+fn reasons(group: Group, records: &[Record]) -> Vec<String> {
+    let mut reasons: Vec<String> = Vec::new();
+    for record in records.iter().filter(|record| belongs(group, record)) {
+        let Some(reason) = &record.skipped else {
+            continue;
+        };
+        let row = format!("{} on {}: {reason}", label(&record.contestant), record.keys);
+        if !reasons.contains(&row) {
+            reasons.push(row);
+        }
+    }
+    reasons
+}
+
+/// Records laid out.
+#[derive(Debug)]
+pub struct Grid<'r> {
+    columns: Vec<String>,
+    rows: Vec<Row<'r>>,
+}
+
+#[derive(Debug)]
+struct Row<'r> {
+    measurement: String,
+    contestant: String,
+    cells: Vec<Option<&'r Record>>,
+}
+
+impl<'r> Grid<'r> {
+    fn of(group: Group, records: &'r [Record]) -> Self {
+        let mut placed: Vec<_> = records
+            .iter()
+            .filter(|record| belongs(group, record))
+            .map(|record| (place(group, record), record))
+            .collect();
+        // By measurement as first seen, then by roster.
+        let mut order: Vec<String> = Vec::new();
+        for ((measurement, _), _) in &placed {
+            if !order.contains(measurement) {
+                order.push(measurement.clone());
+            }
+        }
+        let rank = |id: &str| {
+            ROSTER
+                .iter()
+                .position(|one| one.id == id)
+                .unwrap_or(ROSTER.len())
+        };
+        let when = |measurement: &String| order.iter().position(|one| one == measurement);
+        placed.sort_by_key(|((measurement, _), record)| {
+            (when(measurement), rank(&record.contestant))
+        });
+
+        let mut grid = Self {
+            columns: Vec::new(),
+            rows: Vec::new(),
+        };
+        for ((measurement, column), record) in placed {
+            grid.put(measurement, column, record);
+        }
+        grid
+    }
+
+    fn put(&mut self, measurement: String, column: String, record: &'r Record) {
+        let at = self
+            .columns
+            .iter()
+            .position(|one| *one == column)
+            .unwrap_or_else(|| {
+                self.columns.push(column);
+                self.columns.len() - 1
+            });
+        let name = label(&record.contestant);
+        if self
+            .rows
+            .last()
+            .is_none_or(|row| row.measurement != measurement || row.contestant != name)
+        {
+            self.rows.push(Row {
+                measurement,
+                contestant: name,
+                cells: Vec::new(),
+            });
+        }
+        if let Some(row) = self.rows.last_mut() {
+            row.cells
+                .resize(self.columns.len().max(row.cells.len()), None);
+            // A figure and a skip in one place: some rounds worked, and the skip says why not all.
+            row.cells[at] = Some(record);
+        }
+    }
+}
+
+/// Whether a record is a group's.
+pub fn belongs(group: Group, record: &Record) -> bool {
+    record.bench.split('/').next() == Some(group.name())
+}
+
+/// The name of a contestant as people read it.
+pub fn label(id: &str) -> String {
+    contestant(id).map_or_else(|| id.to_owned(), |one| one.label.to_owned())
+}
+
+/// A record's measurement and column.
+fn place(group: Group, record: &Record) -> (String, String) {
+    let (bench, detail) = record.bench.split_once('-').unwrap_or((&record.bench, ""));
+    match group {
+        // Four percentiles would be four rows; they read better side by side.
+        Group::Tail => {
+            let column = if detail.is_empty() { "p50" } else { detail };
+            (format!("{bench} {}", record.keys), column.to_owned())
+        }
+        Group::Churn => {
+            let load = bench.split('/').nth(1).unwrap_or(bench);
+            let column = if detail.is_empty() { load } else { detail };
+            ("churn".into(), column.replace('-', " "))
+        }
+        _ => {
+            let crew = match record.threads {
+                0 | 1 => String::new(),
+                threads => format!(", {threads} threads"),
+            };
+            (format!("{bench}{crew}"), record.keys.clone())
+        }
+    }
+}
+
+fn show(record: &Record) -> String {
+    match (record.value, &record.skipped) {
+        (_, Some(_)) => "SKIPPED".into(),
+        (Some(value), None) => {
+            let ratio = record.ratio_to_floor.filter(|_| record.unit != "B/B");
+            let ratio = ratio.map_or_else(String::new, |ratio| format!("  {}x", digits(ratio)));
+            format!("{}{ratio}", with_unit(value, &record.unit))
+        }
+        (None, None) => "no value".into(),
+    }
+}
+
+/// A value with a unit that suits its size.
+pub fn with_unit(value: f64, unit: &str) -> String {
+    match unit {
+        "ns" | "ns/key" if value >= 10_000.0 => format!("{} us", digits(value / 1000.0)),
+        "ns" | "ns/key" => format!("{} ns", digits(value)),
+        "us" if value >= 1000.0 => format!("{} ms", digits(value / 1000.0)),
+        "KiB" if value >= 10_240.0 => format!("{} MiB", digits(value / 1024.0)),
+        "x" => format!("{value:.3}x"),
+        "B/B" => format!("{value:.3}"),
+        _ => format!("{} {unit}", digits(value)),
+    }
+}
+
+/// Three digits or a little more: the rest is noise.
+pub fn digits(value: f64) -> String {
+    match value.abs() {
+        size if size >= 10_000.0 => format!("{:.0}", (value / 100.0).round() * 100.0),
+        size if size >= 100.0 => format!("{value:.0}"),
+        size if size >= 10.0 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(bench: &str, who: &str, keys: &str, value: f64, unit: &str) -> Record {
+        let mut record = Record::skipped(bench, who, keys, 1, "");
+        (record.skipped, record.value, record.ratio_to_floor) = (None, Some(value), Some(1.5));
+        record.unit = unit.into();
+        record
+    }
+
+    #[test]
+    fn values_are_shown_with_the_digits_that_count() {
+        assert_eq!(with_unit(1.816, "ns/key"), "1.82 ns");
+        assert_eq!(with_unit(123_456.0, "ns"), "123 us");
+        assert_eq!(with_unit(5_251_000.0, "us"), "5251 ms");
+        assert_eq!(with_unit(1.0079, "B/B"), "1.008");
+    }
+
+    #[test]
+    fn contestants_stand_in_the_order_of_the_roster_whatever_the_order_of_the_records() {
+        let records = [
+            record("put/warm", "bumpalo", "user", 2.0, "ns/key"),
+            record("put/warm", "floor", "fix16", 1.0, "ns/key"),
+            record("memory/rss", "ours", "user", 1.0, "B/B"),
+        ];
+        let text = table(Group::Put, &records, Some(160));
+        let (floor, bumpalo) = (text.find("FLOOR").unwrap(), text.find("bumpalo").unwrap());
+        assert!(floor < bumpalo && !text.contains("epoch-arena"), "{text}");
+        assert!(text.contains("2.00 ns  1.50x"), "{text}");
+    }
+
+    #[test]
+    fn a_skipped_row_shows_its_reason() {
+        let records = [Record::skipped(
+            "put",
+            "every contestant",
+            "words",
+            0,
+            "no word list",
+        )];
+        let text = table(Group::Put, &records, Some(160));
+        assert!(
+            text.contains("SKIPPED every contestant on words: no word list"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn percentiles_stand_side_by_side() {
+        let records = [
+            record("tail/warm-p50", "ours", "user", 9.0, "ns"),
+            record("tail/warm-p99.9", "ours", "user", 40.0, "ns"),
+        ];
+        let grid = Grid::of(Group::Tail, &records);
+        assert_eq!(grid.columns, ["p50", "p99.9"]);
+        assert_eq!(grid.rows.len(), 1);
+    }
+}

@@ -1,0 +1,50 @@
+//! `cargo xtask ci`: what `.ci/run` runs.
+
+use crate::stage::{Stage, run_all};
+use crate::test;
+
+/// Arguments.
+#[derive(clap::Args)]
+pub struct Args {}
+
+/// Runs the verb: format, lints and documentation first, as they are quick to fail, then exactly
+/// the stages of `cargo xtask test`.
+pub fn run(_args: Args) -> Result<(), String> {
+    let mut stages = vec![
+        Stage::cargo("format", &["fmt", "--all", "--check"]),
+        Stage::cargo(
+            "clippy",
+            &[
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--",
+                "-D",
+                "warnings",
+            ],
+        ),
+        Stage::cargo(
+            "clippy, model runs",
+            &[
+                "clippy",
+                "--lib",
+                "--tests",
+                "--package",
+                "epoch-arena-block",
+                "--package",
+                "epoch-arena-core",
+                "--package",
+                "epoch-arena-pool",
+                "--",
+                "-D",
+                "warnings",
+            ],
+        )
+        .env("RUSTFLAGS", "--cfg epoch_arena_loom")
+        .env("CARGO_TARGET_DIR", "target/loom"),
+        Stage::cargo("documentation builds", &["doc", "--workspace", "--no-deps"])
+            .env("RUSTDOCFLAGS", "-D warnings"),
+    ];
+    stages.extend(test::stages());
+    run_all(stages)
+}

@@ -1,0 +1,54 @@
+//! The project's chores: `cargo xtask VERB`, one verb per file.
+
+mod bench;
+mod ci;
+mod stage;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The project's chores.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Xtask {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Measure put, resolve, reclaim, memory, churn and tail, beside the floor and the peers.
+    Bench(bench::Args),
+    /// Run every test.
+    Test(test::Args),
+    /// Run what `.ci/run` runs: tests, format, lints, docs.
+    Ci(ci::Args),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Xtask::parse().verb {
+        Verb::Bench(args) => bench::run(args),
+        Verb::Test(args) => test::run(args),
+        Verb::Ci(args) => ci::run(args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Xtask::command().debug_assert();
+    }
+}

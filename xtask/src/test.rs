@@ -1,0 +1,88 @@
+//! `cargo xtask test`: every test there is.
+
+use crate::stage::{Stage, run_all};
+
+/// Arguments.
+#[derive(clap::Args)]
+pub struct Args {}
+
+/// Runs the verb.
+pub fn run(_args: Args) -> Result<(), String> {
+    run_all(stages())
+}
+
+/// The stages, in the order in which a failure says most.
+pub fn stages() -> Vec<Stage> {
+    let mut stages = vec![
+        // Unit and integration tests of every package, and that the examples compile.
+        Stage::cargo(
+            "unit and integration",
+            &[
+                "test",
+                "--workspace",
+                "--lib",
+                "--bins",
+                "--tests",
+                "--examples",
+            ],
+        ),
+        // Every snippet of the documentation, those that must not compile included.
+        Stage::cargo("documentation", &["test", "--workspace", "--doc"]),
+        // The block crate on its own: without std, and without maps.
+        Stage::cargo(
+            "block without std",
+            &[
+                "test",
+                "--package",
+                "epoch-arena-block",
+                "--no-default-features",
+                "--lib",
+            ],
+        ),
+        models(),
+    ];
+    stages.extend(examples());
+    stages
+}
+
+/// The loom models, with their broken twins.
+fn models() -> Stage {
+    let arguments = [
+        "test",
+        "--profile",
+        "model",
+        "--lib",
+        "--package",
+        "epoch-arena-block",
+        "--package",
+        "epoch-arena-core",
+        "--package",
+        "epoch-arena-pool",
+        "models",
+    ];
+    Stage::cargo("loom models", &arguments)
+        .env("RUSTFLAGS", "--cfg epoch_arena_loom")
+        // Flags of its own would rebuild everything in the shared directory, twice.
+        .env("CARGO_TARGET_DIR", "target/loom")
+}
+
+/// The examples, run on small input; they check what they do and fail if it is wrong.
+fn examples() -> Vec<Stage> {
+    let example = |name: &'static str, arguments: &[&str]| {
+        let fixed = [
+            "run",
+            "--quiet",
+            "--package",
+            "epoch-arena",
+            "--example",
+            name,
+            "--",
+        ];
+        Stage::cargo(name, &[&fixed, arguments].concat())
+    };
+    vec![
+        example("quick_start", &[]),
+        example("memtable", &["60000"]),
+        example("dedup", &["Cargo.lock"]),
+    ]
+}
