@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use epoch_arena_block::{Memory, MemoryError};
 
 use crate::rng::Rng;
-use crate::support::Faulty;
+use crate::support::{Faulty, Finish};
 
 const BLOCK: usize = 4096;
 
@@ -47,6 +47,7 @@ fn bug21_no_race_of_threads_exceeds_the_budget_for_a_moment() {
             AtomicUsize::new(0),
         );
         std::thread::scope(|s| {
+            let finish = Finish(&done);
             s.spawn(|| sample(&memory, &source, BLOCKS, &done));
             let takers: Vec<_> = (0..4)
                 .map(|t| {
@@ -71,7 +72,7 @@ fn bug21_no_race_of_threads_exceeds_the_budget_for_a_moment() {
                 })
                 .collect();
             takers.into_iter().for_each(|t| t.join().unwrap());
-            done.store(true, Ordering::Relaxed);
+            drop(finish);
         });
         let stats = memory.stats();
         assert_eq!(stats.in_use, 0);

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::alloc::Layout;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use epoch_arena_block::{Heap, Region, Source, SourceError};
@@ -128,6 +128,15 @@ impl Source for Faulty {
                 self.give(layout, 1, size)
             }
         }
+    }
+}
+
+/// Tells other threads to stop when it is dropped, so that a test which fails ends.
+pub struct Finish<'a>(pub &'a AtomicBool);
+
+impl Drop for Finish<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -6,6 +6,7 @@ use epoch_arena_block::{Heap, MemoryError};
 use epoch_arena_pool::{AllocError, ArenaPool, Memory};
 
 use crate::pools::{BLOCK, adds_up, advance, maintain_until, number, put};
+use crate::support::Finish;
 
 const OVER: AllocError = AllocError::Memory(MemoryError::OverBudget);
 
@@ -138,6 +139,7 @@ fn m7_bug21_pools_that_race_for_a_budget_never_exceed_it() {
     let pools = [pool_on(&memory, 1), pool_on(&memory, 2)];
     let (done, refused) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|s| {
+        let finish = Finish(&done);
         s.spawn(|| {
             while !done.load(Ordering::Relaxed) {
                 let stats = memory.stats();
@@ -169,7 +171,7 @@ fn m7_bug21_pools_that_race_for_a_budget_never_exceed_it() {
             })
             .collect();
         writers.into_iter().for_each(|w| w.join().unwrap());
-        done.store(true, Ordering::Relaxed);
+        drop(finish);
     });
     if !cfg!(miri) {
         assert!(

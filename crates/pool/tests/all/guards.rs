@@ -38,12 +38,13 @@ fn m7_a_guard_holds_back_what_it_can_see_and_its_release_frees_it() {
 fn m7_a_guard_on_another_thread_holds_back_reclamation() {
     let pool = pool(1);
     let handle = put(&pool, b"seen by a reader");
-    let ((to_reader, orders), (to_us, news)) = (channel::<()>(), channel());
     std::thread::scope(|s| {
+        // Inside, so that a test which fails here lets the reader go.
+        let ((to_reader, orders), (to_us, news)) = (channel::<()>(), channel());
+        let pool = &pool;
         std::thread::Builder::new()
             .name("a parked reader".into())
-            .spawn_scoped(s, || {
-                let (orders, to_us) = (orders, to_us);
+            .spawn_scoped(s, move || {
                 let guard = pool.pin();
                 let bytes = guard.get(handle).unwrap();
                 to_us.send(()).unwrap();

@@ -8,6 +8,7 @@ use epoch_arena_pool::ArenaHandle;
 
 use crate::pools::{adds_up, advance, all_reclaimed, builder, maintain_until, number, pool};
 use crate::rng::Rng;
+use crate::support::Finish;
 
 /// Peer bugs 2 and 4: with every epoch retained, what handles say adds up to what the epochs
 /// say: no allocation is wiped, or tagged with another epoch than the one it was made in.
@@ -20,6 +21,7 @@ fn m6_bug02_bug04_allocations_race_with_advance_and_none_is_mistagged() {
         .unwrap();
     let done = AtomicBool::new(false);
     let all: Vec<Vec<ArenaHandle>> = std::thread::scope(|s| {
+        let finish = Finish(&done);
         let writers: Vec<_> = (0..4_u64)
             .map(|t| {
                 let (pool, done) = (&pool, &done);
@@ -53,7 +55,7 @@ fn m6_bug02_bug04_allocations_race_with_advance_and_none_is_mistagged() {
             advance(&pool, 1);
             std::thread::yield_now();
         });
-        done.store(true, Ordering::Relaxed);
+        drop(finish);
         writers.into_iter().map(|w| w.join().unwrap()).collect()
     });
     pool.maintain();
@@ -101,6 +103,7 @@ fn m5_m7_readers_never_see_a_wrong_byte_while_epochs_fly_past() {
     let rounds = if cfg!(miri) { 30 } else { 20_000_u64 };
     std::thread::scope(|s| {
         let (pool, shelves, done) = (&pool, &shelves, &done);
+        let finish = Finish(done);
         let writers: Vec<_> = (0..2)
             .map(|t| {
                 s.spawn(move || {
@@ -137,7 +140,7 @@ fn m5_m7_readers_never_see_a_wrong_byte_while_epochs_fly_past() {
             }
         });
         writers.into_iter().for_each(|w| w.join().unwrap());
-        done.store(true, Ordering::Relaxed);
+        drop(finish);
     });
     maintain_until(&pool, all_reclaimed);
     adds_up(&pool);

@@ -21,8 +21,9 @@ fn m11_the_current_epoch_is_never_sealed_and_the_last_one_is_when_nobody_is_pinn
 fn m11_an_epoch_is_not_sealed_while_a_writer_is_pinned_in_it() {
     let pool = pool(3);
     let epoch = pool.current_epoch();
-    let ((to_writer, orders), (to_us, news)) = (channel::<()>(), channel());
     std::thread::scope(|s| {
+        // Inside, so that a test which fails here lets the writer go.
+        let ((to_writer, orders), (to_us, news)) = (channel::<()>(), channel());
         let pool = &pool;
         s.spawn(move || {
             let guard = pool.pin();

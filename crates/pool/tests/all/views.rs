@@ -8,6 +8,7 @@ use epoch_arena_pool::{ArenaHandle, ArenaPool, ForeignGuard, PinKind};
 
 use crate::pools::{advance, builder, find, pool, put};
 use crate::rng::Rng;
+use crate::support::Finish;
 
 fn shared() -> (Collector, ArenaPool) {
     let collector = Collector::new();
@@ -117,6 +118,7 @@ fn m7_a_skiplist_and_the_pool_under_one_default_guard() {
     let (done, keys) = (AtomicBool::new(false), if cfg!(miri) { 8 } else { 512 });
     let value = |key: u64| [key.to_be_bytes(), (!key).to_be_bytes()].concat();
     std::thread::scope(|s| {
+        let finish = Finish(&done);
         let writers: Vec<_> = (0..2)
             .map(|t| {
                 let (map, pool) = (&map, &pool);
@@ -150,7 +152,7 @@ fn m7_a_skiplist_and_the_pool_under_one_default_guard() {
             found
         });
         writers.into_iter().for_each(|w| w.join().unwrap());
-        done.store(true, Ordering::Relaxed);
+        drop(finish);
         reader.join().unwrap();
     });
     let fresh = put(&pool, b"still works");
