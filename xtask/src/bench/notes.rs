@@ -43,8 +43,9 @@ pub const fn caveat(group: Group) -> &'static str {
              and running the deferred calls; for the arenas, their reset. The reference pushes one entry per 64 KiB."
         }
         Group::Memory => {
-            "Handles are not counted, they are the caller's with every contestant. Arenas of fixed size are counted as \
-             far as they are resident."
+            "Four million keys. Handles are not counted, they are the caller's with every contestant. Arenas of fixed \
+             size are counted as far as they are resident. Where transparent huge pages are used, the last one \
+             counts whole: with fewer keys it weighs more."
         }
         Group::Churn => {
             "mixed: 8 to 256 bytes. shift: the length grows with the epochs. pinned: one key in a thousand lives for 32 \

@@ -73,7 +73,7 @@ fn effort(bench: Bench, quick: bool) -> Effort {
         Bench::ResolveHot => (1 << 10, pick((25, 25), (101, 101))),
         Bench::ResolveRandom => (1_000_000, pick((7, 7), (31, 31))),
         Bench::Reclaim => (10_000_000, pick((3, 1), (7, 3))),
-        Bench::Memory => (1 << 20, pick((1, 1), (3, 3))),
+        Bench::Memory => (1 << 22, pick((1, 1), (3, 3))),
         Bench::ChurnMixed | Bench::ChurnShift | Bench::ChurnPinned => (0, pick((1, 1), (3, 3))),
         Bench::Plateau => (0, (1, 1)),
         Bench::TailWarm => (1 << 18, pick((5, 5), (15, 15))),

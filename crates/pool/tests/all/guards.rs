@@ -57,8 +57,8 @@ fn m7_a_guard_on_another_thread_holds_back_reclamation() {
             .unwrap();
         news.recv().unwrap();
         let since = pool.current_epoch();
-        advance(&pool, 3);
-        assert_eq!(held(&pool), 3);
+        advance(pool, 3);
+        assert_eq!(held(pool), 3);
         let pinned = pool.maintain().pinned;
         assert_eq!(pinned.len(), 1);
         assert_eq!(
@@ -68,7 +68,7 @@ fn m7_a_guard_on_another_thread_holds_back_reclamation() {
         assert_eq!(pinned[0].kind, PinKind::Guard);
         to_reader.send(()).unwrap();
         news.recv().unwrap();
-        assert_eq!((held(&pool), pool.maintain().pinned), (0, vec![]));
+        assert_eq!((held(pool), pool.maintain().pinned), (0, vec![]));
         to_reader.send(()).unwrap();
     });
 }
