@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn every_contestant_runs_in_every_group_it_entered() {
+    fn m12_every_contestant_runs_in_every_group_it_entered() {
         for quick in [true, false] {
             let steps = plan(&Group::ALL, &sets(), quick, 2);
             for one in ROSTER {
