@@ -10,8 +10,9 @@
 
 use epoch_arena_block::{Block, Memory, MemoryError, SourceError};
 
-use crate::chunk::{Chunk, HEADER, Live};
+use crate::chunk::{Chunk, HEADER};
 use crate::class::{CLASSES, Class, GROWTH_CLASSES, Request};
+use crate::list::{List, Listed};
 use crate::sync::{Mutex, lock};
 
 /// Bytes in a chunk are counted by 32 bits.
@@ -51,18 +52,6 @@ struct Held {
     classes: [List; GROWTH_CLASSES],
     /// The few that are larger, each for one oversize allocation.
     large: List,
-}
-
-/// A chunk under the lock: on a list, or between two. Not `Copy`: it is in one place.
-/// Invariant: it exists and its block is in `Inner::blocks`, so it is live while the lock is held.
-struct Listed(Chunk);
-
-/// A list of chunks through their headers. Invariant: each as in [`Listed`]; `tail` is the last.
-#[derive(Default)]
-struct List {
-    head: Option<Chunk>,
-    tail: Option<Chunk>,
-    bytes: usize,
 }
 
 /// Figures of one arena.
@@ -267,11 +256,13 @@ impl Inner {
             // SAFETY: 1. the upper half of a free chunk, which is nobody's and on no list now;
             // aligned, as sizes are multiples of 4 KiB. 2. A class's size.
             let half = unsafe { Chunk::create(middle, size as u32, block) };
-            self.free[class].push(Listed(half));
+            // SAFETY: created above, in a block that is held.
+            self.free[class].push(unsafe { Listed::new(half) });
         }
         // SAFETY: 1. and 2. as above, for the lower part that is left.
         let chunk = unsafe { Chunk::create(start, size as u32, block) };
-        Some(self.hand_out(arena, Listed(chunk)))
+        // SAFETY: as for the halves.
+        Some(self.hand_out(arena, unsafe { Listed::new(chunk) }))
     }
 
     /// The smallest free block of several units that is enough.
@@ -286,7 +277,8 @@ impl Inner {
         let live = chunk.live();
         // SAFETY: 1. a free chunk, which is nobody's and on no list now; 2. it had its size.
         let fresh = unsafe { Chunk::create(live.start(), live.size() as u32, live.block()) };
-        Some(self.hand_out(arena, Listed(fresh)))
+        // SAFETY: created above, in a block that is held.
+        Some(self.hand_out(arena, unsafe { Listed::new(fresh) }))
     }
 
     /// Enters `block` and makes all of it one chunk. On failure the block stays the caller's.
@@ -307,13 +299,14 @@ impl Inner {
         self.reserved += size;
         // SAFETY: 1. the block is ours, whole and unshared, and page-aligned as `Memory` checks;
         // 2. a block has at least 4096 bytes.
-        Ok(Listed(unsafe {
-            Chunk::create(start, size as u32, index as u32)
-        }))
+        let chunk = unsafe { Chunk::create(start, size as u32, index as u32) };
+        // SAFETY: created above, in a block that is held from here on, until `trim` has all its
+        // chunks off every list.
+        Ok(unsafe { Listed::new(chunk) })
     }
 
     fn hand_out(&mut self, arena: usize, chunk: Listed) -> Chunk {
-        let handed = chunk.0;
+        let handed = chunk.chunk();
         let held = &mut self.arenas[arena];
         let list = class_of(&chunk, self.unit).and_then(|class| held.classes.get_mut(class));
         list.unwrap_or(&mut held.large).push(chunk);
@@ -421,69 +414,6 @@ impl Held {
 
     fn bytes(&self) -> usize {
         self.lists().map(|list| list.bytes).sum()
-    }
-}
-
-impl Listed {
-    fn live(&self) -> Live<'_> {
-        // SAFETY: by the type's invariant, and the lock is held wherever one is in scope; `create`
-        // makes a new chunk in its place only where this one is used no more.
-        unsafe { self.0.live() }
-    }
-}
-
-impl List {
-    fn is_empty(&self) -> bool {
-        self.head.is_none()
-    }
-
-    fn push(&mut self, chunk: Listed) {
-        let live = chunk.live();
-        live.set_next(self.head);
-        self.bytes += live.size();
-        self.head = Some(chunk.0);
-        self.tail = self.tail.or(self.head);
-    }
-
-    fn pop(&mut self) -> Option<Listed> {
-        let chunk = Listed(self.head?);
-        self.head = chunk.live().next();
-        if self.head.is_none() {
-            self.tail = None;
-        }
-        self.bytes -= chunk.live().size();
-        Some(chunk)
-    }
-
-    /// Puts all of `other` in front. Constant time.
-    fn append(&mut self, other: List) {
-        let Some(last) = other.tail else { return };
-        Listed(last).live().set_next(self.head);
-        self.head = other.head;
-        self.tail = self.tail.or(other.tail);
-        self.bytes += other.bytes;
-    }
-
-    fn for_each(&self, mut visit: impl FnMut(Live<'_>)) {
-        let mut next = self.head;
-        while let Some(chunk) = next.map(Listed) {
-            visit(chunk.live());
-            next = chunk.live().next();
-        }
-    }
-
-    /// Takes the first that fits; the others change their order.
-    fn remove_first(&mut self, fits: impl Fn(Live<'_>) -> bool) -> Option<Listed> {
-        let mut all = std::mem::take(self);
-        let mut found = None;
-        while let Some(chunk) = all.pop() {
-            if found.is_none() && fits(chunk.live()) {
-                found = Some(chunk);
-            } else {
-                self.push(chunk);
-            }
-        }
-        found
     }
 }
 

@@ -32,6 +32,7 @@ mod copy;
 mod epoch;
 mod error;
 mod handle;
+mod list;
 #[cfg(all(test, epoch_arena_loom))]
 mod models;
 #[doc(hidden)]
