@@ -5,7 +5,8 @@
 //! are never joined one by one: `trim` gives up blocks whose chunks are all free, and a block
 //! comes back whole.
 //!
-//! The lock is taken once per refill: two shared writes. It is a leaf: nothing else is called
+//! The lock is taken once per refill, two shared writes, as long as there are free chunks. It is a
+//! leaf: nothing else is called
 //! while it is held, neither the memory nor its source.
 
 use epoch_arena_block::{Block, Memory, MemoryError, SourceError};
@@ -185,7 +186,8 @@ impl Chunks {
 
     /// Returns the blocks of which every chunk is free to the memory; returns their bytes.
     ///
-    /// Walks all free chunks, under the lock: for `maintain`, not for the put path.
+    /// Walks all free chunks, under the lock: for `maintain`, and for a put only where it would be
+    /// refused otherwise.
     pub fn trim(&self) -> usize {
         let blocks = lock(&self.inner).trim();
         // Dropped here, with no lock held: each goes back to the memory.

@@ -7,7 +7,7 @@
 
 use std::ptr::NonNull;
 
-/// Copies `bytes` to `to`: up to 32 bytes by two overlapping moves and no loop, else `memcpy`.
+/// Copies `bytes` to `to`: up to 32 bytes by a few overlapping moves and no loop, else `memcpy`.
 ///
 /// A call to `memcpy` costs as much as all the rest of a put; keys are mostly short.
 ///

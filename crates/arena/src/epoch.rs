@@ -8,7 +8,7 @@ use crate::sync::{Ordering, StaticAtomicU64};
 /// The number of an epoch: opaque, ordered, and never given out twice in the life of the process,
 /// whatever the number of pools.
 ///
-/// With a single pool epochs count by one from zero, passing over some only while retired epochs
+/// With a single pool epochs count by one from zero, passing over some where retired epochs
 /// are held. There is no public constructor: an `Epoch`
 /// is always one that a pool or an arena had. (crossbeam-epoch's global epoch is another thing
 /// altogether: it counts grace periods and is never seen here.)
@@ -94,8 +94,8 @@ impl EpochCounter {
         }
     }
 
-    /// The next number that `fits`, passing over those that do not; or `None` when no number is
-    /// left. Some number below `next + slots` must fit, or it counts to the end.
+    /// The next number that `fits`, passing over those that do not; or `None` when no number that
+    /// fits is left. Some number below `next + slots` must fit, or it counts to the end.
     pub fn draw(&self, fits: impl Fn(u64) -> bool) -> Option<u64> {
         // Relaxed, here and in both outcomes: a number need only be unique, which the exchange
         // guarantees by itself; an epoch is published through the pool's `current`. An exchange

@@ -33,7 +33,7 @@ const _: () = {
     assert!(size_of::<Option<ArenaHandle>>() == 16);
 };
 
-// SAFETY: a handle is two numbers; its bytes are reached only through `bytes`, whose contract
+// SAFETY: a handle is two numbers; its bytes are reached only through `bytes_under`, whose contract
 // asks for protection by the pool, which is the same on every thread.
 unsafe impl Send for ArenaHandle {}
 // SAFETY: as for `Send`; there is nothing mutable in a handle.
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn m5_a_handle_tells_epoch_length_slot_and_bytes() {
+    fn m5_a_handle_tells_epoch_length_and_bytes() {
         let bytes = *b"user:12345";
         let first = NonNull::from(&bytes).cast::<u8>();
         let stamp = pack::stamp(pack::MAX_EPOCH - 7);

@@ -31,7 +31,7 @@
 //!
 //! **Guards.** A thread reads and writes under an [`ArenaGuard`], from [`pin`]: pin once for a
 //! batch of operations. While it is pinned, no memory that it can see is reclaimed. Where a guard
-//! of crossbeam-epoch is at hand anyway, as with `crossbeam_skiplist`, [`view`] makes do with it:
+//! of crossbeam-epoch is at hand anyway, as with `crossbeam_skiplist`, [`view`] stands beside it:
 //!
 //! ```
 //! use epoch_arena::{ArenaPool, crossbeam_epoch};

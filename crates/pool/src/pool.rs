@@ -176,8 +176,10 @@ impl ArenaPool {
     /// # Panics
     ///
     /// Only if a closure panics that somebody else deferred to the same collector and that is run
-    /// in here, as any pin may run it; the epoch has moved on then. Likewise
-    /// [`retire_before`](Self::retire_before) and [`maintain`](Self::maintain).
+    /// in here; whether the epoch has moved on then, [`current_epoch`](Self::current_epoch) tells.
+    /// Any pin may run such closures: so may [`pin`](Self::pin), [`view`](Self::view),
+    /// [`retire_before`](Self::retire_before), [`maintain`](Self::maintain),
+    /// [`ArenaGuard::refresh`], and a put that meets the memory's budget.
     ///
     /// # Errors
     ///

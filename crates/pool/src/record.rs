@@ -94,7 +94,7 @@ pub struct Pinned {
 pub enum PinKind {
     /// A guard of [`ArenaPool::pin`](crate::ArenaPool::pin) or of a local arena.
     Guard,
-    /// A guard of the user's own, given to [`ArenaPool::view`](crate::ArenaPool::view).
+    /// A view, from [`ArenaPool::view`](crate::ArenaPool::view), beside a guard of the user's own.
     ForeignGuard,
 }
 

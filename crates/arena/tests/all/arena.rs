@@ -8,7 +8,7 @@ use crate::small_memory;
 #[test]
 fn m4_what_is_copied_in_stays_while_the_arena_grows() {
     let arena = EpochArena::new(&small_memory());
-    let count = if cfg!(miri) { 300 } else { 50_000_u32 };
+    let count = if cfg!(miri) { 900 } else { 50_000_u32 };
     let kept: Vec<_> = (0..count)
         .map(|i| &*arena.alloc_copy(format!("key:{i}").as_bytes()).unwrap())
         .collect();
