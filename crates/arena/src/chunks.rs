@@ -6,8 +6,7 @@
 //! comes back whole.
 //!
 //! The lock is taken once per refill, two shared writes, as long as there are free chunks. It is a
-//! leaf: nothing else is called
-//! while it is held, neither the memory nor its source.
+//! leaf: nothing else is called while it is held, neither the memory nor its source.
 
 use epoch_arena_block::{Block, Memory, MemoryError, SourceError};
 

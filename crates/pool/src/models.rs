@@ -32,6 +32,10 @@ struct Pool {
 }
 
 impl Pool {
+    #[expect(
+        clippy::arc_with_non_send_sync,
+        reason = "loom's threads take turns, and loom checks what they share"
+    )]
     fn new() -> Arc<Self> {
         let pool = Self {
             slots: Slots::new(2),
