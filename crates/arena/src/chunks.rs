@@ -125,12 +125,14 @@ impl Chunks {
             return Ok(chunk);
         }
         // Before the lock, so that an unused one is dropped after it.
-        let mut block = Some(self.new_block(1)?);
+        let mut block = self.new_block(1).map(Some);
         let mut inner = lock(&self.inner);
+        // Another thread may have brought a block meanwhile, be it the last that the budget has.
         if let Some(chunk) = inner.take(arena, request) {
             return Ok(chunk);
         }
-        let fresh = inner.enter(&mut block)?;
+        let block = block.as_mut().map_err(|refused| *refused)?;
+        let fresh = inner.enter(block)?;
         inner.free(fresh);
         // A whole block is enough for whatever is not larger than one.
         inner.take(arena, request).ok_or(MemoryError::TooLarge)
