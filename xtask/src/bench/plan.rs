@@ -68,7 +68,7 @@ fn effort(bench: Bench, quick: bool) -> Effort {
     // Warm: keys, payload and handles of a pass fit a second-level cache or little more, so that what is compared is
     // the instructions. Cold and memory: many pages, so that one page more or less does not show.
     let (count, rounds) = match bench {
-        Bench::PutWarm => (1 << 16, pick((25, 11), (101, 41))),
+        Bench::PutWarm => (1 << 16, pick((25, 41), (101, 101))),
         Bench::PutCold => (1 << 19, pick((3, 3), (9, 9))),
         Bench::ResolveHot => (1 << 10, pick((25, 25), (101, 101))),
         Bench::ResolveRandom => (1_000_000, pick((7, 7), (31, 31))),
