@@ -4,6 +4,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::clock;
+use crate::os::keep_to_core;
 use crate::wire::Keys;
 
 /// What is going to happen, so that a contestant which needs to know its size beforehand can.
@@ -251,7 +252,13 @@ fn together<C: Contestant>(
         let threads: Vec<_> = crew
             .iter_mut()
             .zip(outs)
-            .map(|(worker, out)| scope.spawn(move || work(worker, out)))
+            .enumerate()
+            .map(|(nth, (worker, out))| {
+                scope.spawn(move || {
+                    keep_to_core(nth);
+                    work(worker, out)
+                })
+            })
             .collect();
         threads
             .into_iter()

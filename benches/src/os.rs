@@ -109,6 +109,31 @@ pub fn resident() -> usize {
     kib.expect("Linux tells what is resident in /proc/self/smaps_rollup") * 1024
 }
 
+/// Keeps the calling thread to one core, `nth` of those it may use. A pass is shorter than the time after which the
+/// kernel would separate two threads that it has put on one core; then it would measure the scheduler.
+pub fn keep_to_core(nth: usize) {
+    let size = size_of::<libc::cpu_set_t>();
+    // SAFETY: a CPU set is bits, and all zeros is the empty set.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: `set` has the size that is said; 0 is this thread.
+    if unsafe { libc::sched_getaffinity(0, size, &raw mut set) } != 0 {
+        return;
+    }
+    // SAFETY: any index below the set's size may be asked for.
+    let cores: Vec<usize> = (0..size * 8)
+        .filter(|core| unsafe { libc::CPU_ISSET(*core, &set) })
+        .collect();
+    let Some(core) = cores.get(nth % cores.len().max(1)) else {
+        return;
+    };
+    // SAFETY: as above, all zeros is the empty set.
+    let mut one: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: a core that was in the set of the same size.
+    unsafe { libc::CPU_SET(*core, &mut one) };
+    // SAFETY: as with sched_getaffinity. If it is refused, the thread stays where it is.
+    unsafe { libc::sched_setaffinity(0, size, &raw const one) };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
