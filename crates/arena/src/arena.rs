@@ -78,7 +78,7 @@ impl EpochArena {
     /// bits, arenas share the last number: they make no handles that could be confused.)
     pub fn new(memory: &Memory) -> Self {
         Self {
-            chunks: Chunks::new(memory, 1),
+            chunks: Chunks::new(memory, 1, 1),
             current: AtomicPtr::new(std::ptr::null_mut()),
             taken: AtomicUsize::new(0),
             epoch: next_epoch(),
@@ -203,7 +203,7 @@ impl EpochArena {
             // Relaxed: a hint for the size of the next chunk.
             let taken = self.taken.load(Ordering::Relaxed);
             let request = Class::request(total, taken, self.chunks.memory().block_size());
-            let chunk = self.chunks.take(0, total, request, || ())?;
+            let chunk = self.chunks.take(0, 0, total, request, || ())?;
             // SAFETY: handed out just now; as in `claim`.
             let live = unsafe { chunk.live() };
             if request.own {

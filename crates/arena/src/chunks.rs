@@ -1,41 +1,44 @@
-//! `Chunks`: the chunks of several arenas over one memory, under one lock.
+//! `Chunks`: the chunks of several arenas over one memory.
 //!
 //! A block is taken whole and split into halves until a chunk of the wanted class is there; the
 //! other halves wait on the free lists. A reclaimed arena's chunks go there list by list. Halves
 //! are never joined one by one: `trim` gives up blocks whose chunks are all free, and a block
 //! comes back whole.
 //!
-//! The lock is taken once per refill, two shared writes, as long as there are free chunks. It is a
-//! leaf: nothing else is called while it is held, neither the memory nor its source.
+//! The lists are kept by lanes, each with a lock of its own. A thread keeps to one lane, and what
+//! it filled comes back to it: still in its cache, and without waiting for others. A lane that
+//! has run out takes half of what another has, before there is new memory.
+//!
+//! A refill takes one lock once, two shared writes, as long as its lane has free chunks. The order
+//! of locks is lanes by index, then the ledger; nothing else is called while one is held, neither the
+//! memory nor its source.
 
 use epoch_arena_block::{Block, Memory, MemoryError, SourceError};
 
 use crate::chunk::{Chunk, HEADER};
 use crate::class::{CLASSES, Class, GROWTH_CLASSES, Request};
 use crate::list::{List, Listed};
-use crate::sync::{Mutex, lock};
+use crate::sync::{Mutex, MutexGuard, lock};
 
 /// Bytes in a chunk are counted by 32 bits.
 const LARGEST: usize = u32::MAX as usize;
 
 /// The chunks of `arenas` arenas, named by index.
+///
+/// Invariant: every chunk that exists is on exactly one list of one lane, or in the hands of a
+/// thread that moves it to one; its block is in the ledger, at the index in its header.
 pub struct Chunks {
     memory: Memory,
-    inner: Mutex<Inner>,
+    ledger: Mutex<Ledger>,
+    lanes: Box<[Padded]>,
 }
 
-/// Invariant: every chunk that exists is on exactly one list, of `free`, `free_large` or one
-/// arena; its block is in `blocks`, at the index in its header; the lists' bytes add up to
-/// `reserved`, the bytes of `blocks`.
-struct Inner {
-    /// Bytes of the smallest block; a larger one is a whole multiple of it.
-    unit: usize,
+/// The blocks that the chunks are in.
+#[derive(Default)]
+struct Ledger {
     blocks: Vec<Entry>,
+    /// Bytes of the blocks.
     reserved: usize,
-    free: [List; CLASSES],
-    /// Chunks that are a block of several units, of any size.
-    free_large: List,
-    arenas: Box<[Held]>,
 }
 
 #[derive(Default)]
@@ -45,7 +48,21 @@ struct Entry {
     mark: usize,
 }
 
-/// What one arena holds.
+/// Alone on its cache lines, so that lanes do not disturb each other.
+#[repr(align(128))]
+struct Padded(Mutex<Lane>);
+
+/// The lists of some of the threads.
+struct Lane {
+    /// Bytes of the smallest block; a larger one is a whole multiple of it.
+    unit: usize,
+    free: [List; CLASSES],
+    /// Chunks that are a block of several units, of any size.
+    free_large: List,
+    arenas: Box<[Held]>,
+}
+
+/// What one arena holds in one lane.
 #[derive(Default)]
 struct Held {
     /// One list per growth class, so that a reclaim is one splice per class, however many chunks.
@@ -83,18 +100,20 @@ pub struct Totals {
 }
 
 impl Chunks {
-    /// Chunks for `arenas` arenas; nothing is reserved yet.
-    pub fn new(memory: &Memory, arenas: usize) -> Self {
-        Self {
-            memory: memory.clone(),
-            inner: Mutex::new(Inner {
+    /// Chunks for `arenas` arenas, in `lanes` lanes, at least one; nothing is reserved yet.
+    pub fn new(memory: &Memory, arenas: usize, lanes: usize) -> Self {
+        let lane = |_| {
+            Padded(Mutex::new(Lane {
                 unit: memory.block_size(),
-                blocks: Vec::new(),
-                reserved: 0,
                 free: Default::default(),
                 free_large: List::default(),
                 arenas: (0..arenas).map(|_| Held::default()).collect(),
-            }),
+            }))
+        };
+        Self {
+            memory: memory.clone(),
+            ledger: Mutex::new(Ledger::default()),
+            lanes: (0..lanes.max(1)).map(lane).collect(),
         }
     }
 
@@ -103,44 +122,68 @@ impl Chunks {
         &self.memory
     }
 
-    /// An empty chunk for `arena`, of `total` bytes or more: a free one if there is any, after
-    /// `reclaim` if need be; new memory last. It stays the arena's until [`reclaim`](Self::reclaim).
+    /// An empty chunk for `arena`, of `total` bytes or more, for a thread of this `lane` (any
+    /// number): a free one if there is any, after `reclaim` if need be; new memory last. It stays
+    /// the arena's until [`reclaim`](Self::reclaim).
     ///
-    /// Racing threads may each bring a block where one would do; it waits in the memory then.
+    /// Racing threads may each bring a block where one would do: an unused one waits in the
+    /// memory, at most one per lane in the pool.
     pub fn take(
         &self,
         arena: usize,
+        lane: usize,
         total: usize,
         request: Request,
         reclaim: impl FnOnce(),
     ) -> Result<Chunk, MemoryError> {
         if total > self.memory.block_size() {
-            return self.take_large(arena, total, reclaim);
+            return self.take_large(arena, lane, total, reclaim);
         }
-        if let Some(chunk) = lock(&self.inner).take(arena, request) {
+        if let Some(chunk) = self.take_free(arena, lane, request) {
             return Ok(chunk);
         }
         reclaim();
-        if let Some(chunk) = lock(&self.inner).take(arena, request) {
+        if let Some(chunk) = self.take_free(arena, lane, request) {
             return Ok(chunk);
         }
         // Before the lock, so that an unused one is dropped after it.
         let mut block = self.new_block(1).map(Some);
-        let mut inner = lock(&self.inner);
         // Another thread may have brought a block meanwhile, be it the last that the budget has.
-        if let Some(chunk) = inner.take(arena, request) {
+        if let Some(chunk) = self.take_free(arena, lane, request) {
             return Ok(chunk);
         }
-        let block = block.as_mut().map_err(|refused| *refused)?;
-        let fresh = inner.enter(block)?;
-        inner.free(fresh);
+        let mut home = self.lane(lane);
+        if let Some(chunk) = home.take(arena, request) {
+            return Ok(chunk);
+        }
+        let fresh = self.enter(block.as_mut().map_err(|refused| *refused)?)?;
+        home.free(fresh);
         // A whole block is enough for whatever is not larger than one.
-        inner.take(arena, request).ok_or(MemoryError::TooLarge)
+        home.take(arena, request).ok_or(MemoryError::TooLarge)
+    }
+
+    fn lane(&self, lane: usize) -> MutexGuard<'_, Lane> {
+        lock(&self.lanes[lane % self.lanes.len()].0)
+    }
+
+    /// A free chunk: of the thread's lane, or half of what another lane has.
+    fn take_free(&self, arena: usize, lane: usize, request: Request) -> Option<Chunk> {
+        if let Some(chunk) = self.lane(lane).take(arena, request) {
+            return Some(chunk);
+        }
+        let others = (1..self.lanes.len()).map(|step| lane.wrapping_add(step));
+        let shared = others
+            .into_iter()
+            .find_map(|other| self.lane(other).share(request))?;
+        let mut home = self.lane(lane);
+        home.free(shared);
+        home.take(arena, request)
     }
 
     fn take_large(
         &self,
         arena: usize,
+        lane: usize,
         total: usize,
         reclaim: impl FnOnce(),
     ) -> Result<Chunk, MemoryError> {
@@ -148,13 +191,14 @@ impl Chunks {
             return Err(MemoryError::TooLarge);
         }
         reclaim();
-        if let Some(chunk) = lock(&self.inner).take_large(arena, total) {
+        let lanes = (0..self.lanes.len()).map(|step| lane.wrapping_add(step));
+        let mut lanes = lanes.into_iter();
+        if let Some(chunk) = lanes.find_map(|lane| self.lane(lane).take_large(arena, total)) {
             return Ok(chunk);
         }
         let mut block = Some(self.new_block(total)?);
-        let mut inner = lock(&self.inner);
-        let chunk = inner.enter(&mut block)?;
-        Ok(inner.hand_out(arena, chunk))
+        let fresh = self.enter(&mut block)?;
+        Ok(self.lane(lane).hand_out(arena, fresh))
     }
 
     /// A block from the memory. At the budget's limit, blocks of which all chunks are free are
@@ -166,60 +210,98 @@ impl Chunks {
         }
     }
 
-    /// Takes a chunk back that `arena` was given last or nearly so.
+    /// Enters `block` and makes all of it one chunk. On failure the block stays the caller's.
+    fn enter(&self, block: &mut Option<Block>) -> Result<Listed, MemoryError> {
+        let mut ledger = lock(&self.ledger);
+        let index = ledger.vacant()?;
+        let taken = block.take().ok_or(SourceError::OutOfMemory)?;
+        let (start, size) = (taken.region().base(), taken.capacity());
+        ledger.reserved += size;
+        ledger.blocks[index].block = Some(taken);
+        // SAFETY: 1. the block is ours, whole and unshared, and page-aligned as `Memory` checks;
+        // 2. a block has at least 4096 bytes.
+        let chunk = unsafe { Chunk::create(start, size as u32, index as u32) };
+        // SAFETY: created above, in a block that is held from here on, until `trim` has all its
+        // chunks off every list.
+        Ok(unsafe { Listed::new(chunk) })
+    }
+
+    /// Takes a chunk back that `arena` was given last or nearly so, by the first lane.
     ///
     /// # Safety
     ///
     /// Nobody has claimed bytes of it, nor will.
     pub(crate) unsafe fn give_back(&self, arena: usize, chunk: Chunk) {
-        lock(&self.inner).give_back(arena, chunk);
+        self.lane(0).give_back(arena, chunk);
     }
 
-    /// Puts all chunks of `arena` on the free lists; returns their bytes. Constant time, apart
-    /// from oversize chunks.
+    /// Puts all chunks of `arena` on the free lists; returns their bytes. Constant time per lane,
+    /// apart from oversize chunks.
     ///
     /// # Safety
     ///
     /// Nobody reads or claims bytes of these chunks any more, nor will.
     pub unsafe fn reclaim(&self, arena: usize) -> usize {
-        lock(&self.inner).reclaim(arena)
+        let lanes = 0..self.lanes.len();
+        lanes.map(|lane| self.lane(lane).reclaim(arena)).sum()
     }
 
     /// Returns the blocks of which every chunk is free to the memory; returns their bytes.
     ///
-    /// Walks all free chunks, under the lock: for `maintain`, and for a put only where it would be
-    /// refused otherwise.
+    /// Walks all free chunks, under all locks: for `maintain`, and for a put only where it would
+    /// be refused otherwise.
     pub fn trim(&self) -> usize {
-        let blocks = lock(&self.inner).trim();
+        let mut given = Vec::new();
+        {
+            let (mut lanes, mut ledger) = self.lock_all();
+            // Without room for the answer nothing is given up; the next trim may do better.
+            if given.try_reserve(ledger.blocks.len()).is_ok() {
+                ledger.trim(&mut lanes, &mut given);
+            }
+        }
         // Dropped here, with no lock held: each goes back to the memory.
-        blocks.iter().map(Block::capacity).sum()
+        given.iter().map(Block::capacity).sum()
     }
 
-    /// Figures of `arena`; walks its chunks, under the lock.
+    fn lock_all(&self) -> (Vec<MutexGuard<'_, Lane>>, MutexGuard<'_, Ledger>) {
+        let lanes = self.lanes.iter().map(|lane| lock(&lane.0)).collect();
+        (lanes, lock(&self.ledger))
+    }
+
+    /// Figures of `arena`; walks its chunks, under the locks.
     pub fn usage(&self, arena: usize) -> Usage {
-        lock(&self.inner).usage(arena)
+        let mut usage = Usage::default();
+        let (lanes, mut ledger) = self.lock_all();
+        for lane in &lanes {
+            lane.add_usage(arena, &mut ledger.blocks, &mut usage);
+        }
+        ledger.blocks.iter_mut().for_each(|entry| entry.mark = 0);
+        usage
     }
 
-    /// Bytes of the chunks that `arena` has. Constant time.
+    /// Bytes of the chunks that `arena` has. Constant time per lane.
     pub fn bytes(&self, arena: usize) -> usize {
-        lock(&self.inner).arenas[arena].bytes()
+        let lanes = 0..self.lanes.len();
+        lanes
+            .map(|lane| self.lane(lane).arenas[arena].bytes())
+            .sum()
     }
 
     /// Figures of all. Linear in the blocks.
     pub fn totals(&self) -> Totals {
-        let inner = lock(&self.inner);
+        let (lanes, ledger) = self.lock_all();
         Totals {
-            reserved: inner.reserved,
-            free: inner.free_bytes(),
-            blocks: inner.blocks.iter().filter(|e| e.block.is_some()).count(),
+            reserved: ledger.reserved,
+            free: lanes.iter().map(|lane| lane.free_bytes()).sum(),
+            blocks: ledger.blocks.iter().filter(|e| e.block.is_some()).count(),
         }
     }
 
     /// Bytes of the blocks that are in physical memory; `None` where the system does not tell.
     pub fn resident(&self) -> Option<usize> {
         let regions: Vec<_> = {
-            let inner = lock(&self.inner);
-            let blocks = inner.blocks.iter().filter_map(|e| e.block.as_ref());
+            let ledger = lock(&self.ledger);
+            let blocks = ledger.blocks.iter().filter_map(|e| e.block.as_ref());
             blocks.map(|b| (b.region().base(), b.capacity())).collect()
         };
         // With no lock held, as it may take long: a block given up meanwhile counts for what is
@@ -240,7 +322,47 @@ impl std::fmt::Debug for Chunks {
     }
 }
 
-impl Inner {
+impl Ledger {
+    /// The index of an entry without a block.
+    fn vacant(&mut self) -> Result<usize, MemoryError> {
+        if let Some(index) = self.blocks.iter().position(|entry| entry.block.is_none()) {
+            return Ok(index);
+        }
+        let room = self.blocks.try_reserve(1);
+        room.map_err(|_| SourceError::OutOfMemory)?;
+        self.blocks.push(Entry::default());
+        Ok(self.blocks.len() - 1)
+    }
+
+    /// Takes out the blocks of which every chunk is free, and these chunks off the lists.
+    fn trim(&mut self, lanes: &mut [MutexGuard<'_, Lane>], given: &mut Vec<Block>) {
+        let blocks = &mut self.blocks;
+        for list in lanes.iter().flat_map(|lane| lane.free_lists()) {
+            list.for_each(|live| blocks[live.block() as usize].mark += live.size());
+        }
+        let all_free = |entry: &Entry| {
+            let block = entry.block.as_ref();
+            block.is_some_and(|block| block.capacity() == entry.mark)
+        };
+        for list in lanes.iter_mut().flat_map(|lane| lane.free_lists_mut()) {
+            let mut all = std::mem::take(list);
+            while let Some(chunk) = all.pop() {
+                if !all_free(&blocks[chunk.live().block() as usize]) {
+                    list.push(chunk);
+                }
+            }
+        }
+        for entry in blocks {
+            if all_free(entry) {
+                given.extend(entry.block.take());
+            }
+            entry.mark = 0;
+        }
+        self.reserved -= given.iter().map(Block::capacity).sum::<usize>();
+    }
+}
+
+impl Lane {
     /// A free chunk of the wanted class, split off a larger one if need be; else the largest
     /// smaller one that is enough.
     fn take(&mut self, arena: usize, request: Request) -> Option<Chunk> {
@@ -249,23 +371,29 @@ impl Inner {
         let class = (wanted..CLASSES)
             .find(holds_one)
             .or_else(|| (least..wanted).rev().find(holds_one))?;
-        let chunk = self.free[class].pop()?;
-        let (start, block) = (chunk.live().start(), chunk.live().block());
-        let mut size = chunk.live().size();
+        let mut chunk = self.free[class].pop()?;
         for class in (wanted..class).rev() {
-            size /= 2;
-            // SAFETY: inside the chunk, which is twice as large still.
-            let middle = unsafe { start.add(size) };
-            // SAFETY: 1. the upper half of a free chunk, which is nobody's and on no list now;
-            // aligned, as sizes are multiples of 4 KiB. 2. A class's size.
-            let half = unsafe { Chunk::create(middle, size as u32, block) };
-            // SAFETY: created above, in a block that is held.
-            self.free[class].push(unsafe { Listed::new(half) });
+            let (lower, upper) = halves(chunk);
+            self.free[class].push(upper);
+            chunk = lower;
         }
-        // SAFETY: 1. and 2. as above, for the lower part that is left.
-        let chunk = unsafe { Chunk::create(start, size as u32, block) };
-        // SAFETY: as for the halves.
-        Some(self.hand_out(arena, unsafe { Listed::new(chunk) }))
+        Some(self.hand_out(arena, renewed(chunk)))
+    }
+
+    /// Half of the largest free chunk, or all of it if it is no larger than wanted: for another
+    /// lane that has none.
+    fn share(&mut self, request: Request) -> Option<Listed> {
+        let (wanted, least) = (request.wanted.index(), request.least.index());
+        let class = (least..CLASSES)
+            .rev()
+            .find(|class| !self.free[*class].is_empty())?;
+        let chunk = self.free[class].pop()?;
+        if class <= wanted {
+            return Some(chunk);
+        }
+        let (lower, upper) = halves(chunk);
+        self.free[class - 1].push(lower);
+        Some(upper)
     }
 
     /// The smallest free block of several units that is enough.
@@ -277,35 +405,7 @@ impl Inner {
             }
         });
         let chunk = self.free_large.remove_first(|live| live.size() == best)?;
-        let live = chunk.live();
-        // SAFETY: 1. a free chunk, which is nobody's and on no list now; 2. it had its size.
-        let fresh = unsafe { Chunk::create(live.start(), live.size() as u32, live.block()) };
-        // SAFETY: created above, in a block that is held.
-        Some(self.hand_out(arena, unsafe { Listed::new(fresh) }))
-    }
-
-    /// Enters `block` and makes all of it one chunk. On failure the block stays the caller's.
-    fn enter(&mut self, block: &mut Option<Block>) -> Result<Listed, MemoryError> {
-        let index = match self.blocks.iter().position(|entry| entry.block.is_none()) {
-            Some(index) => index,
-            None => {
-                let room = self.blocks.try_reserve(1);
-                room.map_err(|_| SourceError::OutOfMemory)?;
-                self.blocks.push(Entry::default());
-                self.blocks.len() - 1
-            }
-        };
-        let block = self.blocks[index]
-            .block
-            .insert(block.take().ok_or(SourceError::OutOfMemory)?);
-        let (start, size) = (block.region().base(), block.capacity());
-        self.reserved += size;
-        // SAFETY: 1. the block is ours, whole and unshared, and page-aligned as `Memory` checks;
-        // 2. a block has at least 4096 bytes.
-        let chunk = unsafe { Chunk::create(start, size as u32, index as u32) };
-        // SAFETY: created above, in a block that is held from here on, until `trim` has all its
-        // chunks off every list.
-        Ok(unsafe { Listed::new(chunk) })
+        Some(self.hand_out(arena, renewed(chunk)))
     }
 
     fn hand_out(&mut self, arena: usize, chunk: Listed) -> Chunk {
@@ -346,42 +446,8 @@ impl Inner {
         bytes
     }
 
-    fn trim(&mut self) -> Vec<Block> {
-        let mut given = Vec::new();
-        // Without room for the answer nothing is given up; the next trim may do better.
-        if given.try_reserve(self.blocks.len()).is_err() {
-            return given;
-        }
-        let Self { blocks, free, .. } = self;
-        for list in free.iter().chain([&self.free_large]) {
-            list.for_each(|live| blocks[live.block() as usize].mark += live.size());
-        }
-        let all_free = |entry: &Entry| {
-            let block = entry.block.as_ref();
-            block.is_some_and(|block| block.capacity() == entry.mark)
-        };
-        for list in free.iter_mut().chain([&mut self.free_large]) {
-            let mut all = std::mem::take(list);
-            while let Some(chunk) = all.pop() {
-                if !all_free(&blocks[chunk.live().block() as usize]) {
-                    list.push(chunk);
-                }
-            }
-        }
-        for entry in blocks {
-            if all_free(entry) {
-                given.extend(entry.block.take());
-            }
-            entry.mark = 0;
-        }
-        self.reserved -= given.iter().map(Block::capacity).sum::<usize>();
-        given
-    }
-
-    fn usage(&mut self, arena: usize) -> Usage {
-        let mut usage = Usage::default();
-        let Self { blocks, arenas, .. } = self;
-        for list in arenas[arena].lists() {
+    fn add_usage(&self, arena: usize, blocks: &mut [Entry], usage: &mut Usage) {
+        for list in self.arenas[arena].lists() {
             list.for_each(|live| {
                 let (allocations, used, payload) = live.usage();
                 usage.chunks += 1;
@@ -394,14 +460,45 @@ impl Inner {
                 entry.mark = 1;
             });
         }
-        blocks.iter_mut().for_each(|entry| entry.mark = 0);
-        usage
+    }
+
+    fn free_lists(&self) -> impl Iterator<Item = &List> {
+        self.free.iter().chain([&self.free_large])
+    }
+
+    fn free_lists_mut(&mut self) -> impl Iterator<Item = &mut List> {
+        self.free.iter_mut().chain([&mut self.free_large])
     }
 
     fn free_bytes(&self) -> usize {
-        let lists = self.free.iter().chain([&self.free_large]);
-        lists.map(|list| list.bytes).sum()
+        self.free_lists().map(|list| list.bytes).sum()
     }
+}
+
+/// A free chunk that is on no list, as two.
+fn halves(chunk: Listed) -> (Listed, Listed) {
+    let (start, block) = (chunk.live().start(), chunk.live().block());
+    let size = chunk.live().size() / 2;
+    // SAFETY: the middle of the chunk.
+    let middle = unsafe { start.add(size) };
+    // SAFETY: 1. the upper half of a free chunk, which is nobody's and on no list; aligned, as
+    // sizes are multiples of 4 KiB. 2. At least 4 KiB, as only larger classes are halved.
+    let upper = unsafe { Chunk::create(middle, size as u32, block) };
+    // SAFETY: 1. and 2. likewise.
+    let lower = unsafe { Chunk::create(start, size as u32, block) };
+    // SAFETY: created above, in a block that is held.
+    let lower = unsafe { Listed::new(lower) };
+    // SAFETY: likewise.
+    (lower, unsafe { Listed::new(upper) })
+}
+
+/// A free chunk that is on no list, with nothing claimed.
+fn renewed(chunk: Listed) -> Listed {
+    let live = chunk.live();
+    // SAFETY: 1. it is nobody's; 2. it had its size.
+    let fresh = unsafe { Chunk::create(live.start(), live.size() as u32, live.block()) };
+    // SAFETY: created above, in a block that is held.
+    unsafe { Listed::new(fresh) }
 }
 
 /// The index of a chunk's class; `None` if it is a block of several units.

@@ -25,9 +25,10 @@ fn memory() -> Memory {
 #[test]
 fn free_list_gives_each_chunk_once() {
     loom::model(|| {
-        let chunks = Arc::new(Chunks::new(&memory(), 2));
+        let chunks = Arc::new(Chunks::new(&memory(), 2, 2));
         let request = Class::request(100, 0, 8192);
-        let take = move |chunks: &Chunks, arena| chunks.take(arena, 100, request, || ()).unwrap();
+        let take =
+            move |chunks: &Chunks, arena| chunks.take(arena, arena, 100, request, || ()).unwrap();
         take(&chunks, 0);
         // SAFETY: nothing was claimed from the arena's chunk.
         unsafe { chunks.reclaim(0) };

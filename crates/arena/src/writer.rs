@@ -28,15 +28,18 @@ pub struct Writer {
     chunk: Cell<Chunk>,
     /// Bytes of the chunks taken for this epoch: the larger, the larger the next.
     taken: Cell<usize>,
+    /// Whose free chunks the thread takes first.
+    lane: usize,
 }
 
 impl Writer {
-    /// A writer without a chunk.
-    pub const fn new() -> Self {
+    /// A writer without a chunk, in this lane of the pool's chunks (any number).
+    pub const fn new(lane: usize) -> Self {
         Self {
             stamp: Cell::new(EMPTY),
             chunk: Cell::new(Chunk::dangling()),
             taken: Cell::new(0),
+            lane,
         }
     }
 
@@ -117,7 +120,7 @@ impl Writer {
         };
         let total = total(len, align.get()).ok_or(AllocError::TooLong)?;
         let request = Class::request(total, taken, chunks.memory().block_size());
-        let chunk = chunks.take(arena, total, request, reclaim)?;
+        let chunk = chunks.take(arena, self.lane, total, request, reclaim)?;
         // SAFETY: just taken for this epoch's arena, so it exists until that is reclaimed (2.).
         let live = unsafe { chunk.live() };
         // SAFETY: just taken, so no other thread knows it.
@@ -130,12 +133,6 @@ impl Writer {
             self.taken.set(taken + live.size());
         }
         Ok((first, chunk))
-    }
-}
-
-impl Default for Writer {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

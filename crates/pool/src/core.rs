@@ -15,7 +15,7 @@ use crate::error::AdvanceError;
 use crate::record::Record;
 use crate::slots::Slots;
 use crate::status::Status;
-use crate::sync::{Arc, Mutex, MutexGuard, Ordering, StaticAtomicU64, lock};
+use crate::sync::{Arc, Mutex, MutexGuard, OnceLock, Ordering, StaticAtomicU64, lock};
 
 pub(crate) struct Core {
     /// Never reused, so that a thread's cached state of a dead pool matches no other.
@@ -47,7 +47,9 @@ pub(crate) struct State {
     pub retired: Vec<u64>,
     /// Per slot, whether a live or retired epoch has it.
     taken: Box<[bool]>,
-    /// One per thread that has used the pool.
+    /// Threads that have used the pool, ever: each goes to the next lane of the chunks.
+    pub threads: usize,
+    /// One per thread that uses the pool.
     pub records: Vec<Arc<CachePadded<Record>>>,
 }
 
@@ -74,7 +76,7 @@ impl Core {
             // Relaxed: only uniqueness is needed.
             id: POOLS.fetch_add(1, Ordering::Relaxed),
             slots: Slots::new(slots),
-            chunks: Chunks::new(memory, slots),
+            chunks: Chunks::new(memory, slots, lanes()),
             collector,
             settings,
             statuses: (0..slots).map(|_| CachePadded::default()).collect(),
@@ -83,6 +85,7 @@ impl Core {
                 live: VecDeque::with_capacity(slots),
                 retired: Vec::with_capacity(slots),
                 taken: vec![false; slots].into(),
+                threads: 0,
                 records: Vec::new(),
             }),
         };
@@ -224,6 +227,13 @@ impl State {
 pub(crate) fn epoch(stamp: u64) -> Epoch {
     // SAFETY: stamps are made in `open`, of numbers that were drawn.
     unsafe { Epoch::from_number(pack::epoch(stamp)) }
+}
+
+/// Lanes of a pool's chunks: one per core, up to eight.
+fn lanes() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES
+        .get_or_init(|| std::thread::available_parallelism().map_or(1, |cores| cores.get().min(8)))
 }
 
 /// The status of a stamp's slot.

@@ -7,7 +7,7 @@ use epoch_arena_pool::{ArenaPool, Memory};
 use crate::pools::{adds_up, advance, builder, find, pool, put};
 use crate::support::Faulty;
 
-/// Peer bug 19: as many blocks as are needed, and at most one more per thread; the slack is at
+/// Peer bug 19: as many blocks as are needed, and at most one more per lane; the slack is at
 /// most a smallest chunk per thread.
 #[test]
 fn m9_bug19_64_threads_on_an_empty_pool_create_few_blocks() {
@@ -32,7 +32,9 @@ fn m9_bug19_64_threads_on_an_empty_pool_create_few_blocks() {
         });
         let stats = pool.stats();
         assert_eq!((stats.allocations, stats.payload), (THREADS, THREADS * 16));
-        assert_eq!((stats.live, stats.blocks), (THREADS * 4096, 1));
+        // One is enough for all; the lanes that raced for it have one each, at most eight.
+        assert_eq!(stats.live, THREADS * 4096);
+        assert!((1..=8).contains(&stats.blocks), "{} blocks", stats.blocks);
         assert!(source.calls() <= 1 + THREADS);
         adds_up(&pool);
     }
