@@ -256,7 +256,12 @@ fn together<C: Contestant>(
             .map(|(nth, (worker, out))| {
                 scope.spawn(move || {
                     keep_to_core(nth);
-                    work(worker, out)
+                    // On this thread's stack: side by side, the vectors' lengths would share a cache line, and
+                    // every push of one worker would stop the others.
+                    let mut own = std::mem::take(out);
+                    let span = work(worker, &mut own);
+                    *out = own;
+                    span
                 })
             })
             .collect();
