@@ -1,9 +1,9 @@
-//! Lists of chunks, through their headers: what the lock of `Chunks` guards.
+//! Lists of chunks, through their headers: what the locks of `Chunks` guard.
 
 use crate::chunk::{Chunk, Live};
 
-/// A chunk under the lock of its [`Chunks`](crate::chunks::Chunks): on a list, or between two.
-/// Not `Copy`: it is in one place.
+/// A chunk in the care of its [`Chunks`](crate::chunks::Chunks): on a list, under the lane's lock,
+/// or in the hands of the one thread that moves it to another. Not `Copy`: it is in one place.
 pub(crate) struct Listed(
     /// Invariant: as promised to `new`.
     Chunk,
