@@ -85,9 +85,9 @@ impl PoolBuilder {
 
     /// The most epochs at a time, retained ones and those that are retired but still held by a
     /// guard or a lease; rounded up to a power of two. More than that, and `advance` fails until
-    /// one is released. At most 65,536, and more than the retained ones. 136 bytes each,
-    /// and 200 more for its lists for each core, of up to eight. Default: 60 more than are retained, or as many again if that is
-    /// more.
+    /// one is released. At most 65,536, and more than the retained ones. Each takes 136 bytes, and
+    /// 200 more for its lists for each core, of up to eight. Default: 60 more than are retained, or
+    /// as many again if that is more.
     #[must_use]
     pub fn max_epochs(mut self, epochs: NonZeroU32) -> Self {
         self.max_epochs = Some(epochs);
