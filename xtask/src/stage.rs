@@ -25,9 +25,7 @@ impl Stage {
         // The cargo that runs us, if it told; so that `cargo +nightly xtask test` is consistent.
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
         let mut command = Command::new(cargo);
-        command
-            .args(arguments)
-            .current_dir(crate::bench::workspace());
+        command.args(arguments).current_dir(crate::workspace());
         Self { name, command }
     }
 

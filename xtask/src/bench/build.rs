@@ -73,7 +73,7 @@ fn cargo(features: &BTreeSet<&str>, noise: Noise) -> Result<BTreeMap<String, Pat
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let list = features.iter().copied().collect::<Vec<_>>().join(",");
     let output = Command::new(&cargo)
-        .current_dir(super::workspace())
+        .current_dir(crate::workspace())
         .args([
             "build",
             "--release",

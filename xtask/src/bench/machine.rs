@@ -51,7 +51,7 @@ pub fn describe(quick: bool) -> Machine {
         .arg("-V")
         .output()
         .map(|out| String::from_utf8_lossy(&out.stdout).into_owned());
-    let lock = fs::read_to_string(super::workspace().join("Cargo.lock")).unwrap_or_default();
+    let lock = fs::read_to_string(crate::workspace().join("Cargo.lock")).unwrap_or_default();
     Machine {
         facts: vec![
             ("cpu", format!("{cpu}, {} cores", cores())),

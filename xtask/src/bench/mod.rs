@@ -107,14 +107,8 @@ fn print_tables(groups: &[Group], records: &[Record], machine: &machine::Machine
 
 /// Where builds go: as cargo decides it.
 fn target_dir() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
-}
-
-/// The root of the workspace.
-pub fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap_or(Path::new("."))
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| crate::workspace().join("target"), PathBuf::from)
 }
 
 /// Makes sure that a file can be written in the end, without touching what it holds.
