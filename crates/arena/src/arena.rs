@@ -200,6 +200,19 @@ impl EpochArena {
         }
         let total = total(len, align.get()).ok_or(AllocError::TooLong)?;
         loop {
+            // Acquire: as in `claim`. Another thread may have been faster, be it with the last
+            // block of the budget.
+            let current = Chunk::from_ptr(self.current.load(Ordering::Acquire));
+            if current != full
+                && let Some(current) = current
+            {
+                // SAFETY: as in `claim`.
+                let live = unsafe { current.live() };
+                if let Some(first) = live.bump_shared(len, align) {
+                    return Ok(first);
+                }
+                full = Some(current);
+            }
             // Relaxed: a hint for the size of the next chunk.
             let taken = self.taken.load(Ordering::Relaxed);
             let request = Class::request(total, taken, self.chunks.memory().block_size());

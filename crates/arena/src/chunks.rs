@@ -20,9 +20,6 @@ use crate::class::{CLASSES, Class, GROWTH_CLASSES, Request};
 use crate::list::{List, Listed};
 use crate::sync::{Mutex, MutexGuard, lock};
 
-/// Bytes in a chunk are counted by 32 bits.
-const LARGEST: usize = u32::MAX as usize;
-
 /// The chunks of `arenas` arenas, named by index.
 ///
 /// Invariant: every chunk that exists is on exactly one list of one lane, or in the hands of a
@@ -187,7 +184,8 @@ impl Chunks {
         total: usize,
         reclaim: impl FnOnce(),
     ) -> Result<Chunk, MemoryError> {
-        if total > LARGEST {
+        // A chunk's bytes are counted by 32 bits; `enter` checks what they are in whole blocks.
+        if u32::try_from(total).is_err() {
             return Err(MemoryError::TooLarge);
         }
         reclaim();
@@ -212,15 +210,17 @@ impl Chunks {
 
     /// Enters `block` and makes all of it one chunk. On failure the block stays the caller's.
     fn enter(&self, block: &mut Option<Block>) -> Result<Listed, MemoryError> {
+        let size = block.as_ref().map_or(0, Block::capacity);
+        let size_in_header = u32::try_from(size).map_err(|_| MemoryError::TooLarge)?;
         let mut ledger = lock(&self.ledger);
         let index = ledger.vacant()?;
         let taken = block.take().ok_or(SourceError::OutOfMemory)?;
-        let (start, size) = (taken.region().base(), taken.capacity());
+        let start = taken.region().base();
         ledger.reserved += size;
         ledger.blocks[index].block = Some(taken);
         // SAFETY: 1. the block is ours, whole and unshared, and page-aligned as `Memory` checks;
         // 2. a block has at least 4096 bytes.
-        let chunk = unsafe { Chunk::create(start, size as u32, index as u32) };
+        let chunk = unsafe { Chunk::create(start, size_in_header, index as u32) };
         // SAFETY: created above, in a block that is held from here on, until `trim` has all its
         // chunks off every list.
         Ok(unsafe { Listed::new(chunk) })

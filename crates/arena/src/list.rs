@@ -81,12 +81,13 @@ impl List {
         let mut all = std::mem::take(self);
         let mut found = None;
         while let Some(chunk) = all.pop() {
-            if found.is_none() && fits(chunk.live()) {
+            if fits(chunk.live()) {
                 found = Some(chunk);
-            } else {
-                self.push(chunk);
+                break;
             }
+            self.push(chunk);
         }
+        self.append(all);
         found
     }
 }

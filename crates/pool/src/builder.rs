@@ -88,6 +88,10 @@ impl PoolBuilder {
     /// one is released. At most 65,536, and more than the retained ones. Each takes 136 bytes, and
     /// 200 more for its lists for each core, of up to eight. Default: 60 more than are retained, or
     /// as many again if that is more.
+    ///
+    /// An epoch's slot is its number's lowest bits, and numbers whose slot is taken are passed
+    /// over: with 65,536 slots that nearly all stay held, each `advance` uses up that many of the
+    /// process's 2^40 numbers.
     #[must_use]
     pub fn max_epochs(mut self, epochs: NonZeroU32) -> Self {
         self.max_epochs = Some(epochs);
