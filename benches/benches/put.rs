@@ -25,12 +25,7 @@ fn put(c: &mut Criterion) {
 type Group<'c> = criterion::BenchmarkGroup<'c, criterion::measurement::WallTime>;
 
 fn one<C: Contestant>(group: &mut Group<'_>, name: &str, keys: &Keys) {
-    let plan = Plan {
-        workers: 1,
-        keys: keys.len(),
-        bytes: keys.payload(),
-        roomy: true,
-    };
+    let plan = Plan::of_one(keys);
     let mut crew = C::crew(plan);
     let mut out = room(keys.len());
     group.bench_function(BenchmarkId::from_parameter(name), |bencher| {

@@ -22,12 +22,7 @@ fn one<C: Contestant>(group: &mut Group<'_>, name: &str, count: usize) {
     let keys = KeySource::User
         .load(count)
         .expect("generated keys need no file");
-    let plan = Plan {
-        workers: 1,
-        keys: keys.len(),
-        bytes: keys.payload(),
-        roomy: true,
-    };
+    let plan = Plan::of_one(&keys);
     let mut crew = C::crew(plan);
     let mut out = room(count);
     group.bench_function(BenchmarkId::new(name, count), |bencher| {

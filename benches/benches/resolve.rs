@@ -26,12 +26,7 @@ fn one<C: Resolver>(group: &mut Group<'_>, name: &str, count: usize) {
     let keys = KeySource::User
         .load(count)
         .expect("generated keys need no file");
-    let plan = Plan {
-        workers: 1,
-        keys: keys.len(),
-        bytes: keys.payload(),
-        roomy: true,
-    };
+    let plan = Plan::of_one(&keys);
     let mut crew = C::crew(plan);
     let mut handles = room(count);
     crew[0].fill(&keys, &mut handles);

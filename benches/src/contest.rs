@@ -20,6 +20,18 @@ pub struct Plan {
     pub roomy: bool,
 }
 
+impl Plan {
+    /// For one worker that puts `keys`, with room for all.
+    pub fn of_one(keys: &Keys) -> Self {
+        Self {
+            workers: 1,
+            keys: keys.len(),
+            bytes: keys.payload(),
+            roomy: true,
+        }
+    }
+}
+
 /// One worker's way to put keys into a store; the store itself may be shared among a crew or each worker's own.
 pub trait Contestant: Send + Sized {
     /// What a put leaves in the caller's hands. Dropping it may give the memory back (a box) or not (an arena).

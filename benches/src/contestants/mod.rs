@@ -122,13 +122,7 @@ mod tests {
         fn visit<C: Resolver + 'static>(self) {
             let mut keys = Keys::default();
             (0..300_usize).for_each(|len| keys.push(&vec![len as u8; len]));
-            let plan = Plan {
-                workers: 1,
-                keys: keys.len(),
-                bytes: keys.payload(),
-                roomy: true,
-            };
-            let mut crew = C::crew(plan);
+            let mut crew = C::crew(Plan::of_one(&keys));
             let mut out = room(keys.len());
             let expected: u64 = keys.iter().map(look).sum();
             for _ in 0..3 {

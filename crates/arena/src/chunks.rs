@@ -168,10 +168,8 @@ impl Chunks {
         if let Some(chunk) = self.lane(lane).take(arena, request) {
             return Some(chunk);
         }
-        let others = (1..self.lanes.len()).map(|step| lane.wrapping_add(step));
-        let shared = others
-            .into_iter()
-            .find_map(|other| self.lane(other).share(request))?;
+        let mut others = (1..self.lanes.len()).map(|step| lane.wrapping_add(step));
+        let shared = others.find_map(|other| self.lane(other).share(request))?;
         let mut home = self.lane(lane);
         home.free(shared);
         home.take(arena, request)
@@ -189,8 +187,7 @@ impl Chunks {
             return Err(MemoryError::TooLarge);
         }
         reclaim();
-        let lanes = (0..self.lanes.len()).map(|step| lane.wrapping_add(step));
-        let mut lanes = lanes.into_iter();
+        let mut lanes = (0..self.lanes.len()).map(|step| lane.wrapping_add(step));
         if let Some(chunk) = lanes.find_map(|lane| self.lane(lane).take_large(arena, total)) {
             return Ok(chunk);
         }

@@ -126,6 +126,8 @@ impl Writer {
         // SAFETY: just taken, so no other thread knows it.
         let first = unsafe { live.bump_aligned(len, align) };
         let first = first.ok_or(AllocError::TooLong)?;
+        // A source that came back to this writer meanwhile (a user's may) has set a chunk of its
+        // own: it is given up for this one, which wastes its rest and confuses nothing.
         if !request.own {
             debug_assert!(live.size() <= LARGEST_GROWTH);
             self.stamp.set(stamp);
