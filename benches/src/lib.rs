@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod contest;
 pub mod contestants;
+pub mod counts;
 pub mod groups;
 pub mod os;
 pub mod report;

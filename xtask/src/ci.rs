@@ -1,5 +1,6 @@
 //! `cargo xtask ci`: what `.ci/run` runs.
 
+use crate::programs;
 use crate::stage::{Stage, run_all};
 use crate::test;
 
@@ -10,6 +11,13 @@ pub struct Args {}
 /// Runs the verb: format, lints and documentation first, as they are quick to fail, then exactly
 /// the stages of `cargo xtask test`.
 pub fn run(_args: Args) -> Result<(), String> {
+    let mut stages = lints();
+    stages.extend(test::stages());
+    run_all(stages)
+}
+
+/// Format, lints, and the documentation with warnings denied.
+pub fn lints() -> Vec<Stage> {
     let mut stages = vec![
         Stage::cargo("format", &["fmt", "--all", "--check"]),
         Stage::cargo(
@@ -40,11 +48,11 @@ pub fn run(_args: Args) -> Result<(), String> {
                 "warnings",
             ],
         )
-        .env("RUSTFLAGS", "--cfg epoch_arena_loom")
+        .env("RUSTFLAGS", test::LOOM)
         .env("CARGO_TARGET_DIR", "target/loom"),
         Stage::cargo("documentation builds", &["doc", "--workspace", "--no-deps"])
             .env("RUSTDOCFLAGS", "-D warnings"),
     ];
-    stages.extend(test::stages());
-    run_all(stages)
+    stages.extend(programs::lints());
+    stages
 }

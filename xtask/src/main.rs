@@ -2,8 +2,11 @@
 
 mod bench;
 mod ci;
+mod programs;
+mod soak;
 mod stage;
 mod test;
+mod verify;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -22,17 +25,23 @@ struct Xtask {
 enum Verb {
     /// Measure put, resolve, reclaim, memory, churn and tail, beside the floor and the peers.
     Bench(bench::Args),
+    /// Run everything at once, at random, and see that nothing is wrong and memory is flat.
+    Soak(soak::Args),
     /// Run every test.
     Test(test::Args),
     /// Run what `.ci/run` runs: tests, format, lints, docs.
     Ci(ci::Args),
+    /// Prove what tests alone cannot: sanitizers, Miri, loom, fuzzing, instruction counts.
+    Verify(verify::Args),
 }
 
 fn main() -> ExitCode {
     let outcome = match Xtask::parse().verb {
         Verb::Bench(args) => bench::run(args),
+        Verb::Soak(args) => soak::run(args),
         Verb::Test(args) => test::run(args),
         Verb::Ci(args) => ci::run(args),
+        Verb::Verify(args) => verify::run(args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

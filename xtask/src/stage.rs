@@ -1,11 +1,11 @@
 //! A stage: one command, run with its output passed on, and its tests counted.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A cargo command with a name.
+/// A command with a name.
 pub struct Stage {
     name: &'static str,
     command: Command,
@@ -13,10 +13,13 @@ pub struct Stage {
 
 /// Tests that a runner reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Tally {
-    passed: u64,
-    failed: u64,
-    ignored: u64,
+pub struct Tally {
+    /// Tests that passed.
+    pub passed: u64,
+    /// Tests that failed.
+    pub failed: u64,
+    /// Tests that did not run.
+    pub ignored: u64,
 }
 
 impl Stage {
@@ -24,7 +27,12 @@ impl Stage {
     pub fn cargo(name: &'static str, arguments: &[&str]) -> Self {
         // The cargo that runs us, if it told; so that `cargo +nightly xtask test` is consistent.
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-        let mut command = Command::new(cargo);
+        Self::program(name, &cargo, arguments)
+    }
+
+    /// `program` with `arguments`, in the workspace's root.
+    pub fn program(name: &'static str, program: &OsStr, arguments: &[&str]) -> Self {
+        let mut command = Command::new(program);
         command.args(arguments).current_dir(crate::workspace());
         Self { name, command }
     }
@@ -33,6 +41,22 @@ impl Stage {
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
         self
+    }
+
+    /// With one more argument.
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The command itself, for who runs it in a way of its own.
+    pub fn into_command(self) -> Command {
+        self.command
     }
 
     /// Runs it; what it prints goes through.
@@ -63,7 +87,7 @@ impl Stage {
 
 impl Tally {
     /// Adds what a line of the test runner says: `test result: ok. 3 passed; 0 failed; ...`.
-    fn add(&mut self, line: &str) {
+    pub fn add(&mut self, line: &str) {
         let Some(result) = line.strip_prefix("test result: ") else {
             return;
         };

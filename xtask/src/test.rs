@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every test there is.
 
+use crate::programs;
 use crate::stage::{Stage, run_all};
 
 /// Arguments.
@@ -14,20 +15,8 @@ pub fn run(_args: Args) -> Result<(), String> {
 /// The stages, in the order in which a failure says most.
 pub fn stages() -> Vec<Stage> {
     let mut stages = vec![
-        // Unit and integration tests of every package, and that the examples compile.
-        Stage::cargo(
-            "unit and integration",
-            &[
-                "test",
-                "--workspace",
-                "--lib",
-                "--bins",
-                "--tests",
-                "--examples",
-            ],
-        ),
-        // Every snippet of the documentation, those that must not compile included.
-        Stage::cargo("documentation", &["test", "--workspace", "--doc"]),
+        unit_and_integration(),
+        documentation(),
         // The block crate on its own: without std, and without maps.
         Stage::cargo(
             "block without std",
@@ -39,14 +28,37 @@ pub fn stages() -> Vec<Stage> {
                 "--lib",
             ],
         ),
+        programs::replay(),
         models(),
     ];
     stages.extend(examples());
     stages
 }
 
-/// The loom models, with their broken twins.
-fn models() -> Stage {
+/// What swaps our atomics for loom's, and crossbeam-epoch's as well. (`crossbeam_sanitize` makes its
+/// bags small.)
+pub const LOOM: &str = "--cfg epoch_arena_loom --cfg crossbeam_loom --cfg crossbeam_sanitize";
+
+/// Unit and integration tests of every package, and that the examples compile.
+pub fn unit_and_integration() -> Stage {
+    let arguments = [
+        "test",
+        "--workspace",
+        "--lib",
+        "--bins",
+        "--tests",
+        "--examples",
+    ];
+    Stage::cargo("unit and integration", &arguments)
+}
+
+/// Every snippet of the documentation, those that must not compile included.
+pub fn documentation() -> Stage {
+    Stage::cargo("documentation", &["test", "--workspace", "--doc"])
+}
+
+/// The loom models of each crate and those end to end, with their broken twins.
+pub fn models() -> Stage {
     let arguments = [
         "test",
         "--profile",
@@ -58,10 +70,12 @@ fn models() -> Stage {
         "epoch-arena-core",
         "--package",
         "epoch-arena-pool",
+        "--",
         "models",
+        "end_to_end",
     ];
     Stage::cargo("loom models", &arguments)
-        .env("RUSTFLAGS", "--cfg epoch_arena_loom")
+        .env("RUSTFLAGS", LOOM)
         // Flags of its own would rebuild everything in the shared directory, twice.
         .env("CARGO_TARGET_DIR", "target/loom")
 }

@@ -10,9 +10,10 @@ use crate::chunk::Chunk;
 use crate::chunks::{Chunks, total};
 use crate::class::Class;
 use crate::copy::copy;
-use crate::epoch::{EPOCHS, Epoch};
+use crate::epoch::{EPOCHS, Epoch, EpochCounter};
 use crate::error::AllocError;
 use crate::pack::{MAX_EPOCH, MAX_LEN};
+use crate::scrub::Scrub;
 use crate::stats::ArenaStats;
 use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
 
@@ -76,9 +77,18 @@ impl EpochArena {
     ///
     /// Its epoch is drawn from the process-wide counter. (When that is used up, after its 40
     /// bits, arenas share the last number: they make no handles that could be confused.)
+    ///
+    /// ```
+    /// # use epoch_arena_block::Memory;
+    /// # use epoch_arena_core::EpochArena;
+    /// let memory = Memory::builder().build()?;
+    /// let arena = EpochArena::new(&memory);
+    /// assert_eq!(memory.stats().reserved, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(memory: &Memory) -> Self {
         Self {
-            chunks: Chunks::new(memory, 1, 1),
+            chunks: Chunks::new(memory, 1, 1, Scrub::default()),
             current: AtomicPtr::new(std::ptr::null_mut()),
             taken: AtomicUsize::new(0),
             epoch: next_epoch(),
@@ -86,18 +96,42 @@ impl EpochArena {
     }
 
     /// The epoch that the arena is tagged with.
+    ///
+    /// ```
+    /// # use epoch_arena_block::Memory;
+    /// # use epoch_arena_core::EpochArena;
+    /// let memory = Memory::builder().build()?;
+    /// let (one, two) = (EpochArena::new(&memory), EpochArena::new(&memory));
+    /// assert!(one.epoch() < two.epoch()); // no number is given out twice
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn epoch(&self) -> Epoch {
         self.epoch
     }
 
     /// Forgets all allocations, keeps the memory, and returns the new epoch. Constant time, apart
-    /// from oversize allocations.
+    /// from oversize allocations. (In builds with debug assertions it overwrites what was used,
+    /// so that a late use shows.)
+    ///
+    /// ```
+    /// # use epoch_arena_block::Memory;
+    /// # use epoch_arena_core::EpochArena;
+    /// let mut arena = EpochArena::new(&Memory::builder().budget(2 << 20).build()?);
+    /// for _ in 0..100 {
+    ///     arena.alloc_copy(&[7; 1_000_000])?; // half of the budget, each time
+    ///     let before = arena.epoch();
+    ///     assert!(arena.reset() > before);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn reset(&mut self) -> Epoch {
         // Relaxed: `&mut` excludes every other access.
         self.current.store(std::ptr::null_mut(), Ordering::Relaxed);
         self.taken.store(0, Ordering::Relaxed);
         // SAFETY: `&mut self`: every borrow of the arena has ended, and bytes of its chunks are
         // lent for such borrows only.
+        unsafe { self.chunks.scrub(0) };
+        // SAFETY: as above.
         unsafe { self.chunks.reclaim(0) };
         self.epoch = next_epoch();
         self.epoch
@@ -110,6 +144,16 @@ impl EpochArena {
     /// # Errors
     ///
     /// [`AllocError`]: too long, over the budget, or the source failed; nothing is changed.
+    ///
+    /// ```
+    /// # use epoch_arena_block::Memory;
+    /// # use epoch_arena_core::EpochArena;
+    /// let arena = EpochArena::new(&Memory::builder().build()?);
+    /// let (a, b) = (arena.alloc_copy(b"a")?, arena.alloc_copy(b"b")?);
+    /// std::mem::swap(&mut a[0], &mut b[0]); // each its own bytes
+    /// assert_eq!((&*a, &*b), (&b"b"[..], &b"a"[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn alloc_copy(&self, bytes: &[u8]) -> Result<&mut [u8], AllocError> {
         self.alloc_copy_aligned(bytes, Alignment::BYTE)
     }
@@ -169,6 +213,16 @@ impl EpochArena {
     }
 
     /// The figures of this moment. Walks the chunks.
+    ///
+    /// ```
+    /// # use epoch_arena_block::Memory;
+    /// # use epoch_arena_core::EpochArena;
+    /// let arena = EpochArena::new(&Memory::builder().build()?);
+    /// arena.alloc_copy(b"user:12345")?;
+    /// let stats = arena.stats();
+    /// assert_eq!((stats.payload, stats.epoch), (10, arena.epoch()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stats(&self) -> ArenaStats {
         ArenaStats::new(self.epoch, self.chunks.usage(0))
     }
@@ -248,7 +302,7 @@ impl EpochArena {
 
     /// Makes `chunk` the one that all threads share, in place of `full`; or gives the one that
     /// another thread has put there.
-    fn share(&self, full: Option<Chunk>, chunk: Chunk) -> Result<(), Chunk> {
+    pub(crate) fn share(&self, full: Option<Chunk>, chunk: Chunk) -> Result<(), Chunk> {
         let full = full.map_or(std::ptr::null_mut(), Chunk::as_ptr);
         // Release on success: publishes the header, pairs with the Acquire in `claim` and that
         // on failure here, which lets us use the other thread's chunk.
@@ -267,7 +321,11 @@ impl EpochArena {
 }
 
 fn next_epoch() -> Epoch {
-    let number = EPOCHS.draw(|_| true).unwrap_or(MAX_EPOCH);
+    next_epoch_of(&EPOCHS)
+}
+
+fn next_epoch_of(counter: &EpochCounter) -> Epoch {
+    let number = counter.draw(|_| true).unwrap_or(MAX_EPOCH);
     // SAFETY: drawn; or, at the end, the last that was.
     unsafe { Epoch::from_number(number) }
 }
@@ -277,5 +335,17 @@ impl fmt::Debug for EpochArena {
         f.debug_struct("EpochArena")
             .field("stats", &self.stats())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn m4_bug05_at_the_last_number_arenas_stay_there_and_nothing_wraps() {
+        let counter = EpochCounter::starting_at(MAX_EPOCH - 1);
+        let numbers = [(); 4].map(|()| next_epoch_of(&counter).number());
+        assert_eq!(numbers, [MAX_EPOCH - 1, MAX_EPOCH, MAX_EPOCH, MAX_EPOCH]);
     }
 }

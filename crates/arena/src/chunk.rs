@@ -3,8 +3,7 @@
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
-use epoch_arena_block::Alignment;
-use epoch_arena_block::bump;
+use epoch_arena_block::{Alignment, bump, shadow};
 
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
@@ -31,6 +30,9 @@ pub const HEADER: usize = size_of::<Header>();
 
 const ONE: u64 = 1 << 32;
 
+/// Bytes that are overwritten at a time.
+const WORD: usize = size_of::<u64>();
+
 const fn offset(filled: u64) -> usize {
     filled as u32 as usize
 }
@@ -55,6 +57,10 @@ impl Chunk {
     /// 1. `at .. at + size` is valid for writes, aligned to a header, and the caller's alone.
     /// 2. `size` is at least [`HEADER`].
     pub(crate) unsafe fn create(at: NonNull<u8>, size: u32, block: u32) -> Self {
+        // SAFETY: by 1. nobody uses these bytes.
+        unsafe { shadow::forbid(at, size as usize) };
+        // SAFETY: by 2. inside them; the chunk's own from here on.
+        unsafe { shadow::allow(at, HEADER) };
         let header = at.cast::<Header>();
         // SAFETY: by 1. and 2. there is room for a header, aligned and unshared.
         unsafe {
@@ -121,6 +127,15 @@ impl<'a> Live<'a> {
         unsafe { self.chunk.0.cast::<u8>().add(offset) }
     }
 
+    /// The bytes that were just claimed.
+    #[inline(always)]
+    fn claimed(self, start: usize, len: usize) -> NonNull<u8> {
+        let first = self.at(start);
+        // SAFETY: inside the chunk, and claimed for the caller.
+        unsafe { shadow::allow(first, len) };
+        first
+    }
+
     #[inline(always)]
     pub fn size(self) -> usize {
         self.header().size as usize
@@ -168,7 +183,7 @@ impl<'a> Live<'a> {
         // lower half, cannot overflow into it, as it stays within the size.
         let next = filled.wrapping_add(ONE | len as u64);
         header.filled.store(next, Ordering::Relaxed);
-        Some(self.at(start))
+        Some(self.claimed(start, len))
     }
 
     /// Claims `len` bytes at an aligned address; `None` if they do not fit.
@@ -189,7 +204,7 @@ impl<'a> Live<'a> {
             header.padding.store(padding, Ordering::Relaxed);
         }
         header.filled.store(advanced(filled, at), Ordering::Relaxed);
-        Some(self.at(at.start))
+        Some(self.claimed(at.start, len))
     }
 
     /// Claims `len` bytes at an aligned address, among other threads that do the same.
@@ -211,7 +226,7 @@ impl<'a> Live<'a> {
                         // Relaxed: a figure.
                         header.padding.fetch_add(gap as u32, Ordering::Relaxed);
                     }
-                    return Some(self.at(at.start));
+                    return Some(self.claimed(at.start, len));
                 }
                 Err(now) => filled = now,
             }
@@ -234,6 +249,8 @@ impl<'a> Live<'a> {
     pub unsafe fn end_batch(self, from: NonNull<u8>, to: NonNull<u8>, pushed: u32) {
         let header = self.header();
         let rest = (to.addr().get() - from.addr().get()) as u64;
+        // SAFETY: nobody uses these bytes any more; whoever claims them again is allowed them.
+        unsafe { shadow::forbid(from, rest as usize) };
         // Relaxed throughout: as in `bump`.
         let filled = header.filled.load(Ordering::Relaxed);
         let mut next = filled
@@ -247,6 +264,31 @@ impl<'a> Live<'a> {
             header.padding.store(padding, Ordering::Relaxed);
         }
         header.filled.store(next, Ordering::Relaxed);
+    }
+
+    /// Overwrites all bytes that were ever claimed, if there is something to fill them with.
+    ///
+    /// # Safety
+    ///
+    /// Nobody reads or claims bytes of the chunk any more, nor will before it is created anew.
+    pub unsafe fn scrub(self, fill: Option<u8>) {
+        let first = self.at(HEADER);
+        // Relaxed: whoever claimed is gone, which orders his stores before this.
+        let used = offset(self.header().filled.load(Ordering::Relaxed)) - HEADER;
+        // SAFETY: the chunk's; alignment gaps among them were never allowed.
+        unsafe { shadow::allow(first, used.next_multiple_of(WORD)) };
+        if let Some(fill) = fill {
+            let words = first.cast::<u64>();
+            for word in 0..used.div_ceil(WORD) {
+                // SAFETY: below the chunk's size, which is a multiple of a word, as is HEADER.
+                let word = unsafe { words.add(word) };
+                // SAFETY: nobody else's; aligned, as the chunk and HEADER are. Volatile, so that
+                // it is done even where the memory is freed next.
+                unsafe { word.write_volatile(u64::from_ne_bytes([fill; WORD])) };
+            }
+        }
+        // SAFETY: nobody uses them until the chunk is created anew.
+        unsafe { shadow::forbid(first, self.size() - HEADER) };
     }
 
     /// Allocations, bytes used with the header, bytes of payload.

@@ -18,14 +18,17 @@ use epoch_arena_block::{Block, Memory, MemoryError, SourceError};
 use crate::chunk::{Chunk, HEADER};
 use crate::class::{CLASSES, Class, GROWTH_CLASSES, Request};
 use crate::list::{List, Listed};
+use crate::scrub::Scrub;
 use crate::sync::{Mutex, MutexGuard, lock};
 
 /// The chunks of `arenas` arenas, named by index.
 ///
 /// Invariant: every chunk that exists is on exactly one list of one lane, or in the hands of a
-/// thread that moves it to one; its block is in the ledger, at the index in its header.
+/// thread that moves it to one, or in quarantine; its block is in the ledger, at the index in its
+/// header.
 pub struct Chunks {
     memory: Memory,
+    scrub: Scrub,
     ledger: Mutex<Ledger>,
     lanes: Box<[Padded]>,
 }
@@ -57,6 +60,8 @@ struct Lane {
     /// Chunks that are a block of several units, of any size.
     free_large: List,
     arenas: Box<[Held]>,
+    /// Bytes of chunks in quarantine: on no list, never used again.
+    quarantined: usize,
 }
 
 /// What one arena holds in one lane.
@@ -90,25 +95,29 @@ pub struct Usage {
 pub struct Totals {
     /// Bytes of the blocks.
     pub reserved: usize,
-    /// Bytes of chunks that no arena has.
+    /// Bytes of chunks that no arena has, ready for use.
     pub free: usize,
+    /// Bytes of chunks that are never used again.
+    pub quarantined: usize,
     /// Blocks.
     pub blocks: usize,
 }
 
 impl Chunks {
     /// Chunks for `arenas` arenas, in `lanes` lanes, at least one; nothing is reserved yet.
-    pub fn new(memory: &Memory, arenas: usize, lanes: usize) -> Self {
+    pub fn new(memory: &Memory, arenas: usize, lanes: usize, scrub: Scrub) -> Self {
         let lane = |_| {
             Padded(Mutex::new(Lane {
                 unit: memory.block_size(),
                 free: Default::default(),
                 free_large: List::default(),
                 arenas: (0..arenas).map(|_| Held::default()).collect(),
+                quarantined: 0,
             }))
         };
         Self {
             memory: memory.clone(),
+            scrub,
             ledger: Mutex::new(Ledger::default()),
             lanes: (0..lanes.max(1)).map(lane).collect(),
         }
@@ -200,7 +209,7 @@ impl Chunks {
     /// given up for it first.
     fn new_block(&self, bytes: usize) -> Result<Block, MemoryError> {
         match self.memory.block(bytes) {
-            Err(MemoryError::OverBudget) if self.trim() > 0 => self.memory.block(bytes),
+            Err(MemoryError::OverBudget(_)) if self.trim() > 0 => self.memory.block(bytes),
             answer => answer,
         }
     }
@@ -232,15 +241,55 @@ impl Chunks {
         self.lane(0).give_back(arena, chunk);
     }
 
-    /// Puts all chunks of `arena` on the free lists; returns their bytes. Constant time per lane,
-    /// apart from oversize chunks.
+    /// Whether [`scrub`](Self::scrub) has anything to do.
+    pub fn scrubs(&self) -> bool {
+        self.scrub.is_needed()
+    }
+
+    /// Overwrites the bytes of `arena` as its owner wished. Takes time in the bytes, without a
+    /// lock; its figures stay.
+    ///
+    /// # Safety
+    ///
+    /// As for [`reclaim`](Self::reclaim), which follows.
+    pub unsafe fn scrub(&self, arena: usize) {
+        if !self.scrubs() {
+            return;
+        }
+        for lane in 0..self.lanes.len() {
+            // Nobody changes the lists of such an arena, so what its lane says now stays true. The
+            // lock is let go here: overwriting takes long.
+            let lists = self.lane(lane).arenas[arena].snapshot();
+            for list in lists {
+                list.for_each(|live| {
+                    // SAFETY: by the contract; a free chunk is created anew before it is used.
+                    unsafe { live.scrub(self.scrub.fill()) }
+                });
+            }
+        }
+    }
+
+    /// Puts all chunks of `arena` on the free lists, or into quarantine; returns their bytes.
+    /// Constant time per lane, apart from oversize chunks and a quarantine.
     ///
     /// # Safety
     ///
     /// Nobody reads or claims bytes of these chunks any more, nor will.
     pub unsafe fn reclaim(&self, arena: usize) -> usize {
-        let lanes = 0..self.lanes.len();
-        lanes.map(|lane| self.lane(lane).reclaim(arena)).sum()
+        let reclaim = |lane| {
+            let mut lane = self.lane(lane);
+            let held = std::mem::take(&mut lane.arenas[arena]);
+            let bytes = held.bytes();
+            if self.scrub.quarantine {
+                // SAFETY: by the contract; and no list has them any more, nor ever will.
+                unsafe { held.confine() };
+                lane.quarantined += bytes;
+            } else {
+                lane.free_all(held);
+            }
+            bytes
+        };
+        (0..self.lanes.len()).map(reclaim).sum()
     }
 
     /// Returns the blocks of which every chunk is free to the memory; returns their bytes.
@@ -290,6 +339,7 @@ impl Chunks {
         Totals {
             reserved: ledger.reserved,
             free: lanes.iter().map(|lane| lane.free_bytes()).sum(),
+            quarantined: lanes.iter().map(|lane| lane.quarantined).sum(),
             blocks: ledger.blocks.iter().filter(|e| e.block.is_some()).count(),
         }
     }
@@ -430,9 +480,7 @@ impl Lane {
         }
     }
 
-    fn reclaim(&mut self, arena: usize) -> usize {
-        let held = std::mem::take(&mut self.arenas[arena]);
-        let bytes = held.bytes();
+    fn free_all(&mut self, held: Held) {
         for (free, list) in self.free.iter_mut().zip(held.classes) {
             free.append(list);
         }
@@ -440,7 +488,6 @@ impl Lane {
         while let Some(chunk) = large.pop() {
             self.free(chunk);
         }
-        bytes
     }
 
     fn add_usage(&self, arena: usize, blocks: &mut [Entry], usage: &mut Usage) {
@@ -511,6 +558,45 @@ impl Held {
 
     fn bytes(&self) -> usize {
         self.lists().map(|list| list.bytes).sum()
+    }
+
+    /// The same lists once more, to walk while nobody changes them.
+    fn snapshot(&self) -> impl Iterator<Item = List> + use<> {
+        let classes = self.classes.each_ref().map(List::snapshot);
+        classes.into_iter().chain([self.large.snapshot()])
+    }
+
+    /// Has the system refuse every access to the chunks, where it can.
+    ///
+    /// # Safety
+    ///
+    /// Nobody uses them any more; nor will, before [`Chunks`] makes their blocks accessible again.
+    unsafe fn confine(self) {
+        for mut list in self.classes.into_iter().chain([self.large]) {
+            while let Some(chunk) = list.pop() {
+                let (start, size) = (chunk.live().start(), chunk.live().size());
+                // SAFETY: whole pages of a block that is held; the rest by the contract.
+                unsafe { epoch_arena_block::protect(start, size, false) };
+            }
+        }
+    }
+}
+
+impl Drop for Chunks {
+    fn drop(&mut self) {
+        let arenas = self.lane(0).arenas.len();
+        for arena in 0..arenas {
+            // SAFETY: `&mut self`: nobody is left who reads or writes.
+            unsafe { self.scrub(arena) };
+        }
+        if self.scrub.quarantine {
+            let ledger = lock(&self.ledger);
+            for block in ledger.blocks.iter().flat_map(|entry| &entry.block) {
+                let region = block.region();
+                // SAFETY: whole blocks, on their way back to the memory, which may use them.
+                unsafe { epoch_arena_block::protect(region.base(), region.len(), true) };
+            }
+        }
     }
 }
 

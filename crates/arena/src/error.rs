@@ -52,4 +52,4 @@ impl From<SourceError> for AllocError {
     }
 }
 
-const _: () = assert!(size_of::<AllocError>() <= 8);
+const _: () = assert!(size_of::<AllocError>() <= 32);

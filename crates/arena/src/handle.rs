@@ -58,6 +58,14 @@ impl ArenaHandle {
     }
 
     /// The epoch in whose arena the bytes are.
+    ///
+    /// ```
+    /// use epoch_arena_core::{ArenaHandle, Epoch};
+    /// /// Those that are not older than `oldest`.
+    /// fn since(handles: &mut Vec<ArenaHandle>, oldest: Epoch) {
+    ///     handles.retain(|handle| handle.epoch() >= oldest);
+    /// }
+    /// ```
     #[inline]
     pub const fn epoch(self) -> Epoch {
         // SAFETY: by the contract of `new` the epoch was a pool's, hence drawn.
@@ -65,12 +73,27 @@ impl ArenaHandle {
     }
 
     /// The length in bytes.
+    ///
+    /// ```
+    /// use epoch_arena_core::ArenaHandle;
+    /// /// What a batch must have room for.
+    /// fn total(handles: &[ArenaHandle]) -> usize {
+    ///     handles.iter().map(|handle| handle.len()).sum() // known without resolving
+    /// }
+    /// ```
     #[inline]
     pub const fn len(self) -> usize {
         pack::len(self.tag)
     }
 
     /// Whether the length is zero.
+    ///
+    /// ```
+    /// use epoch_arena_core::ArenaHandle;
+    /// fn without_empty(handles: &mut Vec<ArenaHandle>) {
+    ///     handles.retain(|handle| !handle.is_empty());
+    /// }
+    /// ```
     #[inline]
     pub const fn is_empty(self) -> bool {
         self.len() == 0

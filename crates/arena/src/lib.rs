@@ -37,6 +37,7 @@ mod list;
 mod models;
 #[doc(hidden)]
 pub mod pack;
+mod scrub;
 mod stats;
 mod sync;
 mod traits;
@@ -59,6 +60,7 @@ pub mod raw {
     pub use crate::chunks::{Chunks, Totals, Usage};
     pub use crate::copy::copy;
     pub use crate::epoch::{EPOCHS, EpochCounter};
+    pub use crate::scrub::Scrub;
     pub use crate::traits::sealed::Sealed;
     pub use crate::writer::{Writer, end_batch};
 }

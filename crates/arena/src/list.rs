@@ -68,6 +68,11 @@ impl List {
         self.bytes += other.bytes;
     }
 
+    /// The same list once more, to walk while nobody changes it.
+    pub fn snapshot(&self) -> List {
+        List { ..*self }
+    }
+
     pub fn for_each(&self, mut visit: impl FnMut(Live<'_>)) {
         let mut next = self.head;
         while let Some(chunk) = next.map(Listed) {

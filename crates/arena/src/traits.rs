@@ -27,6 +27,13 @@ pub mod sealed {
 pub trait Resolve: sealed::Sealed {
     /// The bytes of `handle`, or `None` if its epoch is not live (or not the lease's), or it is
     /// of another pool. Constant time.
+    ///
+    /// ```
+    /// use epoch_arena_core::{ArenaHandle, Resolve};
+    /// fn is_prefix_of(prefix: &[u8], handle: ArenaHandle, by: &impl Resolve) -> bool {
+    ///     by.get(handle).is_some_and(|bytes| bytes.starts_with(prefix))
+    /// }
+    /// ```
     fn get(&self, handle: ArenaHandle) -> Option<&[u8]>;
 }
 
@@ -48,6 +55,13 @@ pub trait Store: Resolve {
     /// # Errors
     ///
     /// [`AllocError`]; nothing is changed.
+    ///
+    /// ```
+    /// use epoch_arena_core::{AllocError, ArenaHandle, Store};
+    /// fn put_all(keys: &[&str], store: &impl Store) -> Result<Vec<ArenaHandle>, AllocError> {
+    ///     keys.iter().map(|key| store.alloc_copy(key.as_bytes())).collect()
+    /// }
+    /// ```
     fn alloc_copy(&self, bytes: &[u8]) -> Result<ArenaHandle, AllocError>;
 
     /// Copies `bytes` into the current epoch, at an address of the given alignment.
@@ -55,12 +69,34 @@ pub trait Store: Resolve {
     /// # Errors
     ///
     /// [`AllocError`]; nothing is changed.
+    ///
+    /// ```
+    /// use epoch_arena_block::Alignment;
+    /// use epoch_arena_core::{AllocError, ArenaHandle, Store};
+    /// fn put_line(line: &[u8; 64], store: &impl Store) -> Result<ArenaHandle, AllocError> {
+    ///     store.alloc_copy_aligned(line, Alignment::new(64).unwrap_or_default())
+    /// }
+    /// ```
     fn alloc_copy_aligned(&self, bytes: &[u8], align: Alignment)
     -> Result<ArenaHandle, AllocError>;
 
     /// The most bytes a key may have in this pool.
+    ///
+    /// ```
+    /// use epoch_arena_core::Store;
+    /// fn clipped<'k>(key: &'k [u8], store: &impl Store) -> &'k [u8] {
+    ///     &key[..key.len().min(store.max_key_len())]
+    /// }
+    /// ```
     fn max_key_len(&self) -> usize;
 
     /// The alignment of keys in this pool.
+    ///
+    /// ```
+    /// use epoch_arena_core::Store;
+    /// fn is_packed(store: &impl Store) -> bool {
+    ///     store.key_alignment().get() == 1
+    /// }
+    /// ```
     fn key_alignment(&self) -> Alignment;
 }

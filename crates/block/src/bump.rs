@@ -29,6 +29,14 @@ impl Alignment {
     /// # Errors
     ///
     /// [`BadAlignment`] if `bytes` is not a power of two (zero is not one).
+    ///
+    /// ```
+    /// # use epoch_arena_block::Alignment;
+    /// const LINE: Result<Alignment, epoch_arena_block::BadAlignment> = Alignment::new(64);
+    /// assert_eq!(LINE?.get(), 64);
+    /// assert!(Alignment::new(48).is_err());
+    /// # Ok::<(), epoch_arena_block::BadAlignment>(())
+    /// ```
     pub const fn new(bytes: usize) -> Result<Self, BadAlignment> {
         if bytes.is_power_of_two() {
             Ok(Self(bytes))

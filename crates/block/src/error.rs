@@ -1,6 +1,8 @@
-//! The errors: typed, `Copy`, eight bytes at most, no allocation.
+//! The errors: typed, `Copy`, small, no allocation.
 
 use core::fmt;
+
+use crate::bytes::Bytes;
 
 /// A block has no room for a request; nothing was changed.
 ///
@@ -80,29 +82,69 @@ impl core::error::Error for SourceError {}
 ///
 /// ```
 /// # use epoch_arena_block::{Memory, MemoryError};
-/// let memory = Memory::builder().block_size(64 << 10).budget(64 << 10).build()?;
+/// let memory = Memory::builder().block_size(64 << 10).budget(100 << 10).build()?;
 /// let held = memory.block(1)?;
-/// assert_eq!(memory.block(1).unwrap_err(), MemoryError::OverBudget);
+/// let Err(MemoryError::OverBudget(over)) = memory.block(1) else { panic!("no room for two") };
+/// assert_eq!((over.used, over.budget), (64 << 10, 100 << 10));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MemoryError {
-    /// The budget has no room for the block. `Memory::stats` says what is reserved.
-    OverBudget,
+    /// The budget has no room for the block.
+    OverBudget(OverBudget),
     /// The size, in whole blocks, does not fit the address space.
     TooLarge,
     /// The source gave no memory.
     Source(SourceError),
 }
 
+/// The figures of a refusal, in bytes, at the moment of the refusal.
+///
+/// ```
+/// # use epoch_arena_block::{Memory, MemoryError};
+/// let memory = Memory::builder().block_size(64 << 10).budget(64 << 10).build()?;
+/// let held = memory.block(1)?;
+/// let refused = memory.block(1).unwrap_err();
+/// assert!(refused.to_string().contains("64.0 KiB of 64.0 KiB are in use"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OverBudget {
+    /// Bytes of the blocks that are in use, by all users of the memory.
+    pub used: usize,
+    /// The budget.
+    pub budget: usize,
+    /// Bytes that could be reclaimed if nobody held them: those of the asking pool's retired epochs
+    /// that guards, leases or snapshots still hold. Zero from [`Memory`](crate::Memory) itself,
+    /// which knows no epochs.
+    pub reclaimable: usize,
+}
+
+impl fmt::Display for OverBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the memory budget has no room: {} of {} are in use; ",
+            Bytes(self.used),
+            Bytes(self.budget)
+        )?;
+        if self.reclaimable > 0 {
+            write!(
+                f,
+                "drop the guards and leases that hold {} of retired epochs, ",
+                Bytes(self.reclaimable)
+            )?;
+        }
+        f.write_str("retire epochs, or raise MemoryBuilder::budget")
+    }
+}
+
 impl fmt::Display for MemoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OverBudget => f.write_str(
-                "the memory budget is used up; retire epochs, drop guards and leases that hold \
-                 retired ones, or raise MemoryBuilder::budget (Memory::stats has the figures)",
-            ),
+            Self::OverBudget(over) => over.fmt(f),
             Self::TooLarge => f.write_str(
                 "the size, in whole blocks, does not fit the address space; ask for less",
             ),
@@ -156,6 +198,6 @@ impl core::error::Error for MemoryConfigError {}
 const _: () = {
     assert!(size_of::<BlockFull>() <= 8);
     assert!(size_of::<SourceError>() <= 8);
-    assert!(size_of::<MemoryError>() <= 8);
+    assert!(size_of::<MemoryError>() <= 32);
     assert!(size_of::<MemoryConfigError>() <= 8);
 };

@@ -47,6 +47,7 @@ extern crate alloc;
 mod block;
 #[doc(hidden)]
 pub mod bump;
+mod bytes;
 mod error;
 #[cfg(feature = "std")]
 mod memory;
@@ -54,6 +55,8 @@ mod memory;
 mod models;
 mod os;
 mod region;
+#[doc(hidden)]
+pub mod shadow;
 mod source;
 mod sync;
 #[cfg(all(feature = "std", epoch_arena_loom))]
@@ -62,10 +65,12 @@ pub mod twin;
 
 pub use block::Block;
 pub use bump::{Alignment, BadAlignment};
-pub use error::{BlockFull, MemoryConfigError, MemoryError, SourceError};
+#[doc(hidden)]
+pub use bytes::Bytes;
+pub use error::{BlockFull, MemoryConfigError, MemoryError, OverBudget, SourceError};
 #[doc(hidden)]
 #[cfg(feature = "std")]
-pub use memory::Bytes;
+pub use memory::Relieve;
 #[cfg(feature = "std")]
 pub use memory::{DEFAULT_BLOCK_SIZE, DEFAULT_HIGH_WATER, Memory, MemoryBuilder, MemoryStats};
 pub use region::Region;
@@ -78,4 +83,17 @@ pub use source::{Heap, Source};
 #[doc(hidden)]
 pub fn resident_bytes(base: core::ptr::NonNull<u8>, len: usize) -> Option<usize> {
     os::resident(base, len)
+}
+
+/// Makes whole pages fault when they are touched, or accessible again; says whether the system
+/// did so. For a quarantine.
+///
+/// # Safety
+///
+/// The range is inside one region that the caller owns, and nobody uses it, nor is about to, while it is
+/// not accessible.
+#[doc(hidden)]
+pub unsafe fn protect(base: core::ptr::NonNull<u8>, len: usize, accessible: bool) -> bool {
+    // SAFETY: the same contract.
+    unsafe { os::protect(base, len, accessible) }
 }

@@ -5,11 +5,12 @@ use std::fmt;
 
 use crate::block::Block;
 use crate::bump::whole_units;
-use crate::error::{MemoryConfigError, MemoryError, SourceError};
+use crate::bytes::Bytes;
+use crate::error::{MemoryConfigError, MemoryError, OverBudget, SourceError};
 use crate::region::Region;
 use crate::source;
 use crate::source::Source;
-use crate::sync::{Arc, Mutex, lock};
+use crate::sync::{Arc, Mutex, Weak, lock};
 
 /// Bytes of a block unless [`MemoryBuilder::block_size`] says otherwise: one huge page.
 /// (Under Miri 64 KiB, as it keeps a shadow of every byte.)
@@ -33,6 +34,13 @@ const BLOCK_ALIGN: usize = 4096;
 ///
 /// The budget is exact: `reserved`, the bytes of all blocks that exist, never exceeds it, and a
 /// refused request changes nothing.
+///
+/// # Fork
+///
+/// A child process that has forked without `exec` has one thread and a copy of all memory but that
+/// of a `TempFile` source. It may read the bytes of blocks that it has. It must not take a block,
+/// drop one, or ask for figures: another thread may have held the lock when the process forked, and
+/// in the child nobody ever lets go of it.
 ///
 /// ```
 /// use epoch_arena_block::{Heap, Memory};
@@ -60,7 +68,18 @@ struct Shared {
     block_size: usize,
     budget: usize,
     high_water: usize,
+    prefault: usize,
     state: Mutex<State>,
+    /// Who may have blocks to spare.
+    users: Mutex<Vec<Weak<dyn Relieve>>>,
+}
+
+/// Somebody who holds blocks of a memory and may have some to spare.
+#[doc(hidden)]
+pub trait Relieve: Send + Sync {
+    /// Gives back whole blocks that are not in use. Called with no lock held, on whatever thread
+    /// meets the budget.
+    fn relieve(&self);
 }
 
 /// Invariant: `reserved` = bytes of blocks in use + `free_bytes` + bytes on their way to or from
@@ -76,6 +95,13 @@ struct State {
 impl Memory {
     /// A builder with the defaults: anonymous maps (where the `mmap` feature is on, else the
     /// heap), blocks of [`DEFAULT_BLOCK_SIZE`], no budget, [`DEFAULT_HIGH_WATER`].
+    ///
+    /// ```
+    /// # use epoch_arena_block::Memory;
+    /// let memory = Memory::builder().build()?;
+    /// assert_eq!(memory.stats().reserved, 0); // nothing before the first block
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn builder() -> MemoryBuilder {
         MemoryBuilder::default()
     }
@@ -84,7 +110,11 @@ impl Memory {
     /// that size if there is one, else a new one. It comes back here when it is dropped.
     ///
     /// If the budget has no room, free blocks of other sizes are given to the source first. While
-    /// one is on its way there, its bytes still count.
+    /// one is on its way there, its bytes still count. If that is not enough, every pool over this
+    /// memory is asked to reclaim what nobody holds and to give back the blocks that frees.
+    ///
+    /// Takes the memory's lock; linear in the free blocks at worst. A new block costs what the source
+    /// costs.
     ///
     /// # Errors
     ///
@@ -102,6 +132,7 @@ impl Memory {
         let size = whole_units(bytes, shared.block_size).ok_or(MemoryError::TooLarge)?;
         let layout =
             Layout::from_size_align(size, BLOCK_ALIGN).map_err(|_| MemoryError::TooLarge)?;
+        let mut asked = false;
         loop {
             let evicted = {
                 let mut state = lock(&shared.state);
@@ -113,21 +144,24 @@ impl Memory {
                     break;
                 }
                 // No other size is of use now: make room, but only if that helps.
-                let in_use = state.reserved - state.free_bytes;
-                if shared.budget - in_use < size {
-                    return Err(MemoryError::OverBudget);
+                let used = state.reserved - state.free_bytes;
+                if shared.budget - used >= size {
+                    state.take_coldest()
+                } else if asked {
+                    return Err(shared.over_budget(used));
+                } else {
+                    None
                 }
-                state.take_coldest().ok_or(MemoryError::OverBudget)?
             };
-            shared.release(evicted);
+            match evicted {
+                Some(region) => shared.release(region),
+                None => {
+                    asked = true;
+                    shared.relieve();
+                }
+            }
         }
-        let reservation = Reservation {
-            shared,
-            bytes: size,
-        };
-        let region = suitable(shared.source.acquire(layout)?, layout)?;
-        reservation.keep();
-        Ok(Block::of(self.clone(), region))
+        Ok(Block::of(self.clone(), shared.acquire(layout)?))
     }
 
     /// A dropped block's region: kept up to the high-water mark, else released.
@@ -174,12 +208,86 @@ impl Memory {
         }
     }
 
+    /// Brings the free blocks up to [`MemoryBuilder::prefault`] bytes, with all their pages in
+    /// memory, so that whoever takes them next meets neither the system nor a page fault; returns
+    /// the bytes added. The calling thread does the work: `ArenaPool::maintain` calls it.
+    ///
+    /// It stops early at the budget, or where the source has no more.
+    ///
+    /// ```
+    /// # use epoch_arena_block::Memory;
+    /// let memory = Memory::builder().prefault(4 << 20).build()?;
+    /// assert_eq!(memory.prepare(), 4 << 20);
+    /// assert_eq!(memory.prepare(), 0); // they are there still
+    /// let block = memory.block(1)?; // no call of the system in here
+    /// assert!(block.region().resident().is_none_or(|bytes| bytes == block.capacity()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn prepare(&self) -> usize {
+        let shared = &*self.shared;
+        let size = shared.block_size;
+        let mut added = 0;
+        let Ok(layout) = Layout::from_size_align(size, BLOCK_ALIGN) else {
+            return 0;
+        };
+        loop {
+            {
+                let mut state = lock(&shared.state);
+                let enough = state.free_bytes.saturating_add(size) > shared.prefault;
+                let room = shared.budget - state.reserved >= size;
+                if enough || !room || state.free.try_reserve(1).is_err() {
+                    return added;
+                }
+                state.reserved += size;
+            }
+            let Ok(region) = shared.acquire(layout) else {
+                return added;
+            };
+            if region.populate().is_err() {
+                shared.release(region);
+                return added;
+            }
+            let mut state = lock(&shared.state);
+            state.free_bytes += size;
+            // In front, as the coldest: what was used lately is better.
+            state.free.insert(0, region);
+            added += size;
+        }
+    }
+
+    /// Has `user` asked for spare blocks when the budget is met, for as long as it lives.
+    #[doc(hidden)]
+    pub fn add_user(&self, user: Weak<dyn Relieve>) {
+        let mut users = lock(&self.shared.users);
+        if users.len() == users.capacity() {
+            users.retain(|user| user.strong_count() > 0);
+        }
+        users.push(user);
+    }
+
     /// Bytes of a block.
+    ///
+    /// ```
+    /// # use epoch_arena_block::Memory;
+    /// let memory = Memory::builder().block_size(64 << 10).build()?;
+    /// assert_eq!(memory.block_size(), 64 << 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn block_size(&self) -> usize {
         self.shared.block_size
     }
 
-    /// The figures of this moment, consistent with each other.
+    /// The figures of this moment, consistent with each other. Constant time, under the lock.
+    ///
+    /// ```
+    /// # use epoch_arena_block::Memory;
+    /// let memory = Memory::builder().build()?;
+    /// let block = memory.block(1)?;
+    /// let stats = memory.stats();
+    /// assert_eq!((stats.reserved, stats.in_use), (block.capacity(), block.capacity()));
+    /// assert_eq!((stats.free, stats.budget), (0, None));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stats(&self) -> MemoryStats {
         let state = lock(&self.shared.state);
         MemoryStats {
@@ -203,6 +311,39 @@ impl fmt::Debug for Memory {
 }
 
 impl Shared {
+    fn over_budget(&self, used: usize) -> MemoryError {
+        MemoryError::OverBudget(OverBudget {
+            used,
+            budget: self.budget,
+            reclaimable: 0,
+        })
+    }
+
+    /// A new region whose bytes are reserved already; they are no longer if it fails.
+    fn acquire(&self, layout: Layout) -> Result<Region, SourceError> {
+        let reservation = Reservation {
+            shared: self,
+            bytes: layout.size(),
+        };
+        let region = suitable(self.source.acquire(layout)?, layout)?;
+        reservation.keep();
+        Ok(region)
+    }
+
+    /// Asks every user for spare blocks. No lock is held while one is asked, nor when the last
+    /// owner of one goes.
+    fn relieve(&self) {
+        for index in 0.. {
+            let user = match lock(&self.users).get(index) {
+                Some(user) => user.upgrade(),
+                None => return,
+            };
+            if let Some(user) = user {
+                user.relieve();
+            }
+        }
+    }
+
     /// Gives a region that is on no list to the source. No lock is held while it goes.
     fn release(&self, region: Region) {
         let returned = Reservation {
@@ -263,12 +404,21 @@ fn suitable(region: Region, layout: Layout) -> Result<Region, SourceError> {
 }
 
 /// Settings of a [`Memory`]; see [`Memory::builder`].
+///
+/// ```
+/// # use epoch_arena_block::Memory;
+/// let memory = Memory::builder().block_size(1 << 20).budget(64 << 20).high_water(0).build()?;
+/// drop(memory.block(1)?);
+/// assert_eq!(memory.stats().reserved, 0); // given back at once
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct MemoryBuilder {
     source: Option<Box<dyn Source>>,
     block_size: usize,
     budget: usize,
     high_water: usize,
+    prefault: usize,
 }
 
 impl Default for MemoryBuilder {
@@ -278,12 +428,20 @@ impl Default for MemoryBuilder {
             block_size: DEFAULT_BLOCK_SIZE,
             budget: usize::MAX,
             high_water: DEFAULT_HIGH_WATER,
+            prefault: 0,
         }
     }
 }
 
 impl MemoryBuilder {
     /// Where regions come from.
+    ///
+    /// ```
+    /// # use epoch_arena_block::{Heap, Memory};
+    /// let memory = Memory::builder().source(Heap).build()?;
+    /// assert!(format!("{:?}", memory.block(1)?).contains("heap"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn source(mut self, source: impl Source) -> Self {
         self.source = Some(Box::new(source));
@@ -292,6 +450,14 @@ impl MemoryBuilder {
 
     /// Bytes of a block: a power of two from 4 KiB to 1 GiB. The default, a huge page, is right
     /// unless memory is very scarce.
+    ///
+    /// ```
+    /// # use epoch_arena_block::Memory;
+    /// let memory = Memory::builder().block_size(4096).build()?;
+    /// assert_eq!(memory.block(1)?.capacity(), 4096);
+    /// assert!(Memory::builder().block_size(5000).build().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn block_size(mut self, bytes: usize) -> Self {
         self.block_size = bytes;
@@ -299,6 +465,16 @@ impl MemoryBuilder {
     }
 
     /// The most bytes that all blocks together may have. No limit by default.
+    ///
+    /// ```
+    /// # use epoch_arena_block::{Memory, MemoryConfigError};
+    /// let memory = Memory::builder().block_size(64 << 10).budget(64 << 10).build()?;
+    /// let only = memory.block(1)?;
+    /// assert!(memory.block(1).is_err());
+    /// let too_small = Memory::builder().budget(1).build().unwrap_err();
+    /// assert_eq!(too_small, MemoryConfigError::BudgetBelowOneBlock);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn budget(mut self, bytes: usize) -> Self {
         self.budget = bytes;
@@ -308,9 +484,37 @@ impl MemoryBuilder {
     /// The most bytes of free blocks that are kept for later instead of going back to the source.
     /// For a steady load, the bytes of one epoch or more: below that, every epoch maps and
     /// faults its memory anew.
+    ///
+    /// ```
+    /// # use epoch_arena_block::Memory;
+    /// let memory = Memory::builder().block_size(64 << 10).high_water(128 << 10).build()?;
+    /// let blocks: Result<Vec<_>, _> = (0..5).map(|_| memory.block(1)).collect();
+    /// drop(blocks?);
+    /// assert_eq!(memory.stats().free, 128 << 10); // two are kept, three went back
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn high_water(mut self, bytes: usize) -> Self {
         self.high_water = bytes;
+        self
+    }
+
+    /// Bytes of free blocks that [`Memory::prepare`] keeps ready, with their pages in memory; that
+    /// many are kept even above the high-water mark. Default: none.
+    ///
+    /// What threads take between two calls, in whole blocks, is a good measure: then no put meets
+    /// a page fault.
+    ///
+    /// ```
+    /// # use epoch_arena_block::Memory;
+    /// let memory = Memory::builder().high_water(0).prefault(4 << 20).build()?;
+    /// memory.prepare();
+    /// assert_eq!(memory.stats().free, 4 << 20);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn prefault(mut self, bytes: usize) -> Self {
+        self.prefault = bytes;
         self
     }
 
@@ -319,6 +523,14 @@ impl MemoryBuilder {
     /// # Errors
     ///
     /// [`MemoryConfigError`], naming the setting.
+    ///
+    /// ```
+    /// # use epoch_arena_block::Memory;
+    /// let memory = Memory::builder().build()?;
+    /// let refused = Memory::builder().block_size(1).build().unwrap_err();
+    /// assert!(refused.to_string().contains("power of two"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn build(self) -> Result<Memory, MemoryConfigError> {
         let sizes = BLOCK_ALIGN..=1 << 30;
         if !self.block_size.is_power_of_two() || !sizes.contains(&self.block_size) {
@@ -333,12 +545,14 @@ impl MemoryBuilder {
                 source: self.source.unwrap_or_else(default_source),
                 block_size: self.block_size,
                 budget: self.budget,
-                high_water: self.high_water,
+                high_water: self.high_water.max(self.prefault),
+                prefault: self.prefault,
                 state: Mutex::new(State {
                     reserved: 0,
                     free_bytes: 0,
                     free: Vec::new(),
                 }),
+                users: Mutex::new(Vec::new()),
             }),
         })
     }
@@ -393,25 +607,5 @@ impl fmt::Display for MemoryStats {
             Bytes(self.free),
             Bytes(self.high_water)
         )
-    }
-}
-
-/// A number of bytes, displayed for people: `1.5 MiB`.
-#[doc(hidden)]
-pub struct Bytes(pub usize);
-
-impl fmt::Display for Bytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
-        if self.0 < 1024 {
-            return write!(f, "{} B", self.0);
-        }
-        let mut value = self.0 as f64 / 1024.0;
-        let mut unit = 0;
-        while value >= 1024.0 && unit + 1 < UNITS.len() {
-            value /= 1024.0;
-            unit += 1;
-        }
-        write!(f, "{value:.1} {}", UNITS[unit])
     }
 }

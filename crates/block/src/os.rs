@@ -94,6 +94,57 @@ fn page_size() -> usize {
     usize::try_from(answer).unwrap_or(4096)
 }
 
+/// Faults all pages of `base .. base + len` in, so that no write does.
+///
+/// # Safety
+///
+/// The range is the caller's alone, and what it holds is of no use.
+#[cfg(feature = "std")]
+pub(crate) unsafe fn populate(base: NonNull<u8>, len: usize) -> Result<(), SourceError> {
+    const PAGE: usize = 4096;
+    #[cfg(all(feature = "mmap", target_os = "linux", not(miri)))]
+    if base.addr().get().is_multiple_of(page_size()) {
+        // SAFETY: it faults pages in and changes no byte; the range is the caller's.
+        let done = unsafe { libc::madvise(base.as_ptr().cast(), len, libc::MADV_POPULATE_WRITE) };
+        match std::io::Error::last_os_error().raw_os_error() {
+            _ if done == 0 => return Ok(()),
+            // Older than Linux 5.14: touch the pages by hand, below.
+            Some(libc::EINVAL) | None => {}
+            Some(code) => return Err(SourceError::Os(code)),
+        }
+    }
+    for page in (0..len).step_by(PAGE) {
+        // SAFETY: inside the range.
+        let first = unsafe { base.add(page) };
+        // SAFETY: the caller's alone, and of no use.
+        unsafe { first.write_volatile(0) };
+    }
+    Ok(())
+}
+
+/// Makes whole pages fault when they are touched, or accessible again; says whether the system
+/// did so.
+///
+/// # Safety
+///
+/// The range is inside one region that the caller owns, and nobody uses it, nor is about to, while it is
+/// not accessible.
+#[cfg(all(feature = "mmap", unix, not(miri)))]
+pub(crate) unsafe fn protect(base: NonNull<u8>, len: usize, accessible: bool) -> bool {
+    let mode = if accessible {
+        libc::PROT_READ | libc::PROT_WRITE
+    } else {
+        libc::PROT_NONE
+    };
+    // SAFETY: by the contract the pages are the caller's, and what faults is not used.
+    unsafe { libc::mprotect(base.as_ptr().cast(), len, mode) == 0 }
+}
+
+#[cfg(not(all(feature = "mmap", unix, not(miri))))]
+pub(crate) unsafe fn protect(_base: NonNull<u8>, _len: usize, _accessible: bool) -> bool {
+    false
+}
+
 #[cfg(feature = "mmap")]
 pub(crate) use maps::{file, map};
 
@@ -125,11 +176,15 @@ mod maps {
             (roomy, start)
         };
         let len = layout.size();
-        advise(&map, start, len, huge);
-        if populate {
-            populate_range(&map, start, len)?;
+        // A private map: a forked child has a copy of its own, written on demand, and may read it.
+        if huge {
+            advise(&map, start, len, Advice::HugePage);
         }
-        region(map, start, len, Owned::Anonymous)
+        let region = region(map, start, len, Owned::Anonymous)?;
+        if populate {
+            region.populate()?;
+        }
+        Ok(region)
     }
 
     /// `layout` from an unlinked temporary file in `dir`, its disk space allocated.
@@ -146,7 +201,8 @@ mod maps {
         // here; so nobody can truncate it or write to it behind the map.
         let map = unsafe { MmapOptions::new().len(size).map_mut(&file) }.map_err(os)?;
         let start = padding(&map, layout);
-        advise(&map, start, len, false);
+        // A shared map: what a forked child wrote would be written here. It gets no such map.
+        advise(&map, start, len, Advice::DontFork);
         region(map, start, len, Owned::File)
     }
 
@@ -186,37 +242,23 @@ mod maps {
         }
     }
 
+    enum Advice {
+        HugePage,
+        DontFork,
+    }
+
     /// Advice is a wish: a kernel that does not know it still gave us working memory.
     #[cfg(all(target_os = "linux", not(miri)))]
-    fn advise(map: &MmapMut, start: usize, len: usize, huge: bool) {
-        use memmap2::Advice;
-        if huge {
-            let _ = map.advise_range(Advice::HugePage, start, len);
-        }
-        // A child after fork must not write to what the parent thinks it owns alone.
-        let _ = map.advise_range(Advice::DontFork, start, len);
+    fn advise(map: &MmapMut, start: usize, len: usize, advice: Advice) {
+        let advice = match advice {
+            Advice::HugePage => memmap2::Advice::HugePage,
+            Advice::DontFork => memmap2::Advice::DontFork,
+        };
+        let _ = map.advise_range(advice, start, len);
     }
 
     #[cfg(not(all(target_os = "linux", not(miri))))]
-    fn advise(_map: &MmapMut, _start: usize, _len: usize, _huge: bool) {}
-
-    /// Faults all pages in now, so that the put path does not.
-    fn populate_range(map: &MmapMut, start: usize, len: usize) -> Result<(), SourceError> {
-        #[cfg(all(target_os = "linux", not(miri)))]
-        match map.advise_range(memmap2::Advice::PopulateWrite, start, len) {
-            Ok(()) => return Ok(()),
-            // Older than Linux 5.14: touch the pages by hand, below.
-            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {}
-            Err(error) => return Err(os(error)),
-        }
-        let base = map.as_ptr().cast_mut().wrapping_add(start);
-        for page in (0..len).step_by(PAGE) {
-            // SAFETY: inside the fresh private map, which nobody else has seen; zero is what it
-            // holds already.
-            unsafe { base.wrapping_add(page).write_volatile(0) };
-        }
-        Ok(())
-    }
+    fn advise(_map: &MmapMut, _start: usize, _len: usize, _advice: Advice) {}
 
     /// A new file in `dir` that only its descriptor reaches.
     fn unlinked(dir: &Path) -> io::Result<File> {

@@ -5,12 +5,23 @@ use core::any::Any;
 use core::fmt;
 use core::ptr::NonNull;
 
+#[cfg(feature = "std")]
+use crate::error::SourceError;
 use crate::os::Owned;
 
 /// Memory that a [`Source`](crate::Source) gave, and its owner; dropped, it is given back.
 ///
 /// The bytes are to be taken as uninitialised. Regions of the built-in sources can only be made
 /// by them; memory of your own becomes a region through [`Region::from_raw_parts`].
+///
+/// ```
+/// # use epoch_arena_block::{Heap, Source};
+/// # use std::alloc::Layout;
+/// let region = Heap.acquire(Layout::from_size_align(4096, 8)?)?;
+/// assert_eq!((region.len(), region.is_empty()), (4096, false));
+/// drop(region); // back to the heap
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Region {
     /// Invariant: `base .. base + len` is valid for reads and writes, and nobody else's, for as
     /// long as `owner` lives.
@@ -78,18 +89,47 @@ impl Region {
     }
 
     /// The first byte.
+    ///
+    /// ```
+    /// # use epoch_arena_block::{Heap, Source};
+    /// # use std::alloc::Layout;
+    /// let region = Heap.acquire(Layout::from_size_align(64, 64)?)?;
+    /// assert_eq!(region.base().addr().get() % 64, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn base(&self) -> NonNull<u8> {
         self.base
     }
 
     /// The length in bytes.
+    ///
+    /// ```
+    /// # use epoch_arena_block::{Heap, Source};
+    /// # use std::alloc::Layout;
+    /// assert_eq!(Heap.acquire(Layout::from_size_align(100, 1)?)?.len(), 100);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.len
     }
 
     /// Whether the region has no bytes.
+    ///
+    /// ```
+    /// # use epoch_arena_block::{Heap, Source};
+    /// # use std::alloc::Layout;
+    /// assert!(Heap.acquire(Layout::from_size_align(0, 1)?)?.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// Faults all its pages in. What they held is lost, so it is for fresh regions only.
+    #[cfg(feature = "std")]
+    pub(crate) fn populate(&self) -> Result<(), SourceError> {
+        // SAFETY: the region's, and fresh: nobody has put anything there.
+        unsafe { crate::os::populate(self.base, self.len) }
     }
 
     /// Bytes of it that are in physical memory now, in whole pages; `None` where the system

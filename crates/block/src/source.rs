@@ -38,6 +38,14 @@ pub trait Source: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     ///
     /// [`SourceError`], with nothing kept.
+    ///
+    /// ```
+    /// # use epoch_arena_block::{AnonymousMap, Source};
+    /// # use std::alloc::Layout;
+    /// let region = AnonymousMap::new().acquire(Layout::from_size_align(2 << 20, 4096)?)?;
+    /// assert_eq!(region.len(), 2 << 20); // exactly
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn acquire(&self, layout: Layout) -> Result<Region, SourceError>;
 }
 
@@ -74,7 +82,9 @@ mod maps {
     /// Anonymous maps: memory straight from the system, aligned to 2 MiB so that transparent
     /// huge pages apply, and given back to the system at once when a block is.
     ///
-    /// On Linux a map is kept out of forked children: a child process that touches it faults.
+    /// The maps are private. A child process that has forked has a copy of them, made page by page as
+    /// either side writes; it may read what its thread could read, and must not do more: see
+    /// [`Memory`](crate::Memory#fork).
     ///
     /// ```
     /// use epoch_arena_block::{AnonymousMap, Memory};
@@ -94,6 +104,14 @@ mod maps {
 
     impl AnonymousMap {
         /// With transparent huge pages where the system has them, not populated.
+        ///
+        /// ```
+        /// # use epoch_arena_block::{AnonymousMap, Memory};
+        /// const SOURCE: AnonymousMap = AnonymousMap::new();
+        /// let memory = Memory::builder().source(SOURCE).build()?;
+        /// assert_eq!(memory.block(1)?.region().base().addr().get() % (2 << 20), 0);
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         pub const fn new() -> Self {
             Self {
                 huge_pages: true,
@@ -104,6 +122,15 @@ mod maps {
         /// Whether to ask for transparent huge pages (default: yes). A first write then takes a
         /// huge page at once, six times cheaper per byte than small ones; without, a block that
         /// is only partly used takes only what it uses.
+        ///
+        /// ```
+        /// # use epoch_arena_block::{AnonymousMap, Memory};
+        /// let thrifty = Memory::builder().source(AnonymousMap::new().huge_pages(false)).build()?;
+        /// let block = thrifty.block(1)?;
+        /// block.alloc_copy(b"one small page, unless the system makes all pages huge")?;
+        /// println!("{:?} bytes are resident", block.region().resident());
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         #[must_use]
         pub const fn huge_pages(mut self, yes: bool) -> Self {
             self.huge_pages = yes;
@@ -112,6 +139,14 @@ mod maps {
 
         /// Whether to fault all pages in when a block is made (default: no): making it takes
         /// longer, and no later write meets a page fault.
+        ///
+        /// ```
+        /// # use epoch_arena_block::{AnonymousMap, Memory};
+        /// let ready = Memory::builder().source(AnonymousMap::new().populate(true)).build()?;
+        /// let block = ready.block(1)?;
+        /// assert!(block.region().resident().is_none_or(|bytes| bytes == block.capacity()));
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         #[must_use]
         pub const fn populate(mut self, yes: bool) -> Self {
             self.populate = yes;
@@ -143,6 +178,10 @@ mod maps {
     /// signal; nothing is left behind, however the process ends (but for an empty file, if it is
     /// killed in the instant between making and unlinking it).
     ///
+    /// These maps are shared with the file, so on Linux they are kept out of forked children, which
+    /// could write to the parent's data: a child that touches one faults. It must not drop one
+    /// either, as other memory may be in its place there.
+    ///
     /// ```
     /// use epoch_arena_block::{Memory, TempFile};
     /// let memory = Memory::builder().source(TempFile::in_dir(std::env::temp_dir())).build()?;
@@ -157,11 +196,26 @@ mod maps {
     impl TempFile {
         /// Files in the system's temporary directory. Note that it is in memory on some systems
         /// (`tmpfs`): then name a directory on a disk with [`in_dir`](Self::in_dir).
+        ///
+        /// ```
+        /// # use epoch_arena_block::{Memory, TempFile};
+        /// let memory = Memory::builder().source(TempFile::new()).block_size(64 << 10).build()?;
+        /// memory.block(1)?.alloc_copy(b"paged to disk by the system")?;
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         pub fn new() -> Self {
             Self::in_dir(std::env::temp_dir())
         }
 
         /// Files in `dir`, which must exist and be writable when a block is made.
+        ///
+        /// ```
+        /// # use epoch_arena_block::{Memory, MemoryError, TempFile};
+        /// let nowhere = TempFile::in_dir("/no/such/directory");
+        /// let memory = Memory::builder().source(nowhere).build()?;
+        /// assert!(matches!(memory.block(1), Err(MemoryError::Source(_)))); // not before
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         pub fn in_dir(dir: impl Into<PathBuf>) -> Self {
             Self { dir: dir.into() }
         }

@@ -13,7 +13,7 @@ pub(crate) use std::sync::{Mutex, MutexGuard};
 pub(crate) use loom::sync::{Mutex, MutexGuard};
 // loom's `Arc` cannot hold a `dyn Source`; sharing a `Memory` is not what a model is about.
 #[cfg(feature = "std")]
-pub(crate) use std::sync::Arc;
+pub(crate) use std::sync::{Arc, Weak};
 
 /// Locks, whatever a panicking holder left behind: what our locks guard is consistent at every
 /// point where a panic can leave them.

@@ -21,7 +21,11 @@
 //! For writers of memtables, MVCC stores, caches and in-memory indexes: millions of small keys,
 //! written and read by many threads, and garbage all at once when their epoch is no longer
 //! visible. Writing a key is a bump of the thread's own chunk, with no shared write; reading one
-//! is a compare; and reclaiming an epoch costs the same for ten keys as for ten million.
+//! is a compare; and reclaiming an epoch costs the same for ten keys as for ten million (unless
+//! its bytes are to be overwritten).
+//!
+//! More: the [guide] has a page for each question, the [glossary] says which epoch is meant, and
+//! the [faq] has the rest.
 //!
 //! # A tour
 //!
@@ -84,7 +88,8 @@
 //!         break refused;
 //!     }
 //! };
-//! assert_eq!(refused, AllocError::Memory(MemoryError::OverBudget));
+//! let AllocError::Memory(MemoryError::OverBudget(over)) = refused else { panic!("{refused}") };
+//! assert_eq!(over.used, over.budget);
 //! pool.advance()?;
 //! pool.advance()?; // the full epoch is retired, its memory reused
 //! assert!(pool.pin().alloc_copy(&[0; 1000]).is_ok());
@@ -96,7 +101,7 @@
 //!
 //! | crate | what | uses |
 //! |---|---|---|
-//! | `epoch-arena` | this: re-exports and the tour | all |
+//! | `epoch-arena` | this: re-exports, the tour and the [guide] | all |
 //! | `epoch-arena-key` | [`ArenaKey`], [`KeyRef`], [`OwnedKey`] | pool |
 //! | `epoch-arena-pool` | [`ArenaPool`], guards, leases, reclamation | core, crossbeam-epoch |
 //! | `epoch-arena-core` | [`EpochArena`], [`ArenaHandle`], chunks | block |
@@ -110,18 +115,26 @@
 
 #![forbid(unsafe_code)]
 
+pub mod guide;
+
+#[doc = include_str!("glossary.md")]
+pub mod glossary {}
+
+#[doc = include_str!("faq.md")]
+pub mod faq {}
+
 pub use epoch_arena_block::{
     Alignment, AnonymousMap, BadAlignment, Block, BlockFull, Heap, Memory, MemoryBuilder,
-    MemoryConfigError, MemoryError, MemoryStats, Region, Source, SourceError, TempFile,
+    MemoryConfigError, MemoryError, MemoryStats, OverBudget, Region, Source, SourceError, TempFile,
 };
 pub use epoch_arena_core::{
     AllocError, ArenaHandle, ArenaStats, Epoch, EpochArena, MAX_LEN, Resolve, Store,
 };
-pub use epoch_arena_key::{ArenaKey, KeyError, KeyRef, OwnedKey, PromoteKeyError};
+pub use epoch_arena_key::{ArenaKey, KeyError, KeyRef, OwnedKey, PromoteKeyError, sort_keys};
 pub use epoch_arena_pool::{
     AdvanceError, ArenaGuard, ArenaPool, Batch, BatchFull, BuildError, ForeignGuard, Held, Lease,
-    LocalArena, Maintained, PinKind, Pinned, PoolBuilder, PoolStats, PromoteError, Snapshot,
-    UninitBytes, View, crossbeam_epoch,
+    Leased, LocalArena, Maintained, PinKind, Pinned, PoolBuilder, PoolStats, PromoteError,
+    Snapshot, UninitBytes, View, WaitError, crossbeam_epoch,
 };
 
 /// The README's example, as a test.

@@ -107,6 +107,18 @@ impl ArenaKey {
 
     /// The key with its bytes, to compare; `None` if its epoch is not live, or it is of another
     /// pool (or epoch, for a lease).
+    ///
+    /// ```
+    /// # use epoch_arena_key::ArenaKey;
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let key = ArenaKey::copy_from(b"user:1", &pool.pin())?;
+    /// let lease = pool.lease(key.epoch()).expect("it is live");
+    /// pool.retire_before(pool.advance()?);
+    /// assert!(key.resolve(&pool.pin()).is_none()); // not live any more
+    /// assert_eq!(key.resolve(&lease).expect("held").as_bytes(), b"user:1");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn resolve<'r, R: Resolve>(&self, resolve: &'r R) -> Option<KeyRef<'r>> {
         let bytes = resolve.get(self.handle)?;
@@ -136,21 +148,57 @@ impl ArenaKey {
     }
 
     /// The handle.
+    ///
+    /// ```
+    /// # use epoch_arena_key::ArenaKey;
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let guard = pool.pin();
+    /// let key = ArenaKey::copy_from(b"user:1", &guard)?;
+    /// assert_eq!(guard.get(key.handle()), Some(&b"user:1"[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub const fn handle(&self) -> ArenaHandle {
         self.handle
     }
 
     /// The epoch it lives in.
+    ///
+    /// ```
+    /// # use epoch_arena_key::ArenaKey;
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let key = ArenaKey::copy_from(b"user:1", &pool.pin())?;
+    /// assert_eq!(key.epoch(), pool.current_epoch());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub const fn epoch(&self) -> Epoch {
         self.handle.epoch()
     }
 
     /// The length in bytes.
+    ///
+    /// ```
+    /// # use epoch_arena_key::ArenaKey;
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let key = ArenaKey::copy_from(b"user:1", &pool.pin())?;
+    /// assert_eq!(key.len(), 6); // known without resolving
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub const fn len(&self) -> usize {
         self.handle.len()
     }
 
     /// Whether it has no bytes.
+    ///
+    /// ```
+    /// # use epoch_arena_key::ArenaKey;
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// assert!(ArenaKey::copy_from(b"", &pool.pin())?.is_empty()); // a key as any other
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub const fn is_empty(&self) -> bool {
         self.handle.is_empty()
     }

@@ -43,7 +43,7 @@ use std::ops::Deref;
 /// ```
 #[derive(Clone, Copy)]
 pub struct KeyRef<'r> {
-    /// Invariant: the prefix of `bytes`.
+    /// Invariant: the prefix of `bytes`, except inside `sort_keys`.
     prefix: u64,
     bytes: &'r [u8],
 }
@@ -64,6 +64,12 @@ impl<'r> KeyRef<'r> {
     #[inline]
     pub(crate) const fn with_prefix(bytes: &'r [u8], prefix: u64) -> Self {
         Self { prefix, bytes }
+    }
+
+    /// The word at hand: the prefix, or what a sort has put in its place.
+    #[inline]
+    pub(crate) const fn window(&self) -> u64 {
+        self.prefix
     }
 
     /// The bytes.

@@ -15,7 +15,7 @@
 //! let keys = ["pear", "apple", "fig"]
 //!     .map(|key| ArenaKey::copy_from(key.as_bytes(), &guard).unwrap());
 //! let mut sorted: Vec<_> = keys.iter().filter_map(|key| key.resolve(&guard)).collect();
-//! sorted.sort();
+//! sorted.sort(); // many keys: `sort_keys(&mut sorted)`
 //! assert_eq!(sorted[0].as_bytes(), b"apple");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -26,8 +26,10 @@ mod error;
 mod key;
 mod key_ref;
 mod owned;
+mod sort;
 
 pub use error::{KeyError, PromoteKeyError};
 pub use key::ArenaKey;
 pub use key_ref::KeyRef;
 pub use owned::OwnedKey;
+pub use sort::sort_keys;

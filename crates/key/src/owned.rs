@@ -60,16 +60,49 @@ impl OwnedKey {
     }
 
     /// The key, to store or to resolve elsewhere.
+    ///
+    /// ```
+    /// # use epoch_arena_key::{ArenaKey, OwnedKey};
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let key = ArenaKey::copy_from(b"user:1", &pool.pin())?;
+    /// let lease = pool.lease(key.epoch()).expect("it is live");
+    /// let owned = OwnedKey::new(key, lease).expect("same epoch");
+    /// assert_eq!(owned.key().handle(), key.handle());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub const fn key(&self) -> ArenaKey {
         self.key
     }
 
     /// The lease.
+    ///
+    /// ```
+    /// # use epoch_arena_key::{ArenaKey, OwnedKey};
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let key = ArenaKey::copy_from(b"user:1", &pool.pin())?;
+    /// let lease = pool.lease(key.epoch()).expect("it is live");
+    /// let owned = OwnedKey::new(key, lease).expect("same epoch");
+    /// assert_eq!(owned.lease().epoch(), key.epoch());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub const fn lease(&self) -> &Lease {
         &self.lease
     }
 
     /// The key with its bytes.
+    ///
+    /// ```
+    /// # use epoch_arena_key::{ArenaKey, OwnedKey};
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let key = ArenaKey::copy_from(b"user:1", &pool.pin())?;
+    /// let lease = pool.lease(key.epoch()).expect("it is live");
+    /// let owned = OwnedKey::new(key, lease).expect("same epoch");
+    /// assert!(owned.resolved() < epoch_arena_key::KeyRef::new(b"user:2"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn resolved(&self) -> KeyRef<'_> {
         // Never the default, by the invariant of `key`; and the empty key is no unsafe answer.
@@ -79,6 +112,18 @@ impl OwnedKey {
     }
 
     /// The bytes.
+    ///
+    /// ```
+    /// # use epoch_arena_key::{ArenaKey, OwnedKey};
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let key = ArenaKey::copy_from(b"user:1", &pool.pin())?;
+    /// let lease = pool.lease(key.epoch()).expect("it is live");
+    /// let owned = OwnedKey::new(key, lease).expect("same epoch");
+    /// pool.retire_before(pool.advance()?);
+    /// assert_eq!(owned.as_bytes(), b"user:1"); // it always has them
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         self.resolved().as_bytes()

@@ -61,6 +61,17 @@ impl<'a> Batch<'a> {
     /// # Errors
     ///
     /// [`BatchFull`] if they do not fit; nothing is changed.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// # let guard = pool.pin();
+    /// let mut batch = guard.batch(6)?;
+    /// let handle = batch.push(b"four")?;
+    /// assert!(batch.push(b"three").is_err()); // two bytes are left
+    /// assert_eq!(guard.get(handle), Some(&b"four"[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn push(&mut self, bytes: &[u8]) -> Result<ArenaHandle, BatchFull> {
         let first = self.claim(bytes.len())?;
@@ -113,12 +124,33 @@ impl<'a> Batch<'a> {
     }
 
     /// Bytes that are left.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// # let guard = pool.pin();
+    /// let mut batch = guard.batch(6)?;
+    /// batch.push(b"four")?;
+    /// assert_eq!(batch.remaining(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn remaining(&self) -> usize {
         self.end.addr().get() - self.next.addr().get()
     }
 
     /// The epoch of all its values.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// # let guard = pool.pin();
+    /// let mut batch = guard.batch(6)?;
+    /// pool.advance()?;
+    /// assert_eq!(batch.push(b"late")?.epoch(), batch.epoch());
+    /// assert!(batch.epoch() < pool.current_epoch());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn epoch(&self) -> Epoch {
         core::epoch(self.stamp)
     }

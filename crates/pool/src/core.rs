@@ -7,15 +7,16 @@ use std::collections::VecDeque;
 
 use crossbeam_epoch::Collector;
 use crossbeam_utils::CachePadded;
-use epoch_arena_block::{Alignment, Memory};
-use epoch_arena_core::raw::{Chunks, EpochCounter};
+use epoch_arena_block::{Alignment, Memory, Relieve};
+use epoch_arena_core::raw::{Chunks, EpochCounter, Scrub};
 use epoch_arena_core::{Epoch, pack};
 
 use crate::error::AdvanceError;
+use crate::hold::Hold;
 use crate::record::Record;
 use crate::slots::Slots;
 use crate::status::Status;
-use crate::sync::{Arc, Mutex, MutexGuard, OnceLock, Ordering, StaticAtomicU64, lock};
+use crate::sync::{Arc, Mutex, MutexGuard, OnceLock, Ordering, StaticAtomicU64, Weak, lock};
 
 pub(crate) struct Core {
     /// Never reused, so that a thread's cached state of a dead pool matches no other.
@@ -36,6 +37,7 @@ pub(crate) struct Settings {
     pub retained_epochs: usize,
     pub max_key_len: usize,
     pub key_alignment: Alignment,
+    pub scrub: Scrub,
 }
 
 /// Invariant: every slot is taken by exactly one of `live` and `retired`, or vacant; the stamps of
@@ -43,14 +45,26 @@ pub(crate) struct Settings {
 pub(crate) struct State {
     /// Stamps, oldest first; the last is the current one, which is never retired.
     pub live: VecDeque<u64>,
-    /// Stamps of epochs whose arena is not reclaimed yet.
-    pub retired: Vec<u64>,
+    /// Epochs whose arena is not reclaimed yet, in no order.
+    pub retired: Vec<Retired>,
     /// Per slot, whether a live or retired epoch has it.
     taken: Box<[bool]>,
     /// Threads that have used the pool, ever: each goes to the next lane of the chunks.
     pub threads: usize,
     /// One per thread that uses the pool.
     pub records: Vec<Arc<CachePadded<Record>>>,
+    /// What leases and snapshots hold, and what some held that are gone.
+    leases: Vec<Weak<Hold>>,
+}
+
+/// An epoch that is retired and not reclaimed.
+pub(crate) struct Retired {
+    pub stamp: u64,
+    /// The stamp that was current when it was retired, for reports: who pinned in a later epoch
+    /// does not see it.
+    pub during: u64,
+    /// Whether a thread is about to reclaim it.
+    claimed: bool,
 }
 
 /// What `publish` did.
@@ -76,7 +90,7 @@ impl Core {
             // Relaxed: only uniqueness is needed.
             id: POOLS.fetch_add(1, Ordering::Relaxed),
             slots: Slots::new(slots),
-            chunks: Chunks::new(memory, slots, lanes()),
+            chunks: Chunks::new(memory, slots, lanes(), settings.scrub),
             collector,
             settings,
             statuses: (0..slots).map(|_| CachePadded::default()).collect(),
@@ -87,6 +101,7 @@ impl Core {
                 taken: vec![false; slots].into(),
                 threads: 0,
                 records: Vec::new(),
+                leases: Vec::new(),
             }),
         };
         core.open(&mut core.state()).ok()?;
@@ -132,7 +147,7 @@ impl Core {
             now,
             before,
             retired: if over {
-                self.retire_oldest(&mut state)
+                self.retire_oldest(&mut state, before)
             } else {
                 None
             },
@@ -144,48 +159,67 @@ impl Core {
         let mut state = self.state();
         let oldest = *state.live.front()?;
         (epoch(oldest) < before)
-            .then(|| self.retire_oldest(&mut state))
+            .then(|| self.retire_oldest(&mut state, self.slots.current()))
             .flatten()
     }
 
     /// Clears the oldest stamp. The caller must have the drop of its hold deferred.
-    fn retire_oldest(&self, state: &mut State) -> Option<u64> {
+    fn retire_oldest(&self, state: &mut State, during: u64) -> Option<u64> {
         if state.live.len() < 2 {
             return None;
         }
         let stamp = state.live.pop_front()?;
         self.slots.clear(stamp);
-        state.retired.push(stamp);
+        state.retired.push(Retired {
+            stamp,
+            during,
+            claimed: false,
+        });
         Some(stamp)
     }
 
     /// Reclaims every retired epoch that nobody holds; returns how many. Calls nothing foreign,
-    /// takes constant time per epoch, and so may run in the slow path of a put.
+    /// takes constant time per epoch unless its bytes are to be scrubbed, and so may run in the
+    /// slow path of a put.
     pub fn reclaim_ready(&self) -> usize {
         let mut state = self.state();
-        let State { retired, taken, .. } = &mut *state;
-        let before = retired.len();
-        retired.retain(|&stamp| {
-            if !self.status(stamp).is_reclaimable() {
-                return true;
+        let (mut at, mut count) = (0, 0);
+        while let Some(retired) = state.retired.get_mut(at) {
+            let stamp = retired.stamp;
+            if retired.claimed || !self.status(stamp).is_reclaimable() {
+                at += 1;
+                continue;
             }
             let slot = self.slots.slot(stamp);
+            if self.chunks.scrubs() {
+                retired.claimed = true;
+                // Others need not wait for the bytes.
+                drop(state);
+                // SAFETY: as below.
+                unsafe { self.chunks.scrub(slot) };
+                state = self.state();
+                let found = state.retired.iter().position(|r| r.stamp == stamp);
+                // Only who has claimed it takes it off the list.
+                let Some(found) = found else { continue };
+                at = found;
+            }
             // SAFETY: the epoch is retired and nobody holds it: the pool's hold was dropped by
             // the closure that was deferred after its stamp was cleared and `current` moved on,
             // so no guard that found either is left; and every lease is gone. That is final,
-            // as leases are added to live or leased epochs only.
+            // as leases are added to live epochs only.
             unsafe { self.chunks.reclaim(slot) };
-            taken[slot] = false;
-            false
-        });
-        before - retired.len()
+            state.taken[slot] = false;
+            state.retired.swap_remove(at);
+            count += 1;
+        }
+        count
     }
 
     /// Epochs of which some deferred closure may not have run: retired and seen by a guard, or
     /// left by `advance` and not sealed.
     pub fn pending(&self) -> usize {
         let state = self.state();
-        let held = |stamp: &&u64| self.status(**stamp).is_held_by_pool();
+        let held = |retired: &&Retired| self.status(retired.stamp).is_held_by_pool();
         let unsealed = |stamp: &&u64| !self.status(**stamp).is_sealed(pack::epoch(**stamp));
         // The current epoch is not sealed, and nothing is pending for it.
         let live = state.live.iter().rev().skip(1);
@@ -197,7 +231,7 @@ impl Core {
     }
 
     fn too_many(&self, state: &State) -> AdvanceError {
-        let by_pool = |stamp: &&u64| self.status(**stamp).is_held_by_pool();
+        let by_pool = |retired: &&Retired| self.status(retired.stamp).is_held_by_pool();
         let guards = state.retired.iter().filter(by_pool).count();
         // At most 65,535 are retired, as one of the slots is the current epoch's.
         AdvanceError::TooManyEpochs {
@@ -218,8 +252,29 @@ impl State {
 
     /// The stamp of `wanted`, if its arena is not reclaimed.
     pub fn find(&self, wanted: Epoch) -> Option<u64> {
-        let retired = || self.retired.iter().copied().find(|o| epoch(*o) == wanted);
-        self.find_live(wanted).or_else(retired)
+        let retired = || self.retired.iter().map(|retired| retired.stamp);
+        let find_retired = || retired().find(|stamp| epoch(*stamp) == wanted);
+        self.find_live(wanted).or_else(find_retired)
+    }
+
+    /// Has `hold` listed for as long as somebody owns it.
+    pub fn list(&mut self, hold: &Arc<Hold>) {
+        if self.leases.len() == self.leases.capacity() {
+            self.leases.retain(|hold| hold.strong_count() > 0);
+        }
+        self.leases.push(Arc::downgrade(hold));
+    }
+
+    /// The holds that somebody owns.
+    pub fn leases(&self) -> impl Iterator<Item = Arc<Hold>> {
+        self.leases.iter().filter_map(Weak::upgrade)
+    }
+}
+
+impl Relieve for Core {
+    fn relieve(&self) {
+        self.reclaim_ready();
+        self.chunks.trim();
     }
 }
 
@@ -229,8 +284,12 @@ pub(crate) fn epoch(stamp: u64) -> Epoch {
     unsafe { Epoch::from_number(pack::epoch(stamp)) }
 }
 
-/// Lanes of a pool's chunks: one per core, up to eight.
+/// Lanes of a pool's chunks: one per core, up to eight. One in a model run, which must not depend
+/// on the machine, and where each lock multiplies what loom has to try.
 fn lanes() -> usize {
+    if cfg!(epoch_arena_loom) {
+        return 1;
+    }
     static CORES: OnceLock<usize> = OnceLock::new();
     *CORES
         .get_or_init(|| std::thread::available_parallelism().map_or(1, |cores| cores.get().min(8)))

@@ -1,4 +1,4 @@
-//! The errors of a pool: typed, `Copy`, eight bytes at most.
+//! The errors of a pool: typed, `Copy`, small.
 
 use std::fmt;
 
@@ -95,6 +95,46 @@ impl fmt::Display for AdvanceError {
 
 impl std::error::Error for AdvanceError {}
 
+/// An epoch was not sealed while [`ArenaPool::wait_sealed`](crate::ArenaPool::wait_sealed) waited.
+///
+/// ```
+/// use epoch_arena_pool::{ArenaPool, WaitError};
+/// use std::time::Duration;
+/// let pool = ArenaPool::builder().build()?;
+/// let epoch = pool.current_epoch();
+/// let guard = pool.pin(); // may write to the epoch as long as it lives
+/// pool.advance()?;
+/// assert_eq!(pool.wait_sealed(epoch, Duration::from_secs(60)), Err(WaitError::Pinned));
+/// drop(guard);
+/// assert_eq!(pool.wait_sealed(epoch, Duration::from_secs(60)), Ok(()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WaitError {
+    /// The time was over.
+    TimedOut,
+    /// This thread has a guard or view of the pool, and would wait for itself.
+    Pinned,
+}
+
+impl fmt::Display for WaitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TimedOut => {
+                "the epoch was not sealed in time: it is still current, or a thread that pinned \
+                 before `advance` is pinned still (ArenaPool::maintain says which)"
+            }
+            Self::Pinned => {
+                "this thread has a guard or view of the pool and would wait for itself; drop it \
+                 first"
+            }
+        })
+    }
+}
+
+impl std::error::Error for WaitError {}
+
 /// A guard that does not protect this pool: of another collector, or the unprotected one.
 ///
 /// ```
@@ -187,6 +227,7 @@ const _: () = {
     assert!(size_of::<BuildError>() <= 8);
     assert!(size_of::<AdvanceError>() <= 8);
     assert!(size_of::<ForeignGuard>() <= 8);
-    assert!(size_of::<PromoteError>() <= 8);
+    assert!(size_of::<PromoteError>() <= 32);
+    assert!(size_of::<WaitError>() <= 8);
     assert!(size_of::<BatchFull>() <= 8);
 };

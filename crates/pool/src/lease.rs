@@ -5,13 +5,16 @@ use std::fmt;
 use epoch_arena_core::raw::Sealed;
 use epoch_arena_core::{ArenaHandle, Epoch, Resolve, pack};
 
-use crate::core::{self, Core};
+use crate::core;
+use crate::hold::Hold;
 use crate::sync::Arc;
 
 /// Holds one epoch: its bytes stay readable, on any thread, across `.await`, for hours, even
 /// after the epoch was retired. It pins nobody and holds back no other epoch.
 ///
-/// Cloning it is two atomic additions. It keeps the pool's memory alive, too.
+/// Cloning it is one atomic addition. It keeps the pool's memory alive, too. As long as it or a
+/// clone exists, [`ArenaPool::stats`](crate::ArenaPool::stats) and
+/// [`maintain`](crate::ArenaPool::maintain) list it with its age and the place where it was taken.
 ///
 /// ```
 /// # use epoch_arena_pool::ArenaPool;
@@ -37,18 +40,18 @@ use crate::sync::Arc;
 /// drop(lease);
 /// assert_eq!(bytes, b"key");
 /// ```
+#[derive(Clone)]
 pub struct Lease {
-    core: Arc<Core>,
-    /// Invariant: this lease is counted in the holds of this epoch's slot.
+    hold: Arc<Hold>,
+    /// Invariant: the one stamp of `hold`.
     stamp: u64,
 }
 
 impl Lease {
-    /// # Safety
-    ///
-    /// A lease was added to the holds of `stamp`, for this one.
-    pub(crate) unsafe fn new(core: Arc<Core>, stamp: u64) -> Self {
-        Self { core, stamp }
+    /// `hold` has `stamp`, alone.
+    pub(crate) fn new(hold: Arc<Hold>, stamp: u64) -> Self {
+        debug_assert_eq!(hold.stamps(), [stamp]);
+        Self { hold, stamp }
     }
 
     /// The epoch it holds.
@@ -65,28 +68,23 @@ impl Lease {
     }
 
     /// The bytes of `handle`, or `None` if it is not of this epoch. Constant time, no pin.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let lease = pool.lease(pool.current_epoch()).expect("it is live");
+    /// let here = pool.pin().alloc_copy(b"here")?;
+    /// pool.advance()?;
+    /// let later = pool.pin().alloc_copy(b"later")?;
+    /// assert_eq!((lease.get(here), lease.get(later)), (Some(&b"here"[..]), None));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn get(&self, handle: ArenaHandle) -> Option<&[u8]> {
         // SAFETY: stamps are unique in the process; if it is the handle's, the handle is of the
-        // leased epoch, whose arena is not reclaimed while this lease is counted, which the borrow
-        // of `self` ensures.
+        // leased epoch, whose arena is not reclaimed while `hold` exists, which the borrow of
+        // `self` ensures.
         unsafe { handle.bytes_under(self.stamp) }
-    }
-}
-
-impl Clone for Lease {
-    fn clone(&self) -> Self {
-        self.core.status(self.stamp).add_lease();
-        Self {
-            core: self.core.clone(),
-            stamp: self.stamp,
-        }
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.core.status(self.stamp).drop_lease();
     }
 }
 
@@ -103,6 +101,7 @@ impl fmt::Debug for Lease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lease")
             .field("epoch", &self.epoch())
+            .field("pool", &self.hold.pool())
             .finish_non_exhaustive()
     }
 }
@@ -126,56 +125,53 @@ impl fmt::Debug for Lease {
 /// assert_eq!(snapshot.epochs().count(), 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Clone)]
 pub struct Snapshot {
-    core: Arc<Core>,
-    /// Invariant: a lease of this snapshot is counted for each. Oldest first.
-    stamps: Box<[u64]>,
+    hold: Arc<Hold>,
 }
 
 impl Snapshot {
-    /// # Safety
-    ///
-    /// A lease was added to the holds of each of `stamps`, for this snapshot.
-    pub(crate) unsafe fn new(core: Arc<Core>, stamps: Box<[u64]>) -> Self {
-        Self { core, stamps }
+    pub(crate) fn new(hold: Arc<Hold>) -> Self {
+        Self { hold }
     }
 
     /// The epochs it holds, oldest first.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// pool.advance()?;
+    /// let snapshot = pool.snapshot();
+    /// let epochs: Vec<_> = snapshot.epochs().collect();
+    /// assert_eq!((epochs.len(), epochs[1]), (2, pool.current_epoch()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn epochs(&self) -> impl Iterator<Item = Epoch> {
-        self.stamps.iter().map(|stamp| core::epoch(*stamp))
+        let stamps = self.hold.stamps().iter();
+        stamps.map(|stamp| core::epoch(*stamp))
     }
 
     /// The bytes of `handle`, or `None` if its epoch is not one of these. A binary search over
     /// the epochs, no pin.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let handle = pool.pin().alloc_copy(b"key")?;
+    /// let snapshot = pool.snapshot();
+    /// pool.retire_before(pool.advance()?);
+    /// assert_eq!((pool.pin().get(handle), snapshot.get(handle)), (None, Some(&b"key"[..])));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn get(&self, handle: ArenaHandle) -> Option<&[u8]> {
         let stamp = pack::stamp(pack::epoch(handle.tag()));
-        let found = self.stamps.binary_search(&stamp);
+        let found = self.hold.stamps().binary_search(&stamp);
         if found.is_err() {
             return None;
         }
         // SAFETY: as in `Lease::get`, for the epoch that was found.
         unsafe { handle.bytes_under(stamp) }
-    }
-}
-
-impl Clone for Snapshot {
-    fn clone(&self) -> Self {
-        for stamp in &self.stamps {
-            self.core.status(*stamp).add_lease();
-        }
-        Self {
-            core: self.core.clone(),
-            stamps: self.stamps.clone(),
-        }
-    }
-}
-
-impl Drop for Snapshot {
-    fn drop(&mut self) {
-        for stamp in &self.stamps {
-            self.core.status(*stamp).drop_lease();
-        }
     }
 }
 
@@ -192,6 +188,7 @@ impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Snapshot")
             .field("epochs", &self.epochs().collect::<Vec<_>>())
+            .field("pool", &self.hold.pool())
             .finish_non_exhaustive()
     }
 }

@@ -24,8 +24,11 @@
 mod batch;
 mod builder;
 mod core;
+#[cfg(all(test, epoch_arena_loom, crossbeam_loom))]
+mod end_to_end;
 mod error;
 mod guard;
+mod hold;
 mod lease;
 mod local;
 #[cfg(all(test, epoch_arena_loom))]
@@ -42,10 +45,11 @@ mod view;
 pub use batch::Batch;
 pub use builder::PoolBuilder;
 pub use crossbeam_epoch;
-pub use epoch_arena_block::{Alignment, Memory};
+pub use epoch_arena_block::{Alignment, Memory, MemoryError, OverBudget};
 pub use epoch_arena_core::{AllocError, ArenaHandle, ArenaStats, Epoch, Resolve, Store};
-pub use error::{AdvanceError, BatchFull, BuildError, ForeignGuard, PromoteError};
+pub use error::{AdvanceError, BatchFull, BuildError, ForeignGuard, PromoteError, WaitError};
 pub use guard::ArenaGuard;
+pub use hold::Leased;
 pub use lease::{Lease, Snapshot};
 pub use local::LocalArena;
 pub use pool::ArenaPool;

@@ -30,7 +30,8 @@ pub(crate) struct Local {
 }
 
 impl Local {
-    fn register(core: &Core, record: Record) -> Rc<Self> {
+    /// The state of a thread that has none in this pool.
+    pub fn register(core: &Core, record: Record) -> Rc<Self> {
         let record = Arc::new(CachePadded::new(record));
         let handle = core.collector.register();
         let mut state = core.state();

@@ -80,9 +80,9 @@ impl Pool {
     }
 }
 
-fn handle() -> ArenaHandle {
+fn handle(stamp: u64) -> ArenaHandle {
     // SAFETY: the models ask for its stamp, and never for its bytes.
-    unsafe { ArenaHandle::new(NonNull::<u64>::dangling().cast(), 1, OLD) }
+    unsafe { ArenaHandle::new(NonNull::<u64>::dangling().cast(), 1, stamp) }
 }
 
 fn run(reader: fn(&Pool), retirer: fn(&Pool)) {
@@ -97,7 +97,7 @@ fn run(reader: fn(&Pool), retirer: fn(&Pool)) {
 
 fn good_reader(pool: &Pool) {
     pool.pin();
-    if pool.slots.stamps().of(handle()) == OLD {
+    if pool.slots.stamps().of(handle(OLD)) == OLD {
         pool.read();
     }
     pool.unpin();
@@ -141,7 +141,7 @@ fn m7_reader_twins_are_caught() {
     // The stamp is looked at before the pin.
     caught(|| {
         let reader = |pool: &Pool| {
-            let live = pool.slots.stamps().of(handle()) == OLD;
+            let live = pool.slots.stamps().of(handle(OLD)) == OLD;
             pool.pin();
             if live {
                 pool.read();
@@ -154,7 +154,7 @@ fn m7_reader_twins_are_caught() {
     caught(|| {
         let reader = |pool: &Pool| {
             pool.pinned.store(1, Ordering::Relaxed);
-            if pool.slots.stamps().of(handle()) == OLD {
+            if pool.slots.stamps().of(handle(OLD)) == OLD {
                 pool.read();
             }
             pool.unpin();
@@ -165,7 +165,7 @@ fn m7_reader_twins_are_caught() {
     caught(|| {
         let reader = |pool: &Pool| {
             pool.pin();
-            let live = pool.slots.stamps().of(handle()) == OLD;
+            let live = pool.slots.stamps().of(handle(OLD)) == OLD;
             pool.unpin();
             pool.pin();
             if live {
@@ -202,6 +202,68 @@ fn m9_writer_twin_whose_epoch_is_moved_too_late_is_caught() {
             }
             pool.reclaim();
         });
+    });
+}
+
+/// A handle of the new epoch is made by whoever sees `current`, and is to resolve at once.
+fn resolves(publish: fn(&[AtomicU64; 2]), current: fn(&AtomicU64) -> u64) {
+    let words = Arc::new([AtomicU64::new(pack::EMPTY), AtomicU64::new(OLD)]);
+    let writer = loom::thread::spawn({
+        let words = words.clone();
+        move || {
+            if current(&words[1]) == NEW {
+                assert_eq!(
+                    words[0].load(Ordering::Relaxed),
+                    NEW,
+                    "a handle made too early"
+                );
+            }
+        }
+    });
+    publish(&words);
+    writer.join().unwrap();
+}
+
+#[test]
+fn m6_a_handle_resolves_from_the_moment_it_can_be_made() {
+    loom::model(|| {
+        let pool = Pool::new();
+        let writer = loom::thread::spawn({
+            let pool = pool.clone();
+            move || {
+                let made = pool.slots.current() == NEW;
+                let live = pool.slots.stamps().of(handle(NEW)) == NEW;
+                assert!(live || !made, "a handle made too early");
+            }
+        });
+        pool.slots.publish(NEW);
+        writer.join().unwrap();
+    });
+}
+
+/// Publication that is Relaxed on one side, or has its two stores the other way round.
+#[test]
+fn m6_publication_twins_are_caught() {
+    const STORE: fn(&[AtomicU64; 2]) = |[stamp, current]| {
+        stamp.store(NEW, Ordering::Relaxed);
+        current.store(NEW, Ordering::Release);
+    };
+    const LOAD: fn(&AtomicU64) -> u64 = |current| current.load(Ordering::Acquire);
+    loom::model(|| resolves(STORE, LOAD));
+    caught(|| resolves(STORE, |current| current.load(Ordering::Relaxed)));
+    caught(|| {
+        let relaxed = |[stamp, current]: &[AtomicU64; 2]| {
+            stamp.store(NEW, Ordering::Relaxed);
+            current.store(NEW, Ordering::Relaxed);
+        };
+        resolves(relaxed, LOAD);
+    });
+    caught(|| {
+        let exchanged = |[stamp, current]: &[AtomicU64; 2]| {
+            current.store(NEW, Ordering::Release);
+            stamp.store(NEW, Ordering::Release);
+        };
+        resolves(exchanged, LOAD);
     });
 }
 
@@ -303,6 +365,171 @@ fn m7_lease_twin_that_ends_relaxed_is_caught() {
         }
         reader.join().unwrap();
     });
+}
+
+/// The deferred closure runs in a thread that is neither the reader's last nor the reclaimer's: the
+/// drop of the hold itself must carry what was done under the guard.
+fn dropped_elsewhere(drop_hold: fn(&AtomicU64), is_zero: fn(&AtomicU64) -> bool) {
+    let pool = Pool::new();
+    let holds = Arc::new(AtomicU64::new(1));
+    let reader = loom::thread::spawn({
+        let (pool, holds) = (pool.clone(), holds.clone());
+        move || {
+            pool.read();
+            drop_hold(&holds);
+        }
+    });
+    if is_zero(&holds) {
+        pool.write();
+    }
+    reader.join().unwrap();
+}
+
+#[test]
+fn m7_the_drop_of_the_hold_carries_the_reads() {
+    loom::model(|| {
+        let pool = Pool::new();
+        let reader = loom::thread::spawn({
+            let pool = pool.clone();
+            move || {
+                pool.read();
+                pool.status.drop_pool_hold();
+            }
+        });
+        pool.reclaim();
+        reader.join().unwrap();
+    });
+}
+
+#[test]
+fn m7_twins_whose_drop_carries_nothing_are_caught() {
+    caught(|| {
+        dropped_elsewhere(
+            |holds| {
+                holds.fetch_sub(1, Ordering::Relaxed);
+            },
+            |holds| holds.load(Ordering::Acquire) == 0,
+        );
+    });
+    caught(|| {
+        dropped_elsewhere(
+            |holds| {
+                holds.fetch_sub(1, Ordering::Release);
+            },
+            |holds| holds.load(Ordering::Relaxed) == 0,
+        );
+    });
+}
+
+/// Two epochs on, the slot of the old one is another's: [`OLD`] is 6, this is 8, and there are two
+/// slots.
+const NEXT_IN_SLOT: u64 = pack::stamp(8);
+
+fn turning_retirer(pool: &Pool) {
+    good_retirer(pool);
+    if pool.status.is_reclaimable() {
+        pool.status.arm();
+        pool.slots.publish(NEXT_IN_SLOT);
+        // The put of whoever has the memory now.
+        pool.write();
+    }
+}
+
+#[test]
+fn m5_bug05_a_stale_stamp_against_the_reuse_of_its_slot() {
+    loom::model(|| {
+        let reader = |pool: &Pool| {
+            pool.pin();
+            let stamp = pool.slots.stamps().of(handle(OLD));
+            if pack::len_under(stamp, handle(OLD).tag()).is_some() {
+                pool.read();
+            }
+            pool.unpin();
+        };
+        run(reader, turning_retirer);
+    });
+}
+
+/// One bit of the epoch stands for any number of bits that is too small.
+#[test]
+fn m5_bug05_twin_with_a_truncated_stamp_is_caught() {
+    caught(|| {
+        let reader = |pool: &Pool| {
+            pool.pin();
+            let stamp = pool.slots.stamps().of(handle(OLD));
+            if pack::epoch(stamp) & 1 == pack::epoch(OLD) & 1 {
+                pool.read();
+            }
+            pool.unpin();
+        };
+        run(reader, turning_retirer);
+    });
+}
+
+/// The slot is given away while the old epoch's drop of its hold is still to come: that takes the
+/// new epoch's.
+#[test]
+fn m5_twin_whose_slot_is_reused_before_its_reclaim_is_caught() {
+    caught(|| {
+        let reader = |pool: &Pool| {
+            pool.pin();
+            if pool.slots.current() == NEXT_IN_SLOT {
+                pool.read();
+            }
+            pool.unpin();
+        };
+        run(reader, |pool| {
+            pool.slots.publish(NEW);
+            pool.slots.clear(OLD);
+            pool.status.arm();
+            pool.slots.publish(NEXT_IN_SLOT);
+            if pool.grace() {
+                pool.status.drop_pool_hold();
+            }
+            pool.reclaim();
+        });
+    });
+}
+
+/// Whoever sees an epoch sealed sees what its last writer counted; the closure runs in any thread.
+#[test]
+fn m11_sealed_carries_the_counts() {
+    loom::model(|| {
+        let pool = Pool::new();
+        let writer = loom::thread::spawn({
+            let pool = pool.clone();
+            move || {
+                pool.write();
+                pool.status.seal(pack::epoch(OLD));
+            }
+        });
+        if pool.status.is_sealed(pack::epoch(OLD)) {
+            pool.read();
+        }
+        writer.join().unwrap();
+    });
+}
+
+#[test]
+fn m11_sealed_twins_that_are_relaxed_are_caught() {
+    fn counted(store: Ordering, load: Ordering) {
+        let pool = Pool::new();
+        let sealed = Arc::new(AtomicU64::new(0));
+        let writer = loom::thread::spawn({
+            let (pool, sealed) = (pool.clone(), sealed.clone());
+            move || {
+                pool.write();
+                sealed.fetch_max(7, store);
+            }
+        });
+        if sealed.load(load) == 7 {
+            pool.read();
+        }
+        writer.join().unwrap();
+    }
+    loom::model(|| counted(Ordering::Release, Ordering::Acquire));
+    caught(|| counted(Ordering::Relaxed, Ordering::Acquire));
+    caught(|| counted(Ordering::Release, Ordering::Relaxed));
 }
 
 /// A seal closure of an epoch that is gone comes after that of the slot's next epoch.

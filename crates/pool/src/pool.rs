@@ -1,19 +1,22 @@
 //! `ArenaPool`: epochs come and go; crossbeam-epoch decides when their memory does.
 
 use std::fmt;
+use std::panic::Location;
+use std::time::{Duration, Instant};
 
 use crossbeam_epoch::Guard;
-use epoch_arena_block::Memory;
+use epoch_arena_block::{Memory, Relieve};
 use epoch_arena_core::{ArenaStats, Epoch};
 
 use crate::builder::PoolBuilder;
-use crate::core::{self, Core};
-use crate::error::{AdvanceError, ForeignGuard};
+use crate::core::{self, Core, State};
+use crate::error::{AdvanceError, ForeignGuard, WaitError};
 use crate::guard::ArenaGuard;
+use crate::hold::Hold;
 use crate::lease::{Lease, Snapshot};
 use crate::local::{self, Local, LocalArena};
 use crate::stats::{Maintained, PoolStats};
-use crate::sync::Arc;
+use crate::sync::{Arc, Weak};
 use crate::view::View;
 
 /// Epochs of arenas: any thread writes into the current epoch and reads all live ones; `advance`
@@ -40,24 +43,33 @@ use crate::view::View;
 /// ```
 #[derive(Clone)]
 pub struct ArenaPool {
-    core: Arc<Core>,
+    pub(crate) core: Arc<Core>,
 }
 
 impl ArenaPool {
     /// A builder with the defaults: two retained epochs, keys of at most 256 bytes, packed, a
     /// memory and a collector of its own.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// let pool = ArenaPool::builder().build()?;
+    /// assert_eq!(pool.current_epoch(), pool.pin().epoch());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn builder() -> PoolBuilder {
         PoolBuilder::new()
     }
 
     pub(crate) fn from_core(core: Core) -> Self {
-        Self {
-            core: Arc::new(core),
-        }
+        let core = Arc::new(core);
+        let user: Weak<Core> = Arc::downgrade(&core);
+        core.chunks.memory().add_user(user as Weak<dyn Relieve>);
+        Self { core }
     }
 
     /// Pins this thread. A few nanoseconds; the first time on a thread about a microsecond, to
-    /// register it. Pin per batch of operations, not per key.
+    /// register it, which takes the pool's lock and allocates. Every later pin takes no lock and
+    /// frees nothing of the pool's. Pin per batch of operations, not per key.
     ///
     /// ```
     /// # use epoch_arena_pool::ArenaPool;
@@ -114,7 +126,7 @@ impl ArenaPool {
         Ok(View::pin(&self.core, local::local(&self.core), true))
     }
 
-    /// The current epoch; it may move on at any moment.
+    /// The current epoch; it may move on at any moment. One load.
     ///
     /// ```
     /// # use epoch_arena_pool::ArenaPool;
@@ -147,7 +159,8 @@ impl ArenaPool {
     /// Whether no writer is left in `epoch`, so that its figures are final: true some time after
     /// `advance` has left it, when every guard that was pinned then is gone, and ever after.
     /// `false` for the current epoch and any later one. Of another pool's epochs it knows nothing:
-    /// it takes those before its current one for its own, long gone. Takes the pool's lock.
+    /// it takes those before its current one for its own, long gone. Takes the pool's lock; linear in
+    /// the retired epochs that are held.
     ///
     /// ```
     /// # use epoch_arena_pool::ArenaPool;
@@ -169,9 +182,59 @@ impl ArenaPool {
         }
     }
 
+    /// Waits until `epoch` is sealed, for at most `timeout`: until `advance` has left it and every
+    /// guard that was pinned then is gone. Its figures are final then, and so is the set of its
+    /// keys: what a flush to disk waits for.
+    ///
+    /// Nothing wakes the waiting thread: it looks again after a while, from microseconds to a
+    /// millisecond, and drives the grace period meanwhile. (To wake it, a reader's pin would have to
+    /// call the system.) Waiting for the current epoch waits for somebody to advance, too.
+    ///
+    /// # Errors
+    ///
+    /// [`WaitError::Pinned`] if a guard or view of this pool is alive on this thread, which would
+    /// wait for itself; [`WaitError::TimedOut`] when the time is over. A guard of the user's own on
+    /// this thread, of a shared collector, cannot be seen and ends in the latter.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::{ArenaPool, WaitError};
+    /// # use std::time::Duration;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let epoch = pool.current_epoch();
+    /// assert_eq!(pool.wait_sealed(epoch, Duration::ZERO), Err(WaitError::TimedOut));
+    /// pool.advance()?;
+    /// pool.wait_sealed(epoch, Duration::from_secs(10))?;
+    /// let figures = pool.stats_of(epoch).expect("two epochs are retained"); // final
+    /// # assert_eq!(figures.allocations, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn wait_sealed(&self, epoch: Epoch, timeout: Duration) -> Result<(), WaitError> {
+        const LONGEST_NAP: Duration = Duration::from_millis(1);
+        let local = local::local(&self.core);
+        let start = Instant::now();
+        let mut nap = Duration::from_micros(1);
+        loop {
+            if self.is_sealed(epoch) {
+                return Ok(());
+            }
+            if local.handle.is_pinned() {
+                return Err(WaitError::Pinned);
+            }
+            let Some(left) = timeout.checked_sub(start.elapsed()) else {
+                return Err(WaitError::TimedOut);
+            };
+            self.settle(local.handle.pin(), &local, 0);
+            if !self.is_sealed(epoch) {
+                std::thread::sleep(nap.min(left));
+                nap = (2 * nap).min(LONGEST_NAP);
+            }
+        }
+    }
+
     /// Opens the next epoch and makes it current; the oldest retained one is retired if there
     /// are more than the builder was told. The new epoch's arena is ready before any thread can
-    /// see its number. Constant time, whatever the number of keys.
+    /// see its number. Constant time, whatever the number of keys (unless their bytes are to be
+    /// overwritten: [`poison_on_reclaim`](PoolBuilder::poison_on_reclaim)).
     ///
     /// # Panics
     ///
@@ -203,18 +266,39 @@ impl ArenaPool {
     /// # Errors
     ///
     /// [`AdvanceError::Moved`] with the current epoch if it is not `from`; and as for `advance`.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::{AdvanceError, ArenaPool};
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let full = pool.current_epoch();
+    /// let winners = std::thread::scope(|s| {
+    ///     let writers = [(); 4].map(|()| s.spawn(|| pool.advance_from(full).is_ok()));
+    ///     writers.map(|writer| usize::from(writer.join().unwrap())).iter().sum::<usize>()
+    /// });
+    /// assert_eq!(winners, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn advance_from(&self, from: Epoch) -> Result<Epoch, AdvanceError> {
         self.advance_if(Some(from))
     }
 
     fn advance_if(&self, expected: Option<Epoch>) -> Result<Epoch, AdvanceError> {
+        self.advance_as(&local::local(&self.core), expected)
+    }
+
+    /// Advances as the thread with this state. (A model of loom's brings the states along, as all
+    /// its threads share one set of thread-locals.)
+    pub(crate) fn advance_as(
+        &self,
+        local: &Local,
+        expected: Option<Epoch>,
+    ) -> Result<Epoch, AdvanceError> {
         let core = &*self.core;
-        let local = local::local(core);
         let mut guard = local.handle.pin();
         let mut published = core.publish(expected);
         if let Err(AdvanceError::TooManyEpochs { .. }) = published {
             // Nobody may hold them any more, with the news still on its way.
-            self.settle(guard, &local, core.pending());
+            self.settle(guard, local, core.pending());
             guard = local.handle.pin();
             published = core.publish(expected);
         }
@@ -223,12 +307,12 @@ impl ArenaPool {
         if let Some(retired) = published.retired {
             self.defer_drop_of_hold(&guard, retired);
         }
-        self.settle(guard, &local, 0);
+        self.settle(guard, local, 0);
         Ok(core::epoch(published.now))
     }
 
     /// Retires every live epoch before `epoch`, but never the current one; returns how many.
-    /// Their memory is reclaimed when nobody can see them.
+    /// Their memory is reclaimed when nobody can see them. Linear in the epochs that are retired.
     ///
     /// ```
     /// # use epoch_arena_pool::ArenaPool;
@@ -256,8 +340,9 @@ impl ArenaPool {
 
     /// Does what is better done off the put path, from a thread of the user's choice: reclaims
     /// what no guard can see, returns whole free blocks to the memory (and, above its high-water
-    /// mark, to the system), and reports what is still held and who is pinned. Call it now and
-    /// then; nothing depends on it but memory. Walks the free chunks.
+    /// mark, to the system), faults in the blocks that it is to keep ready
+    /// (`MemoryBuilder::prefault`), and reports what is still held and who is pinned. Call it now
+    /// and then; nothing depends on it but memory. Walks the free chunks.
     ///
     /// ```
     /// # use epoch_arena_pool::ArenaPool;
@@ -276,10 +361,12 @@ impl ArenaPool {
         let local = local::local(core);
         let reclaimed = self.settle(local.handle.pin(), &local, core.pending());
         let returned = core.chunks.trim();
+        core.chunks.memory().prepare();
         Maintained::new(core, reclaimed, returned)
     }
 
-    /// Holds `epoch` without a pin; `None` if it is not live. Takes the pool's lock.
+    /// Holds `epoch` without a pin; `None` if it is not live. Takes the pool's lock. Statistics list
+    /// the lease with the place of this call.
     ///
     /// ```
     /// # use epoch_arena_pool::ArenaPool;
@@ -288,17 +375,18 @@ impl ArenaPool {
     /// # drop(lease);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[track_caller]
     pub fn lease(&self, epoch: Epoch) -> Option<Lease> {
-        let state = self.core.state();
+        let place = Location::caller();
+        let mut state = self.core.state();
         let stamp = state.find_live(epoch)?;
-        // Under the lock, under which alone epochs are retired: it is live, so the pool holds it.
-        self.core.status(stamp).add_lease();
+        let hold = self.hold(&mut state, Box::new([stamp]), place);
         drop(state);
-        // SAFETY: added above.
-        Some(unsafe { Lease::new(self.core.clone(), stamp) })
+        Some(Lease::new(hold, stamp))
     }
 
     /// Holds all live epochs without a pin. Takes the pool's lock; linear in the live epochs.
+    /// Statistics list the snapshot with the place of this call.
     ///
     /// ```
     /// # use epoch_arena_pool::ArenaPool;
@@ -308,16 +396,32 @@ impl ArenaPool {
     /// assert_eq!(snapshot.get(handle), Some(&b"key"[..]));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[track_caller]
     pub fn snapshot(&self) -> Snapshot {
-        let state = self.core.state();
-        let stamps: Box<[u64]> = state.live.iter().copied().collect();
+        let place = Location::caller();
+        let mut state = self.core.state();
+        let stamps = state.live.iter().copied().collect();
+        let hold = self.hold(&mut state, stamps, place);
+        drop(state);
+        Snapshot::new(hold)
+    }
+
+    /// Holds `stamps`, which are live; under the lock.
+    fn hold(
+        &self,
+        state: &mut State,
+        stamps: Box<[u64]>,
+        place: &'static Location<'static>,
+    ) -> Arc<Hold> {
         for stamp in &stamps {
-            // As in `lease`.
+            // Under the lock, under which alone epochs are retired: it is live, so the pool holds
+            // it.
             self.core.status(*stamp).add_lease();
         }
-        drop(state);
         // SAFETY: added above, for each.
-        unsafe { Snapshot::new(self.core.clone(), stamps) }
+        let hold = Arc::new(unsafe { Hold::new(self.core.clone(), stamps, place) });
+        state.list(&hold);
+        hold
     }
 
     /// Figures of the pool. Takes the pool's lock, walks the chunks of all epochs, and asks the
@@ -369,12 +473,12 @@ impl ArenaPool {
     // that they share, three words, no lock, no user code. (The last one of a pool that is gone
     // frees the statuses, too.)
 
-    fn defer_seal(&self, guard: &Guard, stamp: u64) {
+    pub(crate) fn defer_seal(&self, guard: &Guard, stamp: u64) {
         let statuses = self.core.statuses.clone();
         guard.defer(move || core::status(&statuses, stamp).seal(core::epoch(stamp).number()));
     }
 
-    fn defer_drop_of_hold(&self, guard: &Guard, stamp: u64) {
+    pub(crate) fn defer_drop_of_hold(&self, guard: &Guard, stamp: u64) {
         let statuses = self.core.statuses.clone();
         guard.defer(move || core::status(&statuses, stamp).drop_pool_hold());
     }
@@ -384,7 +488,7 @@ impl ArenaPool {
     /// of crossbeam's two grace periods, if this thread is not pinned otherwise. A flush runs no
     /// more than eight bags, and each `advance` makes one: so there are more rounds where news of
     /// `pending` epochs may wait.
-    fn settle(&self, guard: Guard, local: &Local, pending: usize) -> usize {
+    pub(crate) fn settle(&self, guard: Guard, local: &Local, pending: usize) -> usize {
         const BAGS_PER_FLUSH: usize = 8;
         guard.flush();
         drop(guard);

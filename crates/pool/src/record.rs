@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use epoch_arena_block::Bytes;
 use epoch_arena_core::Epoch;
 
 use crate::sync::{AtomicU64, Ordering};
@@ -31,6 +32,10 @@ impl Record {
         Self::named("(ending)".to_owned())
     }
 
+    pub fn thread(&self) -> &str {
+        &self.thread
+    }
+
     fn named(thread: String) -> Self {
         Self {
             thread,
@@ -46,16 +51,12 @@ impl Record {
         word.store(epoch.map_or(0, |e| e + 1), Ordering::Relaxed);
     }
 
-    /// What this thread holds now.
-    pub fn report(&self) -> impl Iterator<Item = Pinned> {
+    /// What this thread holds now: by what, and since which epoch.
+    pub fn report(&self) -> impl Iterator<Item = (PinKind, Epoch)> {
         let of = |word: &AtomicU64, kind| {
             let number = word.load(Ordering::Relaxed).checked_sub(1)?;
-            Some(Pinned {
-                thread: self.thread.clone(),
-                // SAFETY: the number of an epoch that was current when the thread wrote it.
-                epoch: unsafe { Epoch::from_number(number) },
-                kind,
-            })
+            // SAFETY: the number of an epoch that was current when the thread wrote it.
+            Some((kind, unsafe { Epoch::from_number(number) }))
         };
         [
             of(&self.guard, PinKind::Guard),
@@ -75,7 +76,7 @@ impl Record {
 /// let guard = pool.pin();
 /// let pinned = &pool.stats().pinned[0];
 /// assert_eq!((pinned.epoch, pinned.kind), (guard.epoch(), PinKind::Guard));
-/// println!("{pinned}"); // thread main: guard since epoch 0
+/// println!("{pinned}"); // thread main: guard since epoch 0, 0 epochs ago, ...
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,11 +86,27 @@ pub struct Pinned {
     pub thread: String,
     /// The epoch that was current when it pinned; later epochs are held back too.
     pub epoch: Epoch,
+    /// Epochs that the pool has opened since.
+    pub lag: usize,
+    /// Bytes of the retired epochs that it may still see. Others may hold these, too.
+    pub held_back: usize,
     /// By what.
     pub kind: PinKind,
 }
 
 /// What a thread is pinned by; see [`Pinned`].
+///
+/// ```
+/// # use epoch_arena_pool::{ArenaPool, PinKind};
+/// let pool = ArenaPool::builder()
+///     .collector(crossbeam_epoch::default_collector().clone())
+///     .build()?;
+/// let guard = crossbeam_epoch::pin();
+/// let view = pool.view(&guard)?;
+/// assert_eq!(pool.stats().pinned[0].kind, PinKind::ForeignGuard);
+/// # drop(view);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PinKind {
     /// A guard of [`ArenaPool::pin`](crate::ArenaPool::pin) or of a local arena.
@@ -106,8 +123,11 @@ impl fmt::Display for Pinned {
         };
         write!(
             f,
-            "thread {}: {kind} since epoch {}",
-            self.thread, self.epoch
+            "thread {}: {kind} since epoch {}, {} epochs ago, holding back {}",
+            self.thread,
+            self.epoch,
+            self.lag,
+            Bytes(self.held_back)
         )
     }
 }

@@ -60,10 +60,11 @@ impl Slots {
 
     /// Makes the epoch of `stamp` live and current. Under the pool's lock; its arena is ready.
     pub fn publish(&self, stamp: u64) {
-        // Release, both: whoever sees the stamp or the word sees the slot set up for it. The
-        // stamp goes first, so that a handle of the new epoch resolves from the moment on at
-        // which it can be made. Partners: `Stamps::of`, `current`.
-        self.stamps[self.slot(stamp)].store(stamp, Ordering::Release);
+        // Relaxed: nobody asks for this stamp but with a handle of its epoch, and whoever has
+        // made one has loaded `current` first; so the next line publishes the stamp, too.
+        self.stamps[self.slot(stamp)].store(stamp, Ordering::Relaxed);
+        // Release: whoever sees the word sees the slot set up for it, and the stamp: a handle of
+        // the new epoch resolves from the moment on at which it can be made. Partner: `current`.
         self.current.store(stamp, Ordering::Release);
     }
 
@@ -95,7 +96,9 @@ impl Stamps<'_> {
         let slot = pack::slot(handle.tag(), self.mask);
         // SAFETY: by the invariant of `mask` the index is below the length.
         let stamp = unsafe { self.stamps.get_unchecked(slot) };
-        // Acquire: pairs with the Release in `publish`.
-        stamp.load(Ordering::Acquire)
+        // Relaxed: the bytes come to this thread with the handle, and so does the stamp's store
+        // (see `publish`). That a stamp which was cleared is not found is the doing of the fences:
+        // see `clear`. An Acquire would pair with nothing that is needed.
+        stamp.load(Ordering::Relaxed)
     }
 }

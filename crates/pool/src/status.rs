@@ -5,6 +5,17 @@ use crate::sync::{AtomicU64, Ordering};
 /// The pool's own hold: one bit above all leases.
 const POOL: u64 = 1 << 63;
 
+/// Who holds an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holder {
+    /// The pool: a guard may still see the epoch. (And perhaps leases.)
+    Pool,
+    /// Leases only.
+    Leases,
+    /// Nobody: it can be reclaimed.
+    Nobody,
+}
+
 /// One slot's news. It lives in an `Arc` that closures share, for as long as the last of them,
 /// and is reused with its slot.
 #[derive(Default)]
@@ -30,8 +41,8 @@ impl Status {
         self.holds.fetch_sub(POOL, Ordering::Release);
     }
 
-    /// One more lease. Under the pool's lock while the epoch is live, or from another lease: so
-    /// the word is not zero, and cannot become so meanwhile.
+    /// One more lease. Under the pool's lock while the epoch is live: so the word is not zero, and
+    /// cannot become so meanwhile.
     pub fn add_lease(&self) {
         // Relaxed: taking part needs no order, as the arena is held already; giving up has it.
         self.holds.fetch_add(1, Ordering::Relaxed);
@@ -49,10 +60,19 @@ impl Status {
         self.holds.load(Ordering::Acquire) == 0
     }
 
+    /// Who holds the epoch, for reports.
+    pub fn holder(&self) -> Holder {
+        // Relaxed: a figure.
+        match self.holds.load(Ordering::Relaxed) {
+            0 => Holder::Nobody,
+            1..POOL => Holder::Leases,
+            _ => Holder::Pool,
+        }
+    }
+
     /// Whether a guard may still see the epoch (else only leases hold it).
     pub fn is_held_by_pool(&self) -> bool {
-        // Relaxed: a figure.
-        self.holds.load(Ordering::Relaxed) >= POOL
+        self.holder() == Holder::Pool
     }
 
     /// No writer is left in `epoch`. Called by the deferred closure, which may come late: a

@@ -15,7 +15,7 @@ pub(crate) use loom::sync::{
 };
 
 // Ownership only; no protocol of ours rests on these, and a model needs no loom `Arc<[T]>`.
-pub(crate) use std::sync::{Arc, OnceLock};
+pub(crate) use std::sync::{Arc, OnceLock, Weak};
 // The process-wide pool counter lives across model runs, so it is never loom's.
 pub(crate) use std::sync::atomic::AtomicU64 as StaticAtomicU64;
 

@@ -72,6 +72,18 @@ impl UninitBytes<'_> {
     /// # Safety
     ///
     /// Every byte has been written.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::{Alignment, ArenaPool};
+    /// # let pool = ArenaPool::builder().build()?;
+    /// # let guard = pool.pin();
+    /// let mut bytes = guard.alloc_uninit(1, Alignment::BYTE)?;
+    /// bytes[0].write(b'x');
+    /// // SAFETY: the one byte there is has been written.
+    /// let handle = unsafe { bytes.assume_init() };
+    /// assert_eq!(guard.get(handle), Some(&b"x"[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub unsafe fn assume_init(self) -> ArenaHandle {
         // SAFETY: 1. in a chunk of the epoch's arena by the contract of `new`, initialised by the
         // caller's promise; 2. this value's alone, and it ends here; 3. it was an allocation.

@@ -129,7 +129,17 @@ impl<'a> View<'a> {
     /// # Errors
     ///
     /// [`AllocError`]: longer than 16 MiB - 1, over the memory's budget, or the source failed;
-    /// nothing is changed.
+    /// nothing is changed. Before a put is refused for the budget, what nobody holds is reclaimed,
+    /// in every pool over the memory, and the whole blocks that frees are used.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let guard = pool.pin();
+    /// let handle = guard.alloc_copy(b"user:12345")?;
+    /// assert_eq!((handle.len(), handle.epoch()), (10, guard.epoch()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn alloc_copy(&self, bytes: &[u8]) -> Result<ArenaHandle, AllocError> {
         let stamp = self.core.slots.current();
@@ -238,6 +248,20 @@ impl<'a> View<'a> {
     /// # Errors
     ///
     /// [`AllocError`], as for [`alloc_copy`](View::alloc_copy).
+    ///
+    /// ```
+    /// # use epoch_arena_pool::{Alignment, ArenaPool};
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let guard = pool.pin();
+    /// let mut bytes = guard.alloc_uninit(4, Alignment::new(4)?)?;
+    /// for byte in bytes.iter_mut() {
+    ///     byte.write(7);
+    /// }
+    /// // SAFETY: the loop wrote all of them.
+    /// let handle = unsafe { bytes.assume_init() };
+    /// assert_eq!(guard.get(handle), Some(&[7; 4][..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn alloc_uninit(
         &self,
         len: usize,
@@ -256,6 +280,16 @@ impl<'a> View<'a> {
     /// # Errors
     ///
     /// [`AllocError`], as for [`alloc_copy`](View::alloc_copy).
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let guard = pool.pin();
+    /// let mut batch = guard.batch(32)?;
+    /// let (key, value) = (batch.push(b"user:1")?, batch.push(b"ann")?);
+    /// assert_eq!(key.epoch(), value.epoch()); // whatever happens meanwhile
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn batch(&self, bytes: usize) -> Result<Batch<'_>, AllocError> {
         let stamp = self.core.slots.current();
         let writer = &self.local.writer;
@@ -279,7 +313,7 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     ///
-    /// [`PromoteError::Stale`] if the handle resolves no more, else as for
+    /// [`PromoteError::Stale`] if the handle does not resolve any more, else as for
     /// [`alloc_copy`](View::alloc_copy).
     ///
     /// ```
@@ -298,7 +332,16 @@ impl<'a> View<'a> {
         Ok(self.alloc_copy(bytes)?)
     }
 
-    /// The current epoch of the pool; it may move on at any moment.
+    /// The current epoch of the pool; it may move on at any moment. One load.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let guard = pool.pin();
+    /// let next = pool.advance()?;
+    /// assert_eq!(guard.epoch(), next); // not the one in which it was pinned
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn epoch(&self) -> Epoch {
         core::epoch(self.core.slots.current())
     }
@@ -335,16 +378,20 @@ impl<'a> View<'a> {
                 writer.refill(stamp, len, align, (&core.chunks, arena), reclaim)
             }
         };
-        match (refill(), &self.guard) {
+        let mut refilled = refill();
+        if let (Err(AllocError::Memory(MemoryError::OverBudget(_))), Some(guard)) =
+            (&refilled, &self.guard)
+        {
             // Over the budget, perhaps only because the news that nobody holds a retired epoch
             // any more is still on its way: move it on (which may run foreign closures, as any
             // pin may), and try once more.
-            (Err(AllocError::Memory(MemoryError::OverBudget)), Some(guard)) => {
-                guard.flush();
-                refill()
-            }
-            (refilled, _) => refilled,
+            guard.flush();
+            refilled = refill();
         }
+        if let Err(AllocError::Memory(MemoryError::OverBudget(over))) = &mut refilled {
+            over.reclaimable = core.retired_bytes(&core.state());
+        }
+        refilled
     }
 }
 

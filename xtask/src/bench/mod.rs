@@ -7,7 +7,7 @@ mod machine;
 mod notes;
 mod plan;
 mod run;
-mod svg;
+pub mod svg;
 mod table;
 
 use std::fs;

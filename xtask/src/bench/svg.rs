@@ -151,7 +151,7 @@ impl Scale {
 }
 
 /// The next of 1, 2, 5, 10, 20, ... from `rough` on.
-fn round_step(rough: f64) -> f64 {
+pub fn round_step(rough: f64) -> f64 {
     let decade = 10_f64.powf(rough.log10().floor());
     [1.0, 2.0, 5.0, 10.0]
         .into_iter()

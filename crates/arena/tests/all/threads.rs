@@ -2,6 +2,7 @@
 
 use std::sync::Barrier;
 
+use epoch_arena_block::{Heap, Memory};
 use epoch_arena_core::EpochArena;
 
 use crate::rng::Rng;
@@ -13,7 +14,10 @@ const THREADS: usize = if cfg!(miri) { 3 } else { 8 };
 /// Peer bug 1: readers hold and check all they were given, while everybody makes the arena grow.
 #[test]
 fn m4_bug01_no_reader_sees_a_moving_table_while_the_arena_grows() {
-    let arena = EpochArena::new(&small_memory());
+    // So that few rounds fill more than one block.
+    let block = if cfg!(miri) { 8 << 10 } else { 64 << 10 };
+    let memory = Memory::builder().source(Heap).block_size(block);
+    let arena = EpochArena::new(&memory.build().expect("valid settings"));
     let rounds = if cfg!(miri) { 40 } else { 4_000_usize };
     let start = Barrier::new(THREADS);
     std::thread::scope(|s| {
@@ -47,7 +51,7 @@ fn m4_bug19_64_threads_on_an_empty_arena_create_few_blocks() {
     const MANY: usize = if cfg!(miri) { 8 } else { 64 };
     for _ in 0..if cfg!(miri) { 1 } else { 20 } {
         let source = Faulty::default();
-        let memory = epoch_arena_block::Memory::builder()
+        let memory = Memory::builder()
             .source(source.clone())
             .block_size(1 << 20)
             .build()

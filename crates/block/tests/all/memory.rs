@@ -182,3 +182,30 @@ fn m3_resident_memory_falls_when_blocks_go_back_to_the_system() {
     assert_eq!(memory.trim(0), all);
     assert!(resident() < before + all / 4, "given back");
 }
+
+/// B8: what is to be kept ready is, up to the budget, and no more than that.
+#[test]
+fn b8_prefaulted_blocks_wait_for_whoever_takes_them() {
+    const BLOCK: usize = 256 << 10;
+    let builder = || Memory::builder().block_size(BLOCK).prefault(4 * BLOCK);
+    let memory = builder().high_water(0).build().unwrap();
+    assert_eq!(memory.stats().reserved, 0, "nothing before it is asked for");
+    assert_eq!(memory.prepare(), 4 * BLOCK);
+    let blocks: Vec<_> = (0..3).map(|_| memory.block(1).unwrap()).collect();
+    for block in &blocks {
+        assert!(block.region().resident().is_none_or(|bytes| bytes == BLOCK));
+    }
+    assert_eq!(memory.stats().free, BLOCK);
+    assert_eq!(memory.prepare(), 3 * BLOCK);
+    drop(blocks);
+    let stats = memory.stats();
+    assert_eq!((stats.free, stats.high_water), (4 * BLOCK, 4 * BLOCK));
+    assert_eq!(memory.prepare(), 0);
+
+    let small = builder().budget(3 * BLOCK).build().unwrap();
+    let held = small.block(1).unwrap();
+    assert_eq!(small.prepare(), 2 * BLOCK, "the budget ends it");
+    drop(held);
+    assert_eq!(small.prepare(), 0);
+    assert_eq!(small.stats().reserved, 3 * BLOCK);
+}

@@ -84,7 +84,7 @@ proptest! {
                             }
                         }
                         Err(error) => {
-                            prop_assert_eq!(error, MemoryError::OverBudget);
+                            prop_assert!(matches!(error, MemoryError::OverBudget(_)));
                             prop_assert!(found.is_none() && in_use + units > budget);
                         }
                     }

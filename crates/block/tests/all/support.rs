@@ -37,6 +37,8 @@ pub struct Faulty(Arc<Inner>);
 struct Inner {
     calls: AtomicUsize,
     given: AtomicUsize,
+    bytes: AtomicUsize,
+    most: AtomicUsize,
     plan: Mutex<Option<Plan>>,
 }
 
@@ -78,6 +80,12 @@ impl Faulty {
         self.0.given.load(Ordering::Relaxed)
     }
 
+    /// The most bytes that its regions had together at any moment, from before the heap was asked
+    /// for one until after the heap had it back: exact, where a sampler may miss a moment.
+    pub fn most(&self) -> usize {
+        self.0.most.load(Ordering::Relaxed)
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Plan>> {
         self.0.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -86,13 +94,13 @@ impl Faulty {
     fn give(&self, layout: Layout, skip: usize, len: usize) -> Result<Region, SourceError> {
         let size = layout.size().max(skip + len);
         let roomy = Layout::from_size_align(size, layout.align()).expect("a small test's layout");
+        let count = Count::new(&self.0, size);
         let region = Heap.acquire(roomy)?;
         // SAFETY: `skip + len <= size`, inside the region.
         let base = unsafe { region.base().add(skip) };
-        self.0.given.fetch_add(1, Ordering::Relaxed);
         let owner = Counted {
             _region: region,
-            source: self.0.clone(),
+            _count: count,
         };
         // SAFETY: 1. the owner holds the region that these bytes are in; 2. nobody else knows
         // that region; 3. a test's sizes are small.
@@ -100,13 +108,32 @@ impl Faulty {
     }
 }
 
+/// Its fields are dropped in this order: what counts is counted until it is gone.
 struct Counted {
     _region: Region,
-    source: Arc<Inner>,
+    _count: Count,
 }
 
-impl Drop for Counted {
+struct Count {
+    source: Arc<Inner>,
+    bytes: usize,
+}
+
+impl Count {
+    fn new(source: &Arc<Inner>, bytes: usize) -> Self {
+        source.given.fetch_add(1, Ordering::Relaxed);
+        let now = source.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        source.most.fetch_max(now, Ordering::Relaxed);
+        Self {
+            source: source.clone(),
+            bytes,
+        }
+    }
+}
+
+impl Drop for Count {
     fn drop(&mut self) {
+        self.source.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
         self.source.given.fetch_sub(1, Ordering::Relaxed);
     }
 }

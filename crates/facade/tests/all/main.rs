@@ -3,4 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod coverage;
+mod documented;
+mod links;
+mod orderings;
 mod stress;
+mod tasks;

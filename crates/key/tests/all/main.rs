@@ -4,4 +4,5 @@
 mod limits;
 mod maps;
 mod order;
+mod sort;
 mod statics;

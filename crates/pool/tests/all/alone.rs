@@ -13,10 +13,13 @@ pub fn alone(name: &str, body: impl FnOnce()) {
     let output = Command::new(binary)
         .args([name, "--exact", "--test-threads=1"])
         .env(MARK, "1")
+        // A trace needs memory, which a test of limits has used up.
+        .env("RUST_BACKTRACE", "0")
         .output()
         .expect("it can be started again");
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {text}{errors}", output.status);
     assert!(
         text.contains("1 passed"),
         "no test is called {name}: {text}"
@@ -28,4 +31,12 @@ pub fn resident() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux has it");
     let pages = statm.split(' ').nth(1).and_then(|word| word.parse().ok());
     pages.map(|pages: usize| pages * 4096).expect("a number")
+}
+
+/// Whether a sanitizer has mapped its terabytes into this process: then what the process has, and may
+/// have, says nothing about us.
+pub fn is_sanitized() -> bool {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux has it");
+    let pages = statm.split(' ').next().and_then(|word| word.parse().ok());
+    pages.is_some_and(|pages: usize| pages * 4096 > 1 << 40)
 }

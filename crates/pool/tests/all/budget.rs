@@ -1,17 +1,33 @@
 //! Budgets: exhaustion, peer bug 22 (a parked reader), and pools that share a memory.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 
-use epoch_arena_block::{Heap, MemoryError};
-use epoch_arena_pool::{AllocError, ArenaPool, Memory};
+use crossbeam_epoch::Collector;
+use epoch_arena_block::{Heap, Source};
+use epoch_arena_pool::{AllocError, ArenaPool, Lease, Memory, MemoryError, OverBudget, PinKind};
 
 use crate::pools::{BLOCK, adds_up, advance, maintain_until, number, put};
-use crate::support::Finish;
+use crate::support::{Faulty, Finish};
 
-const OVER: AllocError = AllocError::Memory(MemoryError::OverBudget);
+fn is_over(refused: AllocError) -> bool {
+    matches!(refused, AllocError::Memory(MemoryError::OverBudget(_)))
+}
+
+/// The figures with which a value is refused.
+fn refusal(pool: &ArenaPool, len: usize) -> OverBudget {
+    match pool.pin().alloc_copy(&vec![1; len]) {
+        Err(AllocError::Memory(MemoryError::OverBudget(over))) => over,
+        other => panic!("not refused, but {other:?}"),
+    }
+}
 
 fn memory(blocks: usize) -> Memory {
-    let memory = Memory::builder().source(Heap).block_size(BLOCK);
+    memory_over(Heap, blocks)
+}
+
+fn memory_over(source: impl Source, blocks: usize) -> Memory {
+    let memory = Memory::builder().source(source).block_size(BLOCK);
     memory
         .budget(blocks * BLOCK)
         .build()
@@ -34,7 +50,7 @@ fn fill(pool: &ArenaPool) -> usize {
         match guard.alloc_copy(&[1; 1_000]) {
             Ok(_) => count += 1,
             Err(refused) => {
-                assert_eq!(refused, OVER);
+                assert!(is_over(refused), "{refused}");
                 return count;
             }
         }
@@ -54,7 +70,9 @@ fn m4_bug10_a_full_budget_refuses_for_ever_and_recovers_with_the_next_epoch() {
     assert!(first > 4 * BLOCK / 1_000 / 10 * 9, "and used well: {first}");
     let before = pool.stats();
     for _ in 0..if cfg!(miri) { 20 } else { 10_000 } {
-        assert_eq!(pool.pin().alloc_copy(&[1; 1_000]), Err(OVER));
+        let over = refusal(&pool, 1_000);
+        let figures = (over.used, over.budget, over.reclaimable);
+        assert_eq!(figures, (4 * BLOCK, 4 * BLOCK, 0));
     }
     assert_eq!(pool.stats(), before);
     for _ in 0..5 {
@@ -75,7 +93,7 @@ fn m7_bug22_a_parked_reader_costs_at_most_the_budget_and_is_named() {
     let since = guard.epoch();
     let mut refused = 0;
     for _ in 0..50 {
-        refused += usize::from(pool.pin().alloc_copy(&[2; 30_000]) == Err(OVER));
+        refused += usize::from(pool.pin().alloc_copy(&[2; 30_000]).is_err_and(is_over));
         advance(&pool, 1);
         assert!(memory.stats().reserved <= 8 * BLOCK);
     }
@@ -84,12 +102,100 @@ fn m7_bug22_a_parked_reader_costs_at_most_the_budget_and_is_named() {
     assert_eq!(report.held_by_guards.epochs, 50);
     assert!(report.held_by_guards.bytes > 4 * BLOCK);
     assert_eq!((report.pinned.len(), report.pinned[0].epoch), (1, since));
-    assert!(OVER.to_string().contains("guards and leases"), "{OVER}");
+    let over = refusal(&pool, 30_000);
+    assert_eq!(over.reclaimable, report.held_by_guards.bytes);
+    assert!(over.to_string().contains("guards and leases"), "{over}");
     assert_eq!(bytes, b"parked on");
     drop(guard);
     assert_eq!(pool.maintain().held_by_guards.epochs, 0);
     put(&pool, &[3; 30_000]);
     assert!(fill(&pool) > 4 * BLOCK / 1_000);
+}
+
+/// How the reader of the next test is parked.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Parked {
+    Guard,
+    /// A view beside a guard of the user's own.
+    View,
+    /// A lease of each epoch.
+    Leases,
+}
+
+/// The same on another thread and in each way: growth ends at the budget, exactly; the report names
+/// the thread, or says that it is leases; and with the release all of it comes back.
+#[test]
+fn m7_bug22_whoever_is_parked_growth_ends_at_the_budget_and_all_of_it_recovers() {
+    const BLOCKS: usize = 8;
+    for parked in [Parked::Guard, Parked::View, Parked::Leases] {
+        let source = Faulty::default();
+        let memory = memory_over(source.clone(), BLOCKS);
+        let collector = Collector::new();
+        let builder = ArenaPool::builder().memory(memory.clone());
+        let builder = builder.collector(collector.clone());
+        let pool = builder.retained_epochs(number(1)).build().unwrap();
+        let before = fill(&pool);
+        advance(&pool, 1);
+        std::thread::scope(|s| {
+            let ((to_reader, orders), (to_us, news)) = (channel::<()>(), channel());
+            let reader = std::thread::Builder::new().name("parked reader".into());
+            let (pool, collector) = (&pool, &collector);
+            let reader = reader.spawn_scoped(s, move || {
+                let participant = collector.register();
+                let foreign = (parked == Parked::View).then(|| participant.pin());
+                let view = foreign.as_ref().map(|guard| pool.view(guard).unwrap());
+                let guard = (parked == Parked::Guard).then(|| pool.pin());
+                to_us.send(()).unwrap();
+                orders.recv().unwrap();
+                drop((view, guard));
+            });
+            let reader = reader.unwrap();
+            news.recv().unwrap();
+            let mut leases = Vec::new();
+            let refused = fill_behind(pool, parked, &mut leases);
+            assert!(refused > 0, "{parked:?}: growth goes on");
+            let report = pool.maintain();
+            let held = [report.held_by_guards, report.held_by_leases];
+            let (held, other) = match parked {
+                Parked::Leases => (held[1], held[0]),
+                Parked::Guard | Parked::View => (held[0], held[1]),
+            };
+            assert!(held.bytes > BLOCKS * BLOCK / 2, "{parked:?}: {report}");
+            assert_eq!(other.epochs, 0, "{parked:?}: {report}");
+            let named: Vec<_> = report.pinned.iter().map(|p| (&*p.thread, p.kind)).collect();
+            match parked {
+                Parked::Guard => assert_eq!(named, [("parked reader", PinKind::Guard)]),
+                Parked::View => assert_eq!(named, [("parked reader", PinKind::ForeignGuard)]),
+                Parked::Leases => assert_eq!(named, []),
+            }
+            to_reader.send(()).unwrap();
+            reader.join().unwrap();
+            drop(leases);
+            let report = pool.maintain();
+            assert_eq!(
+                report.held_by_guards.epochs + report.held_by_leases.epochs,
+                0
+            );
+            assert_eq!(report.pinned, []);
+        });
+        advance(&pool, 1);
+        assert_eq!(fill(&pool), before, "{parked:?}: the same room as before");
+        assert!(source.most() <= BLOCKS * BLOCK, "{parked:?}");
+    }
+}
+
+/// Writes and advances until well after the budget is met; returns how many puts were refused.
+fn fill_behind(pool: &ArenaPool, parked: Parked, leases: &mut Vec<Lease>) -> usize {
+    let mut refused = 0;
+    for _ in 0..50 {
+        if parked == Parked::Leases {
+            leases.extend(pool.lease(pool.current_epoch()));
+        }
+        refused += usize::from(pool.pin().alloc_copy(&[2; 30_000]).is_err_and(is_over));
+        advance(pool, 1);
+        assert!(pool.memory().stats().reserved <= pool.memory().stats().budget.unwrap());
+    }
+    refused
 }
 
 /// A put that finds no room reclaims what has become free before it gives up.
@@ -100,43 +206,55 @@ fn m8_the_slow_path_reclaims_before_it_fails() {
     let lease = pool.lease(pool.current_epoch()).unwrap();
     advance(&pool, 1);
     assert_eq!(
-        pool.pin().alloc_copy(b"x"),
-        Err(OVER),
-        "the lease holds it all"
+        refusal(&pool, 1_000).reclaimable,
+        2 * BLOCK,
+        "the lease has all"
     );
     drop(lease);
     put(&pool, b"no advance and no maintain in between");
 }
 
+/// What one pool can spare is another's, without anybody calling `maintain`.
 #[test]
 fn m3_one_pool_can_use_what_another_freed() {
     let memory = memory(6);
     let (one, two) = (pool_on(&memory, 1), pool_on(&memory, 1));
     let all = fill(&one);
-    assert_eq!(two.pin().alloc_copy(b"x"), Err(OVER));
+    let over = refusal(&two, 1_000);
+    assert_eq!((over.used, over.reclaimable), (6 * BLOCK, 0));
+    let lease = one.lease(one.current_epoch());
     advance(&one, 1);
-    assert_eq!(
-        two.pin().alloc_copy(b"x"),
-        Err(OVER),
-        "the first keeps its free chunks"
-    );
-    assert_eq!(one.maintain().returned, 6 * BLOCK);
+    assert_eq!(refusal(&two, 1_000).used, 6 * BLOCK, "the lease holds it");
+    drop(lease);
+    // Not even reclaimed yet: the put of the second pool has the first reclaim and give back.
     assert_eq!(fill(&two), all);
-    assert_eq!(one.pin().alloc_copy(b"x"), Err(OVER));
-    assert_eq!(
-        one.stats().reserved + two.stats().reserved,
-        memory.stats().in_use
-    );
+    assert_eq!(one.stats().reserved, 0);
+    assert_eq!(refusal(&one, 1_000).used, 6 * BLOCK);
     drop(two);
     assert_eq!(fill(&one), all);
 }
 
-/// Peer bug 21 through pools: writers, advancers and a sampler.
+/// Pools that come and go leave nothing behind in the memory that they shared.
+#[test]
+fn m3_the_memory_asks_only_pools_that_live() {
+    let memory = memory(2);
+    for _ in 0..200 {
+        let pool = pool_on(&memory, 1);
+        put(&pool, b"key");
+    }
+    let pool = pool_on(&memory, 1);
+    fill(&pool);
+    assert_eq!(refusal(&pool, 1_000).used, 2 * BLOCK);
+}
+
+/// Peer bug 21 through pools, one of them with readers that hold leases: writers, advancers, a
+/// thread that gives memory back, and a sampler. What the sampler may miss the source has seen.
 #[test]
 fn m7_bug21_pools_that_race_for_a_budget_never_exceed_it() {
     const BLOCKS: usize = 12;
-    let memory = memory(BLOCKS);
-    let pools = [pool_on(&memory, 1), pool_on(&memory, 2)];
+    let source = Faulty::default();
+    let memory = memory_over(source.clone(), BLOCKS);
+    let pools = [1, 2, 1].map(|retained| pool_on(&memory, retained));
     let (done, refused) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|s| {
         let finish = Finish(&done);
@@ -144,35 +262,27 @@ fn m7_bug21_pools_that_race_for_a_budget_never_exceed_it() {
             while !done.load(Ordering::Relaxed) {
                 let stats = memory.stats();
                 assert!(stats.reserved <= BLOCKS * BLOCK, "{stats}");
+                assert_eq!(stats.reserved, stats.in_use + stats.free);
                 pools.iter().for_each(adds_up);
             }
         });
-        let writers: Vec<_> = (0..4)
+        s.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                memory.trim(BLOCK);
+                pools[2].maintain();
+                std::thread::yield_now();
+            }
+        });
+        let writers: Vec<_> = (0..6)
             .map(|t| {
-                let (pool, refused) = (&pools[t % 2], &refused);
-                s.spawn(move || {
-                    for i in 0..if cfg!(miri) { 50 } else { 5_000 } {
-                        let value = vec![t as u8; 1 + i * 7919 % 20_000];
-                        let guard = pool.pin();
-                        match guard.alloc_copy(&value) {
-                            Ok(handle) => assert!(guard.get(handle).is_none_or(|v| v == value)),
-                            Err(error) => {
-                                assert_eq!(error, OVER);
-                                refused.fetch_add(1, Ordering::Relaxed);
-                                drop(guard);
-                                let _ = pool.advance();
-                            }
-                        }
-                        if i % 500 == 499 {
-                            pool.maintain();
-                        }
-                    }
-                })
+                let (pool, refused) = (&pools[t % 3], &refused);
+                s.spawn(move || write_at_the_limit(pool, t, refused))
             })
             .collect();
         writers.into_iter().for_each(|w| w.join().unwrap());
         drop(finish);
     });
+    assert!(source.most() <= BLOCKS * BLOCK, "{} bytes", source.most());
     if !cfg!(miri) {
         assert!(
             refused.into_inner() > 0,
@@ -184,4 +294,31 @@ fn m7_bug21_pools_that_race_for_a_budget_never_exceed_it() {
         maintain_until(pool, |pool| pool.stats().reserved == 0);
     }
     assert_eq!(memory.stats().in_use, 0);
+    memory.trim(0);
+    assert_eq!(source.regions(), 0);
+}
+
+/// Values of all sizes; a new epoch where the budget has no more; a lease now and then.
+fn write_at_the_limit(pool: &ArenaPool, t: usize, refused: &AtomicUsize) {
+    let mut lease = None;
+    for i in 0..if cfg!(miri) { 50 } else { 4_000 } {
+        let value = vec![t as u8; 1 + i * 7919 % 20_000];
+        let guard = pool.pin();
+        match guard.alloc_copy(&value) {
+            Ok(handle) => assert!(guard.get(handle).is_none_or(|v| v == value)),
+            Err(error) => {
+                assert!(is_over(error), "{error}");
+                refused.fetch_add(1, Ordering::Relaxed);
+                drop(guard);
+                let _ = pool.advance();
+            }
+        }
+        match i % 500 {
+            100 => lease = pool.lease(pool.current_epoch()),
+            150 => lease = None,
+            499 => drop(pool.maintain()),
+            _ => {}
+        }
+    }
+    drop(lease);
 }

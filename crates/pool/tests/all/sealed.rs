@@ -1,8 +1,19 @@
 //! Sealed: no writer is left, so an epoch's figures are final.
 
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
 
-use crate::pools::{advance, maintain_until, pool, put};
+use epoch_arena_pool::WaitError;
+
+use epoch_arena_pool::{ArenaPool, ArenaStats, Epoch};
+
+use crate::pools::{advance, builder, maintain_until, number, pool, put};
+use crate::rng::Rng;
+use crate::support::Finish;
+
+const LONG: Duration = Duration::from_secs(60);
 
 #[test]
 fn m11_the_current_epoch_is_never_sealed_and_the_last_one_is_when_nobody_is_pinned() {
@@ -99,5 +110,177 @@ fn m11_bug23_figures_of_a_sealed_epoch_are_final() {
         put(&pool, &[1; 1_000]);
         assert_eq!(pool.stats_of(epoch), Some(stats));
         advance(&pool, 1);
+    }
+}
+
+/// B9: one waits for the writers of an epoch, and its figures are final then.
+#[test]
+fn b9_waiting_ends_when_the_last_writer_is_gone() {
+    let pool = pool(3);
+    let epoch = pool.current_epoch();
+    std::thread::scope(|s| {
+        let pool = &pool;
+        let (to_us, news) = channel();
+        let writer = s.spawn(move || {
+            let guard = pool.pin();
+            let mut batch = guard.batch(1_000).unwrap();
+            to_us.send(()).unwrap();
+            for _ in 0..20 {
+                std::thread::sleep(Duration::from_millis(1));
+                batch.push(b"written late").unwrap();
+            }
+        });
+        news.recv().unwrap();
+        advance(pool, 1);
+        assert_eq!(
+            pool.wait_sealed(epoch, Duration::ZERO),
+            Err(WaitError::TimedOut)
+        );
+        pool.wait_sealed(epoch, LONG).unwrap();
+        let stats = pool.stats_of(epoch).unwrap();
+        assert_eq!(stats.allocations, 20, "all of them, and no more to come");
+        writer.join().unwrap();
+        assert_eq!(pool.stats_of(epoch), Some(stats));
+    });
+}
+
+#[test]
+fn b9_waiting_for_the_current_epoch_waits_for_an_advance() {
+    let pool = pool(3);
+    let epoch = pool.current_epoch();
+    std::thread::scope(|s| {
+        s.spawn(|| {
+            std::thread::sleep(Duration::from_millis(5));
+            advance(&pool, 1);
+        });
+        pool.wait_sealed(epoch, LONG).unwrap();
+        assert!(pool.current_epoch() > epoch);
+    });
+}
+
+#[test]
+fn b9_waiting_in_vain_ends_in_time_and_never_waits_for_itself() {
+    let pool = pool(3);
+    let epoch = pool.current_epoch();
+    let start = Instant::now();
+    let nap = Duration::from_millis(20);
+    assert_eq!(pool.wait_sealed(epoch, nap), Err(WaitError::TimedOut));
+    assert!(start.elapsed() >= nap);
+    let guard = pool.pin();
+    advance(&pool, 1);
+    assert_eq!(pool.wait_sealed(epoch, LONG), Err(WaitError::Pinned));
+    drop(guard);
+    pool.wait_sealed(epoch, LONG).unwrap();
+    // What is sealed is so for a pinned thread, too; and for ever.
+    let _guard = pool.pin();
+    advance(&pool, 5);
+    assert_eq!(pool.wait_sealed(epoch, Duration::ZERO), Ok(()));
+}
+
+/// What threads have written, by epoch: `(allocations, bytes)`.
+type Written = BTreeMap<Epoch, (usize, usize)>;
+
+/// Puts, and batches that are begun in one epoch, filled in later ones, and dropped at the very end
+/// of a guard, some of them not filled at all: their bytes go back late.
+fn write_late(pool: &ArenaPool, seed: u64, advanced: &AtomicUsize, until: usize) -> Written {
+    let (mut rng, mut written) = (Rng::new(seed), Written::new());
+    while advanced.load(Ordering::Relaxed) < until {
+        let guard = pool.pin();
+        let mut batches: Vec<_> = (0..3)
+            .map(|_| guard.batch(rng.below(2_000)).unwrap())
+            .collect();
+        for _ in 0..rng.below(20) {
+            let bytes = vec![1; rng.below(60)];
+            let batch = &mut batches[rng.below(3)];
+            let handle = match batch.push(&bytes) {
+                Ok(handle) => handle,
+                Err(_) => guard.alloc_copy(&bytes).unwrap(),
+            };
+            let (count, sum) = written.entry(handle.epoch()).or_default();
+            *count += 1;
+            *sum += handle.len();
+            if rng.below(8) == 0 {
+                std::thread::yield_now();
+            }
+        }
+        // Last taken, first dropped: its room may be given back; the others' is wasted.
+        while batches.pop().is_some() {}
+    }
+    written
+}
+
+/// Looks at every epoch again and again, from the moment on at which it is sealed.
+fn watch(pool: &ArenaPool, done: &AtomicBool) -> BTreeMap<Epoch, ArenaStats> {
+    let mut sealed: BTreeMap<Epoch, ArenaStats> = BTreeMap::new();
+    loop {
+        let last = done.load(Ordering::Relaxed);
+        for epoch in pool.snapshot().epochs() {
+            if pool.is_sealed(epoch) {
+                let stats = pool.stats_of(epoch).expect("every epoch is retained");
+                let first = sealed.entry(epoch).or_insert(stats);
+                assert_eq!(*first, stats, "final, and then not");
+            } else {
+                assert!(!sealed.contains_key(&epoch), "sealed, and then not");
+            }
+        }
+        if last {
+            return sealed;
+        }
+    }
+}
+
+/// Threads that write, with batches dropped late, race with advances and with two that watch: what
+/// is seen of an epoch once it is sealed never changes, and is all that was written to it.
+#[test]
+fn m11_bug23_figures_never_change_once_sealed_whatever_races() {
+    const EPOCHS: usize = if cfg!(miri) { 5 } else { 300 };
+    let retained = number(EPOCHS as u32 + 2);
+    let pool = builder(1).retained_epochs(retained).build().unwrap();
+    let first = pool.current_epoch();
+    let (done, advanced) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let (pool, done, advanced) = (&pool, &done, &advanced);
+    let (written, watched) = std::thread::scope(|s| {
+        let finish = Finish(done);
+        let watchers = [(); 2].map(|()| s.spawn(|| watch(pool, done)));
+        let writers =
+            [1, 2, 3].map(|seed| s.spawn(move || write_late(pool, seed, advanced, EPOCHS)));
+        // Something is in the epoch, be it a batch in which nothing is yet, unless all have failed.
+        let is_empty = || {
+            let stats = pool.stats_of(pool.current_epoch());
+            stats.is_none_or(|stats| stats.allocations == 0)
+        };
+        for _ in 0..EPOCHS {
+            while is_empty() && writers.iter().any(|writer| !writer.is_finished()) {
+                std::thread::yield_now();
+            }
+            advance(pool, 1);
+            advanced.fetch_add(1, Ordering::Relaxed);
+        }
+        let written = writers.map(|writer| writer.join().unwrap());
+        maintain_until(pool, |pool| {
+            let mut epochs = pool.snapshot().epochs().collect::<Vec<_>>();
+            epochs.pop();
+            epochs.iter().all(|epoch| pool.is_sealed(*epoch))
+        });
+        drop(finish);
+        (written, watchers.map(|watcher| watcher.join().unwrap()))
+    });
+    let mut all = Written::new();
+    for (epoch, (count, bytes)) in written.into_iter().flatten() {
+        let sum = all.entry(epoch).or_default();
+        *sum = (sum.0 + count, sum.1 + bytes);
+    }
+    assert!(all.len() > EPOCHS / 2, "{} of them: no test", all.len());
+    for sealed in watched {
+        assert_eq!(sealed.len(), EPOCHS, "every epoch but the current one");
+        assert_eq!(sealed.keys().next(), Some(&first));
+        for (epoch, stats) in sealed {
+            let (count, bytes) = all.get(&epoch).copied().unwrap_or_default();
+            assert_eq!(
+                (stats.allocations, stats.payload),
+                (count, bytes),
+                "{epoch}"
+            );
+        }
     }
 }

@@ -1,10 +1,14 @@
 //! M9 with many threads: an empty arena, threads that come and go, pools by the thousand.
 
 use std::sync::Barrier;
+use std::sync::mpsc::channel;
 
-use epoch_arena_pool::{ArenaPool, Memory};
+use crossbeam_epoch::Collector;
+use epoch_arena_pool::{Alignment, ArenaPool, Memory, View};
 
-use crate::pools::{adds_up, advance, builder, find, pool, put};
+use crate::pools::{
+    BLOCK, adds_up, advance, all_reclaimed, builder, find, maintain_until, pool, put,
+};
 use crate::support::Faulty;
 
 /// Peer bug 19: as many blocks as are needed, and at most one more per lane; the slack is at
@@ -99,6 +103,112 @@ fn m9_bug17_threads_by_the_hundred_leave_nothing_behind() {
             reserved = stats.reserved;
         }
         assert_eq!(stats.reserved, reserved);
+    }
+}
+
+/// Peer bug 17: threads by the thousand within one epoch, several at a time. Each leaves a chunk that
+/// it has begun, the smallest there is; the next epochs' threads use these very chunks again.
+#[test]
+fn m8_m9_bug17_bug18_a_thousand_threads_leave_a_smallest_chunk_each_and_the_next_thousand_use_it() {
+    const THREADS: usize = if cfg!(miri) { 12 } else { 1_000 };
+    const AT_A_TIME: usize = 4;
+    let pool = pool(1);
+    let mut reserved = 0;
+    for round in 0..4_u8 {
+        for _ in 0..THREADS / AT_A_TIME {
+            std::thread::scope(|s| {
+                let threads: Vec<_> = (0..AT_A_TIME)
+                    .map(|_| s.spawn(|| put(&pool, &[round; 50])))
+                    .collect();
+                for thread in threads {
+                    let handle = thread.join().unwrap();
+                    assert_eq!(find(&pool, handle), Some(vec![round; 50]));
+                }
+            });
+        }
+        let stats = pool.stats();
+        assert_eq!((stats.allocations, stats.payload), (THREADS, THREADS * 50));
+        assert_eq!(stats.live, THREADS * 4096, "the slack is bounded");
+        // Blocks that were begun: at most one per lane more than the chunks fill.
+        let whole = stats.live.next_multiple_of(BLOCK);
+        assert!(stats.reserved <= whole + 8 * BLOCK, "{stats}");
+        if round == 0 {
+            reserved = stats.reserved;
+        }
+        // Lanes that lend each other chunks may bring a block where one would do, once.
+        assert!(
+            stats.reserved <= reserved + 8 * BLOCK,
+            "{reserved}: {stats}"
+        );
+        assert!(
+            stats.pinned.is_empty(),
+            "no record shows a thread that has ended"
+        );
+        adds_up(&pool);
+        advance(&pool, 1);
+        assert_eq!(pool.stats().live, 0);
+    }
+}
+
+/// Peer bugs 15 and 17: threads that a panic ends in the middle of things: with a batch half used,
+/// with room not yet filled, inside `alloc_with`, with guards and views alive. What they had
+/// finished is there, nothing of the rest shows, and nobody stays pinned.
+#[test]
+fn m9_bug15_bug17_threads_killed_by_a_panic_in_the_middle_of_a_batch() {
+    let collector = Collector::new();
+    let pool = builder(1).collector(collector.clone()).build().unwrap();
+    let rounds = if cfg!(miri) { 2 } else { 50_u8 };
+    for round in 0..rounds {
+        let (to_us, finished) = channel();
+        let (pool, collector) = (&pool, &collector);
+        let kill: [&(dyn Fn(&View<'_>) + Sync); 3] = [
+            &|_| panic!("as arranged, with a batch half used"),
+            &|view| {
+                let _room = view.alloc_uninit(500, Alignment::BYTE).unwrap();
+                panic!("as arranged, with room not filled");
+            },
+            &|view| {
+                let fill = |_: &mut [u8]| panic!("as arranged, inside a closure");
+                view.alloc_with(500, fill).unwrap();
+            },
+        ];
+        std::thread::scope(|s| {
+            let threads: Vec<_> = kill
+                .iter()
+                .map(|kill| {
+                    let to_us = to_us.clone();
+                    s.spawn(move || {
+                        let participant = collector.register();
+                        let foreign = participant.pin();
+                        let view = pool.view(&foreign).unwrap();
+                        let guard = pool.pin();
+                        let mut batch = guard.batch(1_000).unwrap();
+                        to_us.send(batch.push(&[round; 100]).unwrap()).unwrap();
+                        to_us.send(view.alloc_copy(&[round; 30]).unwrap()).unwrap();
+                        kill(&view);
+                    })
+                })
+                .collect();
+            // Another goes on meanwhile.
+            let alive = s.spawn(|| (0..50).map(|_| put(pool, &[round; 40])).collect::<Vec<_>>());
+            for thread in threads {
+                assert!(thread.join().is_err(), "it was to panic");
+            }
+            let handles = alive.join().unwrap();
+            drop(to_us);
+            for handle in finished.iter().chain(handles) {
+                assert_eq!(find(pool, handle), Some(vec![round; handle.len()]));
+            }
+        });
+        assert!(pool.stats().pinned.is_empty());
+        adds_up(pool);
+        advance(pool, 1);
+        maintain_until(pool, all_reclaimed);
+        assert_eq!(
+            pool.stats().reserved,
+            0,
+            "all chunks are free, so all blocks went back"
+        );
     }
 }
 

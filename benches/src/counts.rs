@@ -1,0 +1,143 @@
+//! The hot operations one by one, for a tool that counts instructions: `cargo xtask verify --only counts`.
+//!
+//! One thread and no clock, so that a count repeats exactly. The tool runs each scenario with N operations and with 2N;
+//! the difference belongs to N operations, and what a process costs besides cancels out.
+
+use std::hint::black_box;
+use std::num::NonZeroU32;
+use std::process::ExitCode;
+
+use epoch_arena::{Alignment, ArenaPool};
+
+/// What can be counted.
+const SCENARIOS: [&str; 7] = [
+    "put",
+    "put_batch",
+    "resolve",
+    "pin",
+    "refill",
+    "advance",
+    "reclaim",
+];
+
+/// A key of 16 bytes.
+const KEY: [u8; 16] = *b"0123456789abcdef";
+/// Keys of a batch, and of a reclaimed epoch.
+const BATCH: u64 = 64;
+
+/// Runs `SCENARIO N`; lists the scenarios if there are no arguments. `burden` is run at each put: nothing, but for the
+/// seeded regression that the comparison must notice.
+pub fn main(burden: impl Fn()) -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [name, n] = &arguments[..] else {
+        SCENARIOS.iter().for_each(|name| println!("{name}"));
+        return ExitCode::SUCCESS;
+    };
+    let Ok(n) = n.parse() else {
+        eprintln!("not a number: {n}");
+        return ExitCode::from(2);
+    };
+    match name.as_str() {
+        "put" => put(n, burden),
+        "put_batch" => put_batch(n),
+        "resolve" => resolve(n),
+        "pin" => pin(n),
+        "refill" => refill(n),
+        "advance" => advance(n),
+        "reclaim" => reclaim(n),
+        _ => {
+            eprintln!("no such scenario: {name}");
+            return ExitCode::from(2);
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn pool() -> ArenaPool {
+    let builder = ArenaPool::builder().retained_epochs(NonZeroU32::MIN);
+    builder.build().expect("the default settings build")
+}
+
+/// One put of 16 bytes, under one guard for all.
+fn put(n: u64, burden: impl Fn()) {
+    let pool = pool();
+    let guard = pool.pin();
+    for _ in 0..n {
+        burden();
+        let key = black_box(&KEY);
+        black_box(guard.alloc_copy(key).expect("there is memory"));
+    }
+}
+
+/// One key of 16 bytes in batches of 64.
+fn put_batch(n: u64) {
+    let pool = pool();
+    let guard = pool.pin();
+    for _ in 0..n / BATCH {
+        let mut batch = guard
+            .batch(KEY.len() * BATCH as usize)
+            .expect("there is memory");
+        for _ in 0..BATCH {
+            let key = black_box(&KEY);
+            black_box(batch.push(key).expect("there is room"));
+        }
+    }
+}
+
+/// One handle of a live epoch.
+fn resolve(n: u64) {
+    let pool = pool();
+    let guard = pool.pin();
+    let handle = guard.alloc_copy(&KEY).expect("there is memory");
+    for _ in 0..n {
+        black_box(guard.get(black_box(handle)));
+    }
+}
+
+/// One pin and its unpin, what crossbeam-epoch does now and then included.
+fn pin(n: u64) {
+    let pool = pool();
+    for _ in 0..n {
+        black_box(&pool.pin());
+    }
+}
+
+/// One large value, never written, of which a chunk has room for few: most of it is taking chunks.
+fn refill(n: u64) {
+    const LEN: usize = 60 << 10;
+    let pool = pool();
+    for at in 0..n {
+        let guard = pool.pin();
+        black_box(
+            &guard
+                .alloc_uninit(LEN, Alignment::BYTE)
+                .expect("there is memory"),
+        );
+        drop(guard);
+        // Now and then the memory is used again.
+        if at % BATCH == 0 {
+            pool.advance().expect("nobody holds an epoch");
+        }
+    }
+}
+
+/// One epoch with nothing in it.
+fn advance(n: u64) {
+    let pool = pool();
+    for _ in 0..n {
+        pool.advance().expect("nobody holds an epoch");
+    }
+}
+
+/// One epoch with 64 keys, from the first put until its memory is free again.
+fn reclaim(n: u64) {
+    let pool = pool();
+    for _ in 0..n {
+        let guard = pool.pin();
+        for _ in 0..BATCH {
+            black_box(guard.alloc_copy(black_box(&KEY)).expect("there is memory"));
+        }
+        drop(guard);
+        pool.advance().expect("nobody holds an epoch");
+    }
+}

@@ -1,0 +1,458 @@
+//! One thread of a program: its guards and views, and what a step does.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use epoch_arena::{
+    AdvanceError, Alignment, ArenaHandle, ArenaKey, ArenaPool, Epoch, KeyError, MAX_LEN,
+    PromoteError,
+};
+
+use super::hold::{Hold, OpenBatch, Room};
+use super::program::{Inside, Pick, Step};
+use super::world::{World, index};
+
+/// The most guards and views of a thread, and batches of one of them.
+const MOST: usize = 8;
+/// What cannot be allocated.
+static TOO_LONG: [u8; MAX_LEN + 1] = [0; MAX_LEN + 1];
+
+/// A panic that is part of the program. Thrown so that no hook hears of it.
+struct Planned;
+
+/// What is the thread's own.
+pub struct Thread {
+    index: usize,
+    holds: Vec<Hold>,
+    users: usize,
+}
+
+impl Thread {
+    /// The thread of this number.
+    pub fn new(index: usize) -> Self {
+        Self {
+            index,
+            holds: Vec::new(),
+            users: 0,
+        }
+    }
+
+    /// Does one step.
+    pub fn step(&mut self, world: &mut World, step: &Step) {
+        match *step {
+            Step::Turn(_) | Step::End => unreachable!("not for a thread"),
+            Step::NewPool(setup) => world.new_pool(setup),
+            Step::DropPool(pool) => {
+                if let Some(at) = world.pool(pool).map(|(at, _)| at) {
+                    world.pools[at].pool = None;
+                    world.check_in_use();
+                }
+            }
+            Step::Pin { pool, local } => self.pin(world, pool, local),
+            Step::View { pool, repin } => self.view(world, pool, repin),
+            Step::Unpin(hold) => {
+                if let Some(at) = index(&self.holds, hold) {
+                    let mut hold = self.holds.remove(at);
+                    hold.leave(world);
+                }
+            }
+            Step::Refresh(hold) => {
+                if let Some(at) = index(&self.holds, hold) {
+                    self.holds[at].refresh(world);
+                }
+            }
+            Step::GetAll => {
+                for hold in &self.holds {
+                    world.check_seen(&hold.seen);
+                    world.look_all(hold.pool, hold.view());
+                }
+            }
+            Step::Leased { lease, which } => world.look_leased(lease, which),
+            Step::LookAround => world.look_around(),
+            Step::Advance(pool) => {
+                if let Some((at, pool)) = world.pool(pool) {
+                    advanced(world, at, pool.advance());
+                }
+            }
+            Step::AdvanceFrom { pool, epoch } => advance_from(world, pool, epoch),
+            Step::RetireBefore { pool, epoch } => {
+                if let Some((at, pool)) = world.pool(pool) {
+                    let before = world.epoch(at, epoch);
+                    let time = world.tick();
+                    let count = world.pools[at].retire_before(before, time);
+                    assert_eq!(pool.retire_before(before), count);
+                }
+            }
+            Step::WaitSealed { pool, epoch } => {
+                if let Some((at, pool)) = world.pool(pool) {
+                    world.wait_sealed(at, &pool, epoch, self.index);
+                }
+            }
+            Step::Maintain(pool) => {
+                if let Some((at, pool)) = world.pool(pool) {
+                    world.maintained(at, &pool);
+                }
+            }
+            Step::Lease { pool, epoch } => {
+                if let Some((at, pool)) = world.pool(pool) {
+                    let epoch = world.epoch(at, epoch);
+                    world.lease(at, &pool, epoch);
+                }
+            }
+            Step::Snapshot(pool) => {
+                if let Some((at, pool)) = world.pool(pool) {
+                    world.snapshot(at, &pool);
+                }
+            }
+            Step::CloneLease(lease) => world.clone_lease(lease),
+            Step::DropLease(lease) => world.drop_lease(lease),
+            Step::Ask(pool) => {
+                if let Some((at, pool)) = world.pool(pool) {
+                    world.ask(at, &pool);
+                    world.check_in_use();
+                }
+            }
+            Step::TakeBlock(memory, len) => world.take_block(memory, len.0),
+            Step::GiveBlock(block) => world.give_block(block),
+            Step::Trim(memory, keep) => world.trim(memory, usize::from(keep) << 10),
+            Step::Panic => self.panic(world),
+            ref under => {
+                if let Some(at) = hold_of(under).and_then(|pick| index(&self.holds, pick)) {
+                    allocate(world, &mut self.holds[at], under);
+                }
+            }
+        }
+        world.check_memories();
+    }
+
+    fn pin(&mut self, world: &mut World, pool: Pick, local: bool) {
+        if self.holds.len() < MOST
+            && let Some((at, pool)) = world.pool(pool)
+        {
+            self.holds.push(Hold::pin(self.index, at, &pool, local));
+            world.pinned(self.index, at, None);
+        }
+    }
+
+    fn view(&mut self, world: &mut World, pool: Pick, repin: bool) {
+        let Some((at, pool)) = world.pool(pool) else {
+            return;
+        };
+        if self.holds.len() == MOST {
+            return;
+        }
+        self.users += 1;
+        let shared = world.pools[at].domain == super::pool::Domain::Shared;
+        let who = (self.index, self.users);
+        match Hold::view_of(who, at, &pool, &world.collector, repin) {
+            Ok(hold) => {
+                assert!(shared);
+                self.holds.push(hold);
+                world.pinned(self.index, at, Some(self.users));
+            }
+            Err(_) => assert!(!shared),
+        }
+    }
+
+    /// Unwinds through everything.
+    fn panic(&mut self, world: &mut World) {
+        let mut holds = std::mem::take(&mut self.holds);
+        for hold in &mut holds {
+            hold.leave(world);
+        }
+        planned(|| {
+            let _holds = holds;
+            resume_unwind(Box::new(Planned))
+        });
+    }
+
+    /// The thread is about to end: everything it has goes.
+    pub fn end(&mut self, world: &mut World) {
+        for mut hold in self.holds.drain(..) {
+            hold.leave(world);
+        }
+        world.check_memories();
+    }
+}
+
+/// What `run` gives, or `None` if it ended in a planned panic.
+fn planned<T>(run: impl FnOnce() -> T) -> Option<T> {
+    let other = |panic: Box<dyn Any + Send>| {
+        if !panic.is::<Planned>() {
+            resume_unwind(panic);
+        }
+    };
+    catch_unwind(AssertUnwindSafe(run)).map_err(other).ok()
+}
+
+fn advanced(world: &mut World, at: usize, answer: Result<Epoch, AdvanceError>) {
+    let time = world.tick();
+    match answer {
+        Ok(now) => world.pools[at].advanced(now, time),
+        Err(error) => {
+            let (leased, pinned) = (world.leased_retired(at), world.is_pinned(at));
+            world.pools[at].refused(error, leased, pinned);
+        }
+    }
+}
+
+fn advance_from(world: &mut World, pool: Pick, epoch: Pick) {
+    let Some((at, pool)) = world.pool(pool) else {
+        return;
+    };
+    let from = world.epoch(at, epoch);
+    let current = world.pools[at].current();
+    match pool.advance_from(from) {
+        Err(AdvanceError::Moved(now)) => assert!(now == current && from != current),
+        answer => {
+            assert_eq!(from, current);
+            advanced(world, at, answer);
+        }
+    }
+}
+
+fn hold_of(step: &Step) -> Option<Pick> {
+    match *step {
+        Step::Copy { hold, .. }
+        | Step::Aligned { hold, .. }
+        | Step::Concat { hold, .. }
+        | Step::With { hold, .. }
+        | Step::Uninit { hold, .. }
+        | Step::Finish { hold, .. }
+        | Step::Key { hold, .. }
+        | Step::Batch { hold, .. }
+        | Step::Push { hold, .. }
+        | Step::EndBatch { hold, .. }
+        | Step::Promote { hold, .. }
+        | Step::Get { hold, .. } => Some(hold),
+        _ => None,
+    }
+}
+
+/// Does a step under a guard or view.
+fn allocate(world: &mut World, hold: &mut Hold, step: &Step) {
+    let (pool, view) = (hold.pool, hold.view());
+    let before = world.failures(pool);
+    match *step {
+        Step::Copy { len, .. } => {
+            let bytes = bytes(world, len.0);
+            let answer = view.alloc_copy(&bytes);
+            put(world, pool, before, (bytes, 1), answer);
+        }
+        Step::Aligned { len, shift, .. } => {
+            let bytes = bytes(world, len.0);
+            let align = alignment(shift);
+            let answer = view.alloc_copy_aligned(&bytes, align);
+            if let Ok(handle) = answer {
+                let found = view.get(handle).expect("just made");
+                assert_eq!(found.as_ptr().addr() % align.get(), 0);
+            }
+            put(world, pool, before, (bytes, align.get()), answer);
+        }
+        Step::Concat { len, .. } => {
+            let bytes = bytes(world, len.0);
+            let (head, tail) = bytes.split_at(bytes.len() / 3);
+            let (middle, tail) = tail.split_at(tail.len() / 2);
+            let answer = view.alloc_concat([head, middle, b"", tail]);
+            put(world, pool, before, (bytes, 1), answer);
+        }
+        Step::With { len, inside, .. } => with(world, hold, len.0, inside),
+        Step::Uninit { len, shift, .. } => uninit(world, hold, len.0, alignment(shift)),
+        Step::Finish { which, write, .. } => finish(world, hold, which, write),
+        Step::Key { len, .. } => key(world, hold, len.0),
+        Step::Batch { room, .. } => batch(world, hold, room.0),
+        Step::Push { batch, len, .. } => push(world, hold, batch, len.0),
+        Step::EndBatch { batch, forget, .. } => {
+            if let Some(at) = index(&hold.batches, batch) {
+                let batch = hold.batches.remove(at);
+                if forget {
+                    // It counts as one allocation for ever, and its rest is never given back.
+                    std::mem::forget(batch.batch);
+                } else {
+                    batch.account(world, pool);
+                }
+            }
+        }
+        Step::Promote { which, .. } => {
+            let Some((at, handle)) = world.handle(which) else {
+                return;
+            };
+            let bytes = world.look_under(at, pool, view).map(|_| view.get(handle));
+            match (view.promote(handle), bytes.flatten()) {
+                (Ok(new), Some(bytes)) => world.put(pool, new, bytes.to_vec()),
+                (Err(PromoteError::Stale), None) => {}
+                (Err(PromoteError::Alloc(error)), Some(bytes)) => {
+                    world.refused(pool, (bytes.len(), 1), before, error);
+                }
+                (answer, bytes) => panic!("{answer:?} for {bytes:?}"),
+            }
+        }
+        Step::Get { which, .. } => {
+            if let Some((at, _)) = world.handle(which) {
+                hold.seen.extend(world.look_under(at, pool, view));
+            }
+        }
+        _ => unreachable!("not under a guard"),
+    }
+}
+
+/// The bytes of a new allocation; those that are too long come from elsewhere.
+fn bytes(world: &mut World, len: usize) -> Cow<'static, [u8]> {
+    if len > MAX_LEN {
+        Cow::Borrowed(&TOO_LONG)
+    } else {
+        Cow::Owned(world.bytes(len))
+    }
+}
+
+fn alignment(shift: u8) -> Alignment {
+    Alignment::new(1 << shift).expect("a power of two")
+}
+
+type Put<T> = Result<T, epoch_arena::AllocError>;
+
+/// An allocation of `bytes` was asked for.
+fn put(
+    world: &mut World,
+    pool: usize,
+    before: usize,
+    (bytes, align): (Cow<'static, [u8]>, usize),
+    answer: Put<ArenaHandle>,
+) {
+    match answer {
+        Ok(handle) => world.put(pool, handle, bytes.into_owned()),
+        Err(error) => world.refused(pool, (bytes.len(), align), before, error),
+    }
+}
+
+fn with(world: &mut World, hold: &Hold, len: usize, inside: Inside) {
+    let (pool, view) = (hold.pool, hold.view());
+    let keeper: &ArenaPool = hold.keeper();
+    let before = world.failures(pool);
+    let epoch = world.pools[pool].current();
+    let bytes = world.bytes(if len > MAX_LEN { 0 } else { len });
+    let other = world.bytes(40);
+    let (mut nested, mut advance) = (None, None);
+    let answer = planned(|| {
+        view.alloc_with(len, |room| {
+            assert!(room.iter().all(|byte| *byte == 0), "not zeroed");
+            match inside {
+                Inside::Nothing => {}
+                Inside::Panics => resume_unwind(Box::new(Planned)),
+                Inside::Allocates => nested = Some(keeper.pin().alloc_copy(&other)),
+                Inside::Advances => advance = Some(keeper.advance()),
+            }
+            room.copy_from_slice(&bytes);
+        })
+    });
+    match answer {
+        Some(Ok(handle)) => world.put(pool, handle, bytes),
+        Some(Err(error)) => world.refused(pool, (len, 1), before, error),
+        None => world.counted(pool, epoch, len),
+    }
+    if let Some(nested) = nested {
+        put(world, pool, before, (other.into(), 1), nested);
+    }
+    if let Some(answer) = advance {
+        advanced(world, pool, answer);
+    }
+}
+
+fn uninit(world: &mut World, hold: &mut Hold, len: usize, align: Alignment) {
+    if hold.rooms.len() == MOST {
+        return;
+    }
+    let before = world.failures(hold.pool);
+    match hold.view().alloc_uninit(len, align) {
+        Ok(bytes) => {
+            assert_eq!((bytes.len(), bytes.as_ptr().addr() % align.get()), (len, 0));
+            let epoch = world.pools[hold.pool].current();
+            world.counted(hold.pool, epoch, len);
+            hold.rooms.push(Room { bytes, epoch });
+        }
+        Err(error) => world.refused(hold.pool, (len, align.get()), before, error),
+    }
+}
+
+fn finish(world: &mut World, hold: &mut Hold, which: Pick, write: bool) {
+    let Some(at) = index(&hold.rooms, which) else {
+        return;
+    };
+    let mut room = hold.rooms.swap_remove(at);
+    if !write {
+        return;
+    }
+    let bytes = world.bytes(room.bytes.len());
+    for (to, from) in room.bytes.iter_mut().zip(&bytes) {
+        to.write(*from);
+    }
+    // SAFETY: the loop wrote all.
+    let handle = unsafe { room.bytes.assume_init() };
+    world.made(hold.pool, room.epoch, handle, bytes, None);
+}
+
+fn key(world: &mut World, hold: &Hold, len: usize) {
+    let (pool, bytes) = (hold.pool, bytes(world, len));
+    let before = world.failures(pool);
+    let setup = world.pools[pool].setup;
+    match ArenaKey::copy_from(&bytes, hold.view()) {
+        Ok(key) => {
+            let epoch = world.pools[pool].current();
+            assert!(bytes.len() <= setup.longest_key);
+            world.counted(pool, epoch, bytes.len());
+            world.made(pool, epoch, key.handle(), bytes.into_owned(), Some(key));
+        }
+        Err(KeyError::TooLong { max }) => {
+            assert!(max as usize == setup.longest_key && bytes.len() > setup.longest_key);
+        }
+        Err(KeyError::Alloc(error)) => {
+            world.refused(pool, (bytes.len(), setup.align), before, error);
+        }
+        Err(other) => panic!("{other}"),
+    }
+}
+
+fn batch(world: &mut World, hold: &mut Hold, room: usize) {
+    if hold.batches.len() == MOST {
+        return;
+    }
+    let before = world.failures(hold.pool);
+    match hold.view().batch(room) {
+        Ok(batch) => {
+            let epoch = world.pools[hold.pool].current();
+            assert_eq!((batch.epoch(), batch.remaining()), (epoch, room));
+            world.counted(hold.pool, epoch, room);
+            hold.batches.push(OpenBatch {
+                batch,
+                epoch,
+                room,
+                pushed: Vec::new(),
+            });
+        }
+        Err(error) => world.refused(hold.pool, (room, 1), before, error),
+    }
+}
+
+fn push(world: &mut World, hold: &mut Hold, batch: Pick, len: usize) {
+    let Some(at) = index(&hold.batches, batch) else {
+        return;
+    };
+    let bytes = bytes(world, len);
+    let batch = &mut hold.batches[at];
+    let left = batch.room - batch.pushed.iter().sum::<usize>();
+    let answer = if len.is_multiple_of(2) {
+        batch.batch.push(&bytes)
+    } else {
+        let (head, tail) = bytes.split_at(bytes.len() / 2);
+        batch.batch.push_concat([head, tail])
+    };
+    match answer {
+        Ok(handle) => {
+            batch.pushed.push(bytes.len());
+            let epoch = batch.epoch;
+            world.made(hold.pool, epoch, handle, bytes.into_owned(), None);
+        }
+        Err(full) => assert!(full.remaining == left && bytes.len() > left),
+    }
+}

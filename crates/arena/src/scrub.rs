@@ -1,0 +1,45 @@
+//! What becomes of the bytes of an arena that is reclaimed.
+
+/// With what reclaimed bytes are overwritten to make a late use show.
+const POISON: u8 = 0xdd;
+
+/// What is done to reclaimed bytes before their memory is used again. By default they are poisoned
+/// in builds with debug assertions, and else left as they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scrub {
+    /// Overwrite them with a pattern.
+    pub poison: bool,
+    /// Overwrite them with zeros; goes before the pattern.
+    pub zero: bool,
+    /// Never use their memory again, and have the system refuse it.
+    pub quarantine: bool,
+}
+
+impl Default for Scrub {
+    fn default() -> Self {
+        Self {
+            poison: cfg!(debug_assertions),
+            zero: false,
+            quarantine: false,
+        }
+    }
+}
+
+impl Scrub {
+    /// What to overwrite with, if anything.
+    pub(crate) fn fill(self) -> Option<u8> {
+        match self {
+            Self { zero: true, .. } => Some(0),
+            Self { poison: true, .. }
+            | Self {
+                quarantine: true, ..
+            } => Some(POISON),
+            _ => None,
+        }
+    }
+
+    /// Whether a reclaim has to walk the chunks.
+    pub(crate) fn is_needed(self) -> bool {
+        self.fill().is_some() || cfg!(any(epoch_arena_asan, epoch_arena_msan))
+    }
+}

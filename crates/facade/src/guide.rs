@@ -1,0 +1,31 @@
+#![doc = include_str!("guide/index.md")]
+
+#[doc = include_str!("guide/choose_retained_epochs.md")]
+pub mod choose_retained_epochs {}
+
+#[doc = include_str!("guide/pin_per_batch.md")]
+pub mod pin_per_batch {}
+
+#[doc = include_str!("guide/hold_a_snapshot.md")]
+pub mod hold_a_snapshot {}
+
+#[doc = include_str!("guide/flush_an_epoch.md")]
+pub mod flush_an_epoch {}
+
+#[doc = include_str!("guide/bound_the_memory.md")]
+pub mod bound_the_memory {}
+
+#[doc = include_str!("guide/size_it.md")]
+pub mod size_it {}
+
+#[doc = include_str!("guide/find_a_stall.md")]
+pub mod find_a_stall {}
+
+#[doc = include_str!("guide/bring_your_own_collector.md")]
+pub mod bring_your_own_collector {}
+
+#[doc = include_str!("guide/from_malloc.md")]
+pub mod from_malloc {}
+
+#[doc = include_str!("guide/from_bumpalo.md")]
+pub mod from_bumpalo {}

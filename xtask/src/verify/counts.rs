@@ -1,0 +1,290 @@
+//! Stage counts: instructions per operation under callgrind, compared with those on record. They repeat exactly where
+//! times do not, so that a small loss on the hot path is seen on any machine.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::need::{Missing, Need};
+use super::runner::Runner;
+use super::seeded;
+use super::step::{Name, Step, Verdict};
+use crate::stage::Stage;
+
+/// Where they are on record, from the workspace's root.
+const RECORD: &str = "benches/counts.json";
+const RECORD_ANEW: &str = "cargo xtask verify --only counts --record";
+/// More instructions than this part of what is on record are a regression. The code is the same in every build; what
+/// surrounds it may shift an instruction.
+const TOLERANCE: f64 = 0.02;
+/// Operations: the difference of a run with twice as many and one with this many is counted.
+const OPERATIONS: u64 = 10_240;
+
+/// Instructions per operation, by scenario.
+type Counts = BTreeMap<String, f64>;
+
+/// What is on record.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Recorded {
+    /// Another compiler makes other code.
+    rustc: String,
+    /// It decides which of the C library's copies run.
+    valgrind: String,
+    instructions_per_operation: Counts,
+}
+
+/// The step.
+pub fn steps(record: bool) -> Vec<Step> {
+    let compare_or_record = move |runner: &mut Runner| {
+        let counted = match plain(runner)? {
+            Ok(counted) => counted,
+            Err(failed) => return Ok(failed),
+        };
+        let now = Recorded {
+            rustc: version(runner, "rustc", "-V")?,
+            valgrind: version(runner, "valgrind", "--version")?,
+            instructions_per_operation: counted,
+        };
+        let path = crate::workspace().join(RECORD);
+        if record {
+            return write(&path, &now);
+        }
+        Ok(match read(&path) {
+            Ok(recorded) => judge(&recorded, &now),
+            Err(error) => Verdict::Failed(format!("{error}; {RECORD_ANEW}")),
+        })
+    };
+    let hunt = |runner: &mut Runner| {
+        let plain = match plain(runner)? {
+            Ok(counted) => counted,
+            Err(failed) => return Ok(failed),
+        };
+        Ok(match regressed(runner)? {
+            Err(failed) => failed,
+            Ok(counted) => match compare(&plain, &counted) {
+                Verdict::Failed(why) => Verdict::Passed(format!("caught: {why}")),
+                _ => Verdict::Failed("not caught".into()),
+            },
+        })
+    };
+    let name = "instructions";
+    vec![
+        Step::work(Name::Counts, name, compare_or_record)
+            .needs(&[Need::Linux, Need::Valgrind])
+            .hunts("a put with more to do", hunt),
+    ]
+}
+
+/// The counts, or why there are none.
+type Counted = Result<Counts, Verdict>;
+
+fn plain(runner: &mut Runner) -> Result<Counted, String> {
+    let which = ["-p", "epoch-arena-bench"];
+    count(runner, &which, "target/counts")
+}
+
+fn regressed(runner: &mut Runner) -> Result<Counted, String> {
+    let which = ["--manifest-path", seeded::MANIFEST, "--features", "counts"];
+    count(runner, &which, "target/counts-seeded")
+}
+
+/// Builds the scenarios and counts each.
+fn count(runner: &mut Runner, which: &[&str], folder: &str) -> Result<Counted, String> {
+    let arguments = [&["build", "--release", "--bin", "counts"], which].concat();
+    let build = Stage::cargo("build", &arguments)
+        .env("CARGO_TARGET_DIR", folder)
+        // Flags of the user's would make other code.
+        .env("RUSTFLAGS", "");
+    let built = runner.run(build)?;
+    if !built.success {
+        return Ok(Err(Verdict::Failed(runner.show(&built))));
+    }
+    let program = crate::workspace().join(folder).join("release/counts");
+    let listed = runner.run(Stage::program("list", program.as_os_str(), &[]))?;
+    let mut counts = Counts::new();
+    for scenario in listed.text.lines() {
+        let once = instructions(runner, &program, scenario, OPERATIONS)?;
+        let twice = instructions(runner, &program, scenario, 2 * OPERATIONS)?;
+        let (Some(once), Some(twice)) = (once, twice) else {
+            let why = format!("{scenario}: callgrind gave no count, see the log");
+            return Ok(Err(Verdict::Failed(why)));
+        };
+        let each = twice.saturating_sub(once) as f64 / OPERATIONS as f64;
+        runner.note(&format!("{scenario}: {each:.2} instructions per operation"))?;
+        counts.insert(scenario.to_owned(), (each * 100.0).round() / 100.0);
+    }
+    if counts.is_empty() {
+        return Ok(Err(Verdict::Failed("no scenarios".into())));
+    }
+    Ok(Ok(counts))
+}
+
+fn instructions(
+    runner: &mut Runner,
+    program: &Path,
+    scenario: &str,
+    operations: u64,
+) -> Result<Option<u64>, String> {
+    let fixed = ["--tool=callgrind", "--callgrind-out-file=/dev/null"];
+    let callgrind = Stage::program("callgrind", "valgrind".as_ref(), &fixed)
+        .arg(program)
+        .arg(scenario)
+        .arg(operations.to_string());
+    let ran = runner.run(callgrind)?;
+    Ok(if ran.success {
+        collected(&ran.text)
+    } else {
+        None
+    })
+}
+
+/// The figure in callgrind's last lines: `==123== Collected : 457055`.
+fn collected(text: &str) -> Option<u64> {
+    text.lines()
+        .filter_map(|line| line.split_once("Collected : "))
+        .find_map(|(_, figure)| figure.trim().parse().ok())
+}
+
+fn version(runner: &mut Runner, program: &str, flag: &str) -> Result<String, String> {
+    let ran = runner.run(Stage::program("version", program.as_ref(), &[flag]))?;
+    Ok(ran.text.trim().to_owned())
+}
+
+fn read(path: &PathBuf) -> Result<Recorded, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{RECORD}: {error}"))?;
+    serde_json::from_str(&text).map_err(|error| format!("{RECORD}: {error}"))
+}
+
+fn write(path: &PathBuf, recorded: &Recorded) -> Result<Verdict, String> {
+    let text = serde_json::to_string_pretty(recorded).map_err(|error| error.to_string())?;
+    std::fs::write(path, text + "\n").map_err(|error| format!("{RECORD}: {error}"))?;
+    Ok(Verdict::Passed(format!("recorded in {RECORD}")))
+}
+
+/// Compares, if both were made by the same tools.
+fn judge(recorded: &Recorded, now: &Recorded) -> Verdict {
+    for (then, here) in [
+        (&recorded.rustc, &now.rustc),
+        (&recorded.valgrind, &now.valgrind),
+    ] {
+        if then != here {
+            return Verdict::Skipped(Missing {
+                why: format!("the counts on record are of {then}, here is {here}"),
+                command: RECORD_ANEW.into(),
+            });
+        }
+    }
+    compare(
+        &recorded.instructions_per_operation,
+        &now.instructions_per_operation,
+    )
+}
+
+fn compare(recorded: &Counts, now: &Counts) -> Verdict {
+    let all = recorded.keys().chain(now.keys());
+    let mut worse = Vec::new();
+    let mut better = Vec::new();
+    for name in all.collect::<std::collections::BTreeSet<_>>() {
+        let (Some(then), Some(here)) = (recorded.get(name), now.get(name)) else {
+            worse.push(format!("{name} is on one side only"));
+            continue;
+        };
+        let change = format!("{name} {then} -> {here}");
+        if *here > then * (1.0 + TOLERANCE) {
+            worse.push(change);
+        } else if *here < then * (1.0 - TOLERANCE) {
+            better.push(change);
+        }
+    }
+    match (worse.as_slice(), better.as_slice()) {
+        ([], []) => Verdict::Passed(format!("{} scenarios as on record", now.len())),
+        // A record that is too high would hide the next regression.
+        ([], _) => Verdict::Passed(format!("fewer: {}; {RECORD_ANEW}", better.join(", "))),
+        _ => Verdict::Failed(worse.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod unit {
+    use super::*;
+
+    fn counts(put: f64, pin: f64) -> Counts {
+        [("put".to_owned(), put), ("pin".to_owned(), pin)].into()
+    }
+
+    fn recorded(rustc: &str, put: f64) -> Recorded {
+        Recorded {
+            rustc: rustc.into(),
+            valgrind: "valgrind-3.19.0".into(),
+            instructions_per_operation: counts(put, 90.0),
+        }
+    }
+
+    #[test]
+    fn callgrinds_figure_is_found() {
+        let text = "==7== Events    : Ir\n==7== Collected : 457055\n==7== I refs: 457,055";
+        assert_eq!(collected(text), Some(457_055));
+        assert_eq!(collected("valgrind: no such file"), None);
+    }
+
+    #[test]
+    fn more_than_the_tolerance_fails_and_names_the_scenario() {
+        let before = counts(100.0, 90.0);
+        assert!(matches!(
+            compare(&before, &counts(101.9, 90.0)),
+            Verdict::Passed(_)
+        ));
+        let Verdict::Failed(why) = compare(&before, &counts(102.1, 90.0)) else {
+            panic!("2.1 % more passed");
+        };
+        assert_eq!(why, "put 100 -> 102.1");
+        let Verdict::Passed(note) = compare(&before, &counts(90.0, 90.0)) else {
+            panic!("fewer failed");
+        };
+        assert!(
+            note.contains("put 100 -> 90") && note.contains("--record"),
+            "{note}"
+        );
+    }
+
+    #[test]
+    fn a_scenario_that_is_gone_or_new_fails() {
+        let mut fewer = counts(1.0, 1.0);
+        fewer.remove("pin");
+        assert!(matches!(
+            compare(&counts(1.0, 1.0), &fewer),
+            Verdict::Failed(_)
+        ));
+        assert!(matches!(
+            compare(&fewer, &counts(1.0, 1.0)),
+            Verdict::Failed(_)
+        ));
+    }
+
+    #[test]
+    fn another_compiler_is_a_skip_with_the_command() {
+        let same = judge(
+            &recorded("rustc 1.95.0", 10.0),
+            &recorded("rustc 1.95.0", 10.0),
+        );
+        assert!(matches!(same, Verdict::Passed(_)));
+        let other = judge(
+            &recorded("rustc 1.95.0", 10.0),
+            &recorded("rustc 1.96.0", 99.0),
+        );
+        let Verdict::Skipped(missing) = other else {
+            panic!("{other:?}");
+        };
+        assert!(missing.why.contains("1.96.0") && missing.command.contains("--record"));
+    }
+
+    #[test]
+    fn the_record_reads_back() {
+        let text = serde_json::to_string(&recorded("rustc", 27.25)).unwrap();
+        assert_eq!(
+            serde_json::from_str::<Recorded>(&text).unwrap(),
+            recorded("rustc", 27.25)
+        );
+    }
+}
