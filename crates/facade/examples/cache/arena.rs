@@ -39,6 +39,16 @@ struct Entry {
     value: ArenaHandle,
 }
 
+/// How a write went.
+enum Written {
+    Entry(Entry),
+    /// The budget has no room, and the next generation would make some.
+    Full,
+    /// There would be room, but threads that are pinned still hold what is retired: to retire more
+    /// makes no room, and uses up the pool's epochs.
+    Held,
+}
+
 struct Shard {
     table: HashTable<Entry>,
     /// The epoch that was current when the stale entries were taken out.
@@ -93,26 +103,35 @@ impl Cache {
         })
     }
 
-    /// Writes an entry to the current generation; `None` if the budget has no room.
+    /// Writes an entry to the current generation.
     fn write(
         &self,
         guard: &ArenaGuard<'_>,
         hash: u64,
         key: &[u8],
         value: &[u8],
-    ) -> Result<Option<Entry>, Failure> {
+    ) -> Result<Written, Failure> {
         let len = key.len() + value.len();
         let mut room = match guard.batch(len) {
             Ok(room) => room,
-            Err(AllocError::Memory(MemoryError::OverBudget(_))) => return Ok(None),
+            Err(AllocError::Memory(MemoryError::OverBudget(over))) => {
+                let is_held = over.reclaimable > 0;
+                return Ok(if is_held {
+                    Written::Held
+                } else {
+                    Written::Full
+                });
+            }
             Err(other) => return Err(other.into()),
         };
         let (key, value) = (room.push(key)?, room.push(value)?);
         // Relaxed: a count, to go by roughly.
         self.written.fetch_add(len, Ordering::Relaxed);
-        // It is `None` if others have advanced by a whole window since the batch was begun.
-        let key = ArenaKey::from_handle(key, guard);
-        Ok(key.map(|key| Entry { hash, key, value }))
+        Ok(match ArenaKey::from_handle(key, guard) {
+            Some(key) => Written::Entry(Entry { hash, key, value }),
+            // Others have advanced by a whole window since the batch was begun.
+            None => Written::Held,
+        })
     }
 
     /// Begins the next generation, unless another thread has; the oldest expires. No guard of this
@@ -126,7 +145,8 @@ impl Cache {
                 self.generations.fetch_add(1, Ordering::Relaxed);
                 Ok(())
             }
-            Err(AdvanceError::Moved(_)) => Ok(()),
+            // Or it is for a later one to do, when a thread that has been pinned for long is not.
+            Err(AdvanceError::Moved(_) | AdvanceError::TooManyEpochs { .. }) => Ok(()),
             Err(other) => Err(other.into()),
         }
     }
@@ -157,7 +177,7 @@ impl crate::Cache for Cache {
             see(value);
             // It is in use, so it moves on; if there is no room it stays where it is.
             if entry.key.epoch() != epoch
-                && let Some(newer) = self.write(&guard, hash, key, value)?
+                && let Written::Entry(newer) = self.write(&guard, hash, key, value)?
             {
                 *entry = newer;
             }
@@ -167,13 +187,14 @@ impl crate::Cache for Cache {
         see(&value);
         let mut new = self.write(&guard, hash, key, &value)?;
         drop(guard);
-        if new.is_none() || self.written.load(Ordering::Relaxed) >= self.per_generation {
+        let is_full = matches!(new, Written::Full);
+        if is_full || self.written.load(Ordering::Relaxed) >= self.per_generation {
             self.next_generation(epoch)?;
         }
-        if new.is_none() {
+        if is_full {
             new = self.write(&self.pool.pin(), hash, key, &value)?;
         }
-        let Some(new) = new else {
+        let Written::Entry(new) = new else {
             return Ok(Found::NoRoom);
         };
         shard.table.insert_unique(hash, new, |entry| entry.hash);
@@ -193,5 +214,29 @@ impl crate::Cache for Cache {
         let generations = self.generations.load(Ordering::Relaxed);
         let stats = self.pool.stats();
         format!("{generations} generations; {entries} entries in the tables\n{stats}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Cache as _, load};
+
+    /// A thread that is preempted under a guard is enough for that.
+    #[test]
+    fn b2_a_guard_that_stays_costs_room_and_no_generations() {
+        let cache = Cache::new(1 << 20, 8).unwrap();
+        let get = |number: u64| {
+            let key = number.to_be_bytes();
+            cache.get(&key, load, &mut |_| ()).unwrap()
+        };
+        let guard = cache.pool.pin();
+        let found: Vec<_> = (0..20_000).map(get).collect();
+        assert_eq!(found.last(), Some(&Found::NoRoom));
+        assert!(cache.generations.load(Ordering::Relaxed) < 10);
+        drop(guard);
+        let found: Vec<_> = (0..20_000).map(get).collect();
+        assert_eq!(found.last(), Some(&Found::Miss));
+        assert_eq!(cache.most(), 1 << 20);
     }
 }
