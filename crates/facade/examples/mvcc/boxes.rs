@@ -1,4 +1,6 @@
-//! Versions with a heap allocation each. What frees them needs a list of them.
+//! Versions with a heap allocation each. What frees them needs a list of them. And there is a lock
+//! under which no transfer is half done: when a version begins, all writers stand still, until the
+//! last has finished its batch.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;

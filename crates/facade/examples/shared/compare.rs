@@ -36,15 +36,18 @@ pub struct Outcome {
     pub times: Vec<(String, Duration)>,
     /// To read.
     pub report: Vec<String>,
-    /// Most bytes in memory, beyond the input; `None` where the system does not tell.
+    /// What all threads have spent; `None` where the system does not tell.
+    pub cpu: Option<Duration>,
+    /// Most bytes in memory, beyond the input; `None` likewise.
     pub peak: Option<u64>,
 }
 
 /// Each side is run so often, in turns: the first meets cold caches, whoever it is.
 const ROUNDS: usize = 3;
 
-const METHOD: &str = "best of 3 rounds in turns, each a process of its own; memory is its peak \
-                      of resident bytes (VmHWM), less what was resident with the input read";
+const METHOD: &str = "best of 3 rounds in turns, each a process of its own; cpu: all its threads \
+                      (/proc/self/stat); memory: its peak of resident bytes (VmHWM), less what was \
+                      resident with the input read";
 
 /// The whole `main` of an example.
 pub fn main(program: &Program) -> ExitCode {
@@ -110,12 +113,10 @@ fn run(program: &Program, arguments: &Arguments) -> Result<(), Failure> {
 
 /// Runs a side here, and sees what it took.
 fn measured(side: &Side, input: &Input) -> Result<Outcome, Failure> {
-    let before = from_status("VmRSS:");
+    let (resident, cpu) = (from_status("VmRSS:"), cpu_time());
     let mut outcome = (side.run)(input)?;
-    outcome.peak = match (before, from_status("VmHWM:")) {
-        (Some(before), Some(peak)) => Some(peak.saturating_sub(before)),
-        _ => None,
-    };
+    outcome.cpu = cpu_time().and_then(|now| now.checked_sub(cpu?));
+    outcome.peak = from_status("VmHWM:").and_then(|peak| peak.checked_sub(resident?));
     Ok(outcome)
 }
 
@@ -147,23 +148,23 @@ fn check(
     }
 }
 
-/// A row for each side, a column for each time, and the memory.
+/// A row for each side, a column for each time, and what it cost.
 fn table(program: &Program, outcomes: [&Outcome; 2]) -> String {
     let mut text = format!("{:>12}", "");
     for (what, _) in &outcomes[0].times {
         text += &format!(" {what:>12}");
     }
-    text += &format!(" {:>12}\n", "memory");
+    text += &format!(" {:>12} {:>12}\n", "cpu", "memory");
     for (side, outcome) in program.sides.iter().zip(outcomes) {
         text += &format!("{:>12}", side.name);
         for (_, time) in &outcome.times {
             text += &format!(" {:>12}", format!("{time:.1?}"));
         }
-        let peak = match outcome.peak {
-            Some(bytes) => format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)),
-            None => "unknown".to_owned(),
-        };
-        text += &format!(" {peak:>12}\n");
+        let unknown = || "unknown".to_owned();
+        let mib = |bytes| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
+        let cpu = outcome.cpu.map_or_else(unknown, |cpu| format!("{cpu:.2?}"));
+        let peak = outcome.peak.map_or_else(unknown, mib);
+        text += &format!(" {cpu:>12} {peak:>12}\n");
     }
     text
 }
@@ -174,6 +175,15 @@ fn from_status(name: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
+}
+
+/// What the threads of this process have spent so far, in user code and in the system.
+fn cpu_time() -> Option<Duration> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // Behind the name, which may have spaces in it, the 12th and 13th; in hundredths of a second.
+    let mut rest = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let mut ticks = || rest.next()?.parse::<u64>().ok();
+    Some(Duration::from_millis(10 * (ticks()? + ticks()?)))
 }
 
 impl Outcome {
@@ -202,7 +212,8 @@ impl Outcome {
         for (now, before) in self.times.iter_mut().zip(before.times) {
             now.1 = now.1.min(before.1);
         }
-        self.peak = self.peak.min(before.peak).or(self.peak);
+        self.cpu = self.cpu.min(before.cpu);
+        self.peak = self.peak.min(before.peak);
         self
     }
 
@@ -217,6 +228,9 @@ impl Outcome {
         }
         for line in &self.report {
             text += &format!("report\t{line}\t\n");
+        }
+        if let Some(cpu) = self.cpu {
+            text += &format!("cpu\t\t{}\n", cpu.as_nanos());
         }
         if let Some(peak) = self.peak {
             text += &format!("peak\t\t{peak}\n");
@@ -236,6 +250,10 @@ impl Outcome {
                 "found" => this.found(name, figure.parse()?),
                 "time" => this.time(name, Duration::from_nanos(figure.parse()?)),
                 "report" => this.report(name),
+                "cpu" => Self {
+                    cpu: Some(Duration::from_nanos(figure.parse()?)),
+                    ..this
+                },
                 "peak" => Self {
                     peak: Some(figure.parse()?),
                     ..this
@@ -266,6 +284,7 @@ mod tests {
             .found("lines", 7)
             .time("write", Duration::from_nanos(1_234_567))
             .report("first\nsecond");
+        outcome.cpu = Some(Duration::from_millis(10));
         outcome.peak = Some(4096);
         assert_eq!(Outcome::from_text(&outcome.to_text()).unwrap(), outcome);
         assert!(Outcome::from_text("nonsense").is_err());
