@@ -137,6 +137,8 @@ impl Engine for Memtables {
 
     fn discard(&self, table: Arc<Memtable>) {
         // With its last key goes the last hold of its epoch. `maintain` takes the chunks back.
+        // (Keys that were replaced go when the skip list's collector gets to them. Until then the
+        // report lists this lease, with as many owners as there are such keys.)
         drop(table);
         self.pool.maintain();
     }
