@@ -26,7 +26,7 @@ use shared::{Failure, Work, on_threads, progress, scatter};
 
 const PROGRAM: Program = Program {
     usage: "mvcc [FILE | LINES] [THREADS]",
-    lines: 20_000,
+    lines: 10_000,
     sides: [
         Side {
             name: "arena",
