@@ -14,7 +14,7 @@ use super::build::Built;
 use super::plan::Step;
 
 /// No honest process takes this long; one that does hangs.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What a run found out.
 #[derive(Debug, Default)]
@@ -108,7 +108,7 @@ fn start(
             }
             Err(error) => outcome.failures.push(format!(
                 "{}: a line that is none: {error}: {line}",
-                job.bench.name()
+                job.name()
             )),
         }
     }
@@ -126,11 +126,11 @@ fn lose(job: &Job, id: &str, reason: &str, gone: &mut BTreeSet<String>, outcome:
 }
 
 fn skip(job: &Job, ids: &[String], reason: &str, outcome: &mut Outcome) {
-    let (bench, keys) = (job.bench.name(), job.keys.name());
+    let (bench, keys) = (job.name(), job.keys.name());
     for id in ids {
         outcome
             .records
-            .push(Record::skipped(bench, id, &keys, job.threads, reason));
+            .push(Record::skipped(&bench, id, &keys, job.threads, reason));
         // A peer may fail; what is ours, the floor included, may not.
         if contestant(id).is_none_or(|one| one.role != Role::Peer) {
             outcome
@@ -220,7 +220,7 @@ impl Progress {
     fn announce(&self, job: &Job) {
         let what = format!(
             "{} on {}, {} thread(s)",
-            job.bench.name(),
+            job.name(),
             job.keys.name(),
             job.threads
         );
@@ -256,6 +256,7 @@ mod tests {
             threads: 1,
             rounds: 1,
             count: 1,
+            at: None,
         }
     }
 
