@@ -62,7 +62,7 @@ impl Contestant {
     pub fn enters(&self, bench: Bench) -> bool {
         // In fresh memory nothing was freed yet, in whatever order.
         let nothing_freed = bench == Bench::PutCold && self.id.ends_with("-shuffled");
-        let entrants = scale_entrants(bench);
+        let entrants = entrants(bench);
         self.groups.contains(&bench.group())
             && !nothing_freed
             && (entrants.is_empty() || entrants.contains(&self.id))
@@ -77,8 +77,8 @@ impl Contestant {
     }
 }
 
-/// Who takes part in a sweep; nobody is named where all of the group do.
-const fn scale_entrants(bench: Bench) -> &'static [&'static str] {
+/// Who takes part where not all of the group do.
+const fn entrants(bench: Bench) -> &'static [&'static str] {
     match bench {
         Bench::ScaleKeys | Bench::ScaleLength | Bench::ScaleAdvance => {
             &["floor", "ours", "bumpalo", "box-mimalloc"]
@@ -89,6 +89,7 @@ const fn scale_entrants(bench: Bench) -> &'static [&'static str] {
         Bench::ScaleKeysResolve | Bench::ScaleEpochsResolve => {
             &["raw-slice", "ours", "ours-pin-once"]
         }
+        Bench::Search => &["sort-slices", "sort-key-refs"],
         _ => &[],
     }
 }
@@ -155,13 +156,13 @@ const fn shuffled(
 const fn engine(
     id: &'static str,
     label: &'static str,
-    feature: &'static str,
+    feature: Option<&'static str>,
     role: Role,
     binary: Binary,
 ) -> Contestant {
     Contestant {
         binary,
-        feature: Some(feature),
+        feature,
         isolated: true,
         ..entry(id, label, role, &[Ycsb])
     }
@@ -283,6 +284,34 @@ pub const ROSTER: &[Contestant] = &[
     entry("pin-default", "crossbeam epoch::pin", Role::Peer, &[Pin]),
     entry("pin-pool", "ArenaPool::pin", Role::Ours, &[Pin]),
     entry("pin-local-arena", "LocalArena::pin", Role::Ours, &[Pin]),
+    engine(
+        "btree-box",
+        "BTreeMap in a lock, of Box",
+        None,
+        OTHERS,
+        MALLOC,
+    ),
+    engine(
+        "btree-ours",
+        "BTreeMap in a lock, of OwnedKey",
+        None,
+        OWN,
+        MALLOC,
+    ),
+    engine(
+        "btree-box-mimalloc",
+        "BTreeMap in a lock, of Box, mimalloc",
+        None,
+        OTHERS,
+        MIMALLOC,
+    ),
+    engine(
+        "btree-ours-mimalloc",
+        "BTreeMap in a lock, of OwnedKey, mimalloc",
+        None,
+        OWN,
+        MIMALLOC,
+    ),
     engine("skipmap-box", "SkipMap of Box", SKIPLIST, OTHERS, MALLOC),
     engine("skipmap-arc", "SkipMap of Arc", SKIPLIST, OTHERS, MALLOC),
     engine("skipmap-ours", "SkipMap of OwnedKey", SKIPLIST, OWN, MALLOC),
@@ -341,8 +370,8 @@ pub const ROSTER: &[Contestant] = &[
     ),
 ];
 
-const SKIPLIST: &str = "peer-skiplist";
-const SCC: &str = "peer-scc";
+const SKIPLIST: Option<&str> = Some("peer-skiplist");
+const SCC: Option<&str> = Some("peer-scc");
 /// With keys and values of this library; a failure is ours.
 const OWN: Role = Role::Ours;
 const OTHERS: Role = Role::Peer;
@@ -391,7 +420,7 @@ mod tests {
             Bench::ScaleLength,
             Bench::ScaleAdvance,
         ] {
-            let named = scale_entrants(bench);
+            let named = entrants(bench);
             assert!(named.contains(&"ours"), "{bench:?}");
             for id in named {
                 assert!(contestant(id).unwrap().enters(bench), "{id} in {bench:?}");

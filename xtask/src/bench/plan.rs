@@ -117,7 +117,7 @@ fn effort(bench: Bench, quick: bool) -> Effort {
             (1 << 16, pick((5, 5), (9, 9)))
         }
         Bench::ScaleEpochsAdvance | Bench::ScaleAdvance => (1 << 16, pick((3, 3), (9, 5))),
-        Bench::ScaleThreads => (1 << 16, pick((5, 3), (11, 7))),
+        Bench::ScaleThreads => (1 << 17, pick((5, 3), (11, 7))),
         // A count needs no rounds.
         Bench::SharedBig => (if quick { 1_000_000 } else { 10_000_000 }, (1, 1)),
         Bench::SharedSmall => (1 << 20, (1, 1)),

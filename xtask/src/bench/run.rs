@@ -35,7 +35,7 @@ pub fn run(steps: Vec<Step>, built: &Built) -> Outcome {
         progress.announce(&step.job);
         let mut gone = BTreeSet::new();
         match executable(step, built) {
-            Err(reason) => skip(&step.job, &step.job.contestants, &reason, &mut outcome),
+            Err(reason) => leave_out(&step.job, &step.job.contestants, &reason, &mut outcome),
             Ok((path, job)) => {
                 for id in step
                     .job
@@ -46,7 +46,7 @@ pub fn run(steps: Vec<Step>, built: &Built) -> Outcome {
                     let reason = contestant(id)
                         .and_then(|one| built.missing(one.feature))
                         .unwrap_or("not built");
-                    skip(&step.job, std::slice::from_ref(id), reason, &mut outcome);
+                    leave_out(&step.job, std::slice::from_ref(id), reason, &mut outcome);
                 }
                 for _ in 0..step.starts {
                     start(path, &job, &mut samples, &mut gone, &mut outcome);
@@ -125,12 +125,20 @@ fn lose(job: &Job, id: &str, reason: &str, gone: &mut BTreeSet<String>, outcome:
     }
 }
 
+/// Rows of what was not built: it needs a peer that cannot be had here, were it only its allocator or its map.
+fn leave_out(job: &Job, ids: &[String], reason: &str, outcome: &mut Outcome) {
+    let (bench, keys) = (job.name(), job.keys.name());
+    outcome.records.extend(
+        ids.iter()
+            .map(|id| Record::skipped(&bench, id, &keys, job.threads, reason)),
+    );
+}
+
+/// Rows of what was built and failed.
 fn skip(job: &Job, ids: &[String], reason: &str, outcome: &mut Outcome) {
+    leave_out(job, ids, reason, outcome);
     let (bench, keys) = (job.name(), job.keys.name());
     for id in ids {
-        outcome
-            .records
-            .push(Record::skipped(&bench, id, &keys, job.threads, reason));
         // A peer may fail; what is ours, the floor included, may not.
         if contestant(id).is_none_or(|one| one.role != Role::Peer) {
             outcome
