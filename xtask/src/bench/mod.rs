@@ -21,7 +21,7 @@ use epoch_arena_bench_wire::{Group, Record};
 /// Arguments.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Fewer rounds and key sets: ends within two minutes after the build, in place of ten.
+    /// Fewer rounds and key sets: ends within three minutes after the build, in place of twenty.
     #[arg(long)]
     quick: bool,
     /// Only these groups: put, resolve, reclaim, memory, churn, tail, scale, shared, sort, pin, ycsb.
