@@ -1,10 +1,8 @@
 //! Shared writes per put, counted by a library whose atomics count; and a model of what they mean on many cores.
 
-use crate::wire::{Job, Keys};
-
-#[cfg(not(epoch_arena_count))]
 /// Skips: nothing is counted in this executable.
-pub fn run(job: &Job, _keys: &'static Keys) {
+#[cfg(not(epoch_arena_count))]
+pub fn run(job: &crate::wire::Job, _keys: &'static crate::wire::Keys) {
     for id in &job.contestants {
         super::skip(
             id,

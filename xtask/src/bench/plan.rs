@@ -26,6 +26,21 @@ struct Effort {
     all_sets: bool,
 }
 
+impl Effort {
+    /// Fewer rounds where a pass takes seconds.
+    fn at(self, at: Option<usize>) -> Self {
+        let most = match at {
+            Some(10_000_000..) => 3,
+            _ => u32::MAX,
+        };
+        let (shared, own) = self.rounds;
+        Self {
+            rounds: (shared.min(most), own.min(most)),
+            ..self
+        }
+    }
+}
+
 /// The steps, in the order of the report.
 pub fn plan(groups: &[Group], sets: &[KeySource], quick: bool, cores: usize) -> Vec<Step> {
     let mut steps = Vec::new();
@@ -39,7 +54,7 @@ pub fn plan(groups: &[Group], sets: &[KeySource], quick: bool, cores: usize) -> 
                         threads,
                         at,
                     };
-                    steps.extend(processes(&case, effort(bench, quick)));
+                    steps.extend(processes(&case, effort(bench, quick).at(at)));
                 }
             }
         }
