@@ -82,7 +82,7 @@ pub const fn caveat(group: Group) -> &'static str {
             "crossbeam collects garbage at every 128th pin of a thread; that is part of every figure here."
         }
         Group::Ycsb => {
-            "Keys of 23 to 24 bytes, values of 100. An update in an arena leaves the old value until its epoch goes, as in a \
+            "Keys of 24 bytes, values of 100. An update in an arena leaves the old value until its epoch goes, as in a \
              memtable: `rss-end` counts it. Nodes are the map's own and are allocated with every contestant."
         }
     }
