@@ -134,7 +134,7 @@ fn effort(bench: Bench, quick: bool) -> Effort {
         Bench::ScaleEpochsAdvance | Bench::ScaleAdvance => (1 << 16, pick((3, 3), (9, 5))),
         Bench::ScaleThreads => (1 << 17, pick((5, 3), (11, 7))),
         // A count needs no rounds.
-        Bench::SharedBig => (if quick { 1_000_000 } else { 10_000_000 }, (1, 1)),
+        Bench::SharedBig => (if quick { 1 << 22 } else { 10_000_000 }, (1, 1)),
         Bench::SharedSmall => (1 << 20, (1, 1)),
         Bench::Sort | Bench::Search => (
             if quick { 200_000 } else { 1_000_000 },
