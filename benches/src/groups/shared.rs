@@ -38,6 +38,7 @@ pub fn fraction_of_linear(cores: usize, think: f64, transfer: f64) -> f64 {
 #[cfg(epoch_arena_count)]
 mod counted {
     use std::sync::Barrier;
+    use std::thread::ScopedJoinHandle;
 
     use epoch_arena::count::{Counts, counts};
 
@@ -103,41 +104,29 @@ mod counted {
             .map(|from| keys.part(from, keys.len().min(from + epoch)))
             .collect();
         let barrier = Barrier::new(job.threads);
-        let each: Vec<Counts> = std::thread::scope(|scope| {
-            let work = |worker: &mut Ours<PIN_PER_64>| {
-                let mut out = room(epoch);
-                let mut sum = Counts::default();
-                for part in &parts {
-                    let before = counts();
-                    worker.fill(part, &mut out);
-                    let done = counts().since(before);
-                    sum.rmws += done.rmws;
-                    sum.locks += done.locks;
-                    sum.stores += done.stores;
-                    sum.taken_over += done.taken_over;
-                    worker.reset(&mut out);
-                    if barrier.wait().is_leader() {
-                        worker.reset_shared();
-                    }
-                    barrier.wait();
+        let work = |worker: &mut Ours<PIN_PER_64>| -> Counts {
+            let mut out = room(epoch);
+            let one = |part| {
+                let before = counts();
+                worker.fill(part, &mut out);
+                let done = counts().since(before);
+                worker.reset(&mut out);
+                if barrier.wait().is_leader() {
+                    worker.reset_shared();
                 }
-                sum
+                barrier.wait();
+                done
             };
+            parts.iter().map(one).sum()
+        };
+        let work = &work;
+        std::thread::scope(|scope| {
             let threads: Vec<_> = crew
                 .iter_mut()
                 .map(|worker| scope.spawn(move || work(worker)))
                 .collect();
-            let join = |thread: std::thread::ScopedJoinHandle<'_, Counts>| thread.join();
-            threads
-                .into_iter()
-                .map(|thread| join(thread).expect("counting panicked"))
-                .collect()
-        });
-        each.into_iter().fold(Counts::default(), |sum, one| Counts {
-            rmws: sum.rmws + one.rmws,
-            locks: sum.locks + one.locks,
-            stores: sum.stores + one.stores,
-            taken_over: sum.taken_over + one.taken_over,
+            let counts = threads.into_iter().map(ScopedJoinHandle::join);
+            counts.map(|one| one.expect("counting panicked")).sum()
         })
     }
 

@@ -35,6 +35,17 @@ impl Counts {
     }
 }
 
+impl std::iter::Sum for Counts {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self {
+            rmws: sum.rmws + one.rmws,
+            locks: sum.locks + one.locks,
+            stores: sum.stores + one.stores,
+            taken_over: sum.taken_over + one.taken_over,
+        })
+    }
+}
+
 thread_local! {
     static COUNTS: Cell<Counts> = const {
         Cell::new(Counts { rmws: 0, locks: 0, stores: 0, taken_over: 0 })
