@@ -89,7 +89,7 @@ const fn entrants(bench: Bench) -> &'static [&'static str] {
         Bench::ScaleKeysResolve | Bench::ScaleEpochsResolve => {
             &["raw-slice", "ours", "ours-pin-once"]
         }
-        Bench::Search => &["sort-slices", "sort-key-refs"],
+        Bench::Search => &["sort-slices", "sort-key-refs", "sort-keys"],
         _ => &[],
     }
 }
@@ -292,7 +292,7 @@ pub const ROSTER: &[Contestant] = &[
         &[Sort],
     ),
     entry("sort-key-refs", "KeyRef by Ord", Role::Ours, &[Sort]),
-    entry("sort-keys", "sort_keys of KeyRef", Role::Ours, &[Sort]),
+    entry("sort-keys", "sort_keys, search_keys", Role::Ours, &[Sort]),
     entry(
         "pin-local-handle",
         "FLOOR: crossbeam LocalHandle::pin",

@@ -133,7 +133,9 @@ pub use epoch_arena_block::{
 pub use epoch_arena_core::{
     AllocError, ArenaHandle, ArenaStats, Epoch, EpochArena, MAX_LEN, Resolve, Store,
 };
-pub use epoch_arena_key::{ArenaKey, KeyError, KeyRef, OwnedKey, PromoteKeyError, sort_keys};
+pub use epoch_arena_key::{
+    ArenaKey, KeyError, KeyRef, OwnedKey, PromoteKeyError, search_keys, sort_keys,
+};
 pub use epoch_arena_pool::{
     AdvanceError, ArenaGuard, ArenaPool, Batch, BatchFull, BuildError, ForeignGuard, Held, Lease,
     Leased, LocalArena, Maintained, PinKind, Pinned, PoolBuilder, PoolStats, PromoteError,
