@@ -44,7 +44,10 @@
 
 extern crate alloc;
 
+#[cfg(feature = "allocator-api2")]
+mod allocator;
 mod block;
+mod borrowed;
 #[doc(hidden)]
 pub mod bump;
 mod bytes;
@@ -56,6 +59,8 @@ mod models;
 mod os;
 mod region;
 #[doc(hidden)]
+pub mod resize;
+#[doc(hidden)]
 pub mod shadow;
 mod source;
 mod sync;
@@ -63,7 +68,10 @@ mod sync;
 #[doc(hidden)]
 pub mod twin;
 
+#[cfg(feature = "allocator-api2")]
+pub use allocator_api2;
 pub use block::Block;
+pub use borrowed::BorrowedBlock;
 pub use bump::{Alignment, BadAlignment};
 #[doc(hidden)]
 pub use bytes::Bytes;

@@ -1,0 +1,2 @@
+//! A parser.
+fn main() {}
