@@ -107,9 +107,9 @@ mod api {
         }
 
         unsafe fn deallocate(&self, first: NonNull<u8>, layout: Layout) {
-            // SAFETY: 1. and 3. by the contract, which is the same: `layout` fits, and as we never
+            // SAFETY: by the contract, which is the same: `layout` fits, and as we never
             // give more than was asked for, its size is the allocation's.
-            unsafe { self.give_back(first, layout.size()) }
+            unsafe { resize::give_back(*self, first, layout) }
         }
 
         unsafe fn grow(

@@ -6,7 +6,7 @@ use core::ptr::NonNull;
 use allocator_api2::alloc::{AllocError, Allocator};
 
 use crate::block::Block;
-use crate::resize::{self, Bump};
+use crate::resize;
 
 /// Collections that take an allocator live in a block: those of `allocator-api2`, hashbrown's, and
 /// others. Any number of threads may use one block so, at the same time.
@@ -78,9 +78,9 @@ unsafe impl Allocator for &Block {
     }
 
     unsafe fn deallocate(&self, first: NonNull<u8>, layout: Layout) {
-        // SAFETY: 1. and 3. by the contract, which is the same: `layout` fits, and as we never
+        // SAFETY: by the contract, which is the same: `layout` fits, and as we never
         // give more than was asked for, its size is the allocation's.
-        unsafe { self.give_back(first, layout.size()) }
+        unsafe { resize::give_back(*self, first, layout) }
     }
 
     unsafe fn grow(

@@ -3,6 +3,9 @@
 //!
 //! The proof is here, once, for blocks and for arenas. The trait of `allocator-api2` is put on top
 //! of it where the feature is on.
+//!
+//! Collections deallocate what has no bytes without having allocated it, at an address of their
+//! choice: `Box<()>` does. So the address of an empty allocation is never looked at here.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -56,13 +59,25 @@ pub unsafe trait Bump {
     }
 }
 
+/// Gives up an allocation.
+///
+/// # Safety
+///
+/// `first` is an allocation of `layout` from `bump`, and the caller's; or there are no bytes, and
+/// `first` is anything.
+pub unsafe fn give_back<B: Bump + ?Sized>(bump: &B, first: NonNull<u8>, layout: Layout) {
+    if layout.size() != 0 {
+        // SAFETY: 1. to 3. by the contract.
+        unsafe { bump.give_back(first, layout.size()) }
+    }
+}
+
 /// Makes an allocation longer: in place if that can be, else by a move, which wastes the old bytes.
 /// `None` if there is no room; the allocation is then as it was.
 ///
 /// # Safety
 ///
-/// 1. `first` is an allocation of `old` from `bump`, and the caller's; after success, the result is
-///    in its place.
+/// 1. As for [`give_back`], with `old`; after success, the result is in its place.
 /// 2. `old.size() <= new.size()`.
 pub unsafe fn grow<B: Bump + ?Sized>(
     bump: &B,
@@ -70,7 +85,7 @@ pub unsafe fn grow<B: Bump + ?Sized>(
     old: Layout,
     new: Layout,
 ) -> Option<NonNull<[u8]>> {
-    if is_aligned(first, new) {
+    if old.size() != 0 && is_aligned(first, new) {
         // SAFETY: 1. and 2. by the contract.
         let extended = unsafe { bump.extend(first, old.size(), new.size()) };
         if let Some(first) = extended {
@@ -106,8 +121,7 @@ pub unsafe fn grow_zeroed<B: Bump + ?Sized>(
 ///
 /// # Safety
 ///
-/// 1. `first` is an allocation of `old` from `bump`, and the caller's; after success, the result is
-///    in its place.
+/// 1. As for [`give_back`], with `old`; after success, the result is in its place.
 /// 2. `new.size() <= old.size()`.
 pub unsafe fn shrink<B: Bump + ?Sized>(
     bump: &B,
@@ -116,8 +130,10 @@ pub unsafe fn shrink<B: Bump + ?Sized>(
     new: Layout,
 ) -> Option<NonNull<[u8]>> {
     if is_aligned(first, new) {
-        // SAFETY: 1. and 2. by the contract; 3. it gives up the bytes beyond the new size.
-        unsafe { bump.retract(first, old.size(), new.size()) };
+        if old.size() != 0 {
+            // SAFETY: 1. and 2. by the contract; 3. it gives up the bytes beyond the new size.
+            unsafe { bump.retract(first, old.size(), new.size()) };
+        }
         return Some(NonNull::slice_from_raw_parts(first, new.size()));
     }
     // SAFETY: 1. by the contract; 2. `new` is the smaller one.
@@ -132,8 +148,7 @@ fn is_aligned(first: NonNull<u8>, layout: Layout) -> bool {
 ///
 /// # Safety
 ///
-/// 1. `first` is an allocation of `old` from `bump`, and the caller's; after success, the result is
-///    in its place.
+/// 1. As for [`give_back`], with `old`; after success, the result is in its place.
 /// 2. `kept` is neither more than the size of `old` nor than that of `new`.
 unsafe fn relocate<B: Bump + ?Sized>(
     bump: &B,
@@ -143,9 +158,9 @@ unsafe fn relocate<B: Bump + ?Sized>(
     kept: usize,
 ) -> Option<NonNull<[u8]>> {
     let moved = bump.claim(new)?;
-    // SAFETY: by 2. inside both, which are apart, as both belong to the caller now.
+    // SAFETY: by 2. inside both, which are apart, as both belong to the caller now; or nothing.
     unsafe { first.copy_to_nonoverlapping(moved.cast(), kept) };
     // SAFETY: by 1.; from here on the caller uses the new one.
-    unsafe { bump.give_back(first, old.size()) };
+    unsafe { give_back(bump, first, old) };
     Some(moved)
 }
