@@ -305,13 +305,12 @@ impl<'a> Live<'a> {
         }
     }
 
-    /// The offset of `first`, if `len` bytes from there are in this chunk and nothing is claimed behind
-    /// them. An allocation in another chunk is never taken for one here, not even an empty one: it
-    /// does not begin before the end of its own chunk's header.
+    /// The offset of `first`, if `len` bytes from there end where the next claim begins. An allocation
+    /// of another chunk, not even an empty one, is never taken for one of this: it begins before this
+    /// chunk, or behind the header of one that is behind this.
     fn start_of_last(self, filled: u64, first: NonNull<u8>, len: usize) -> Option<usize> {
         let start = first.addr().get().checked_sub(self.chunk.0.addr().get())?;
-        let is_last = start >= HEADER && start.checked_add(len)? == offset(filled);
-        is_last.then_some(start)
+        (start.checked_add(len)? == offset(filled)).then_some(start)
     }
 
     #[inline]

@@ -91,6 +91,32 @@ fn b11_what_goes_in_a_chunk_that_was_left_goes_at_the_reset() {
     assert_eq!((grows[49_999], grows[50_000]), (3, 4));
 }
 
+/// A chunk's end is the end: not a byte of the next chunk's header is taken.
+#[test]
+fn b11_what_grows_byte_by_byte_moves_at_the_end_of_its_chunk() {
+    let arena = EpochArena::new(&small_memory());
+    let mut bytes = Vec::new_in(&arena);
+    let (mut places, count) = (vec![], if cfg!(miri) { 5_000 } else { 20_000 });
+    for number in 0..count {
+        bytes.reserve_exact(1);
+        bytes.push(number as u8);
+        places.push(bytes.as_ptr());
+        let stats = arena.stats();
+        assert!(stats.used <= stats.capacity, "{number}: {stats:?}");
+    }
+    assert!(
+        (0..count)
+            .zip(&bytes)
+            .all(|(number, byte)| number as u8 == *byte)
+    );
+    places.dedup();
+    assert!(
+        (2..20).contains(&places.len()),
+        "moved {} times",
+        places.len()
+    );
+}
+
 #[test]
 fn b11_bug10_what_is_refused_changes_nothing() {
     let builder = Memory::builder().source(Heap).block_size(64 << 10);

@@ -297,6 +297,41 @@ fn b11_a_collection_moves_between_threads() {
     assert_eq!(block.used(), 0);
 }
 
+/// In the sanitizer's builds: bytes that were given back are nobody's, last or not, until they are
+/// claimed again.
+#[cfg(epoch_arena_asan)]
+#[test]
+fn b11_bytes_given_back_are_forbidden() {
+    unsafe extern "C" {
+        fn __asan_address_is_poisoned(address: *const u8) -> i32;
+    }
+    let forbidden = |box_at: *const [u64; 2]| {
+        // SAFETY: it looks at the sanitizer's notes only.
+        unsafe { __asan_address_is_poisoned(box_at.cast()) != 0 }
+    };
+    let block = block(4096);
+    let not_last = Box::new_in([1_u64; 2], &block);
+    let last = Box::new_in([2_u64; 2], &block);
+    let places = [&raw const *not_last, &raw const *last];
+    assert_eq!(places.map(forbidden), [false, false]);
+    drop(not_last);
+    assert_eq!(places.map(forbidden), [true, false]);
+    drop(last);
+    assert_eq!(places.map(forbidden), [true, true]);
+    let again = Box::new_in([3_u64; 2], &block);
+    assert_eq!(&raw const *again, places[1]);
+    assert_eq!(places.map(forbidden), [true, false]);
+    let mut moves = Vec::with_capacity_in(2, &block);
+    moves.extend([4_u64; 2]);
+    let old = moves.as_ptr();
+    let behind = Box::new_in(5_u64, &block);
+    moves.push(*behind);
+    assert_eq!(
+        [old, moves.as_ptr()].map(|at| forbidden(at.cast())),
+        [true, false]
+    );
+}
+
 /// An allocation as the model knows it: where it is, and what it is filled with.
 struct Live {
     start: usize,
