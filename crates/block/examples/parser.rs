@@ -100,6 +100,9 @@ fn block_for(input: &str) -> Result<(Block, usize), Box<dyn Error>> {
     Err("no size is enough".into())
 }
 
+/// Which of two times, or both.
+type Step = fn([Duration; 2]) -> Duration;
+
 /// Parses, and gives the tree up: how long each takes.
 fn on_the_heap(input: &str) -> Result<[Duration; 2], Refused> {
     let start = Instant::now();
@@ -171,7 +174,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     // In turns, so that both meet the same machine.
     let rounds = (0..15).map(|_| Ok([on_the_heap(&input)?, in_the_block(&input, &mut block)?]));
     let rounds = rounds.collect::<Result<Vec<_>, Refused>>()?;
-    let steps: [(&str, fn([Duration; 2]) -> Duration); 3] = [
+    let steps: [(&str, Step); 3] = [
         ("parse", |times| times[0]),
         ("give up", |times| times[1]),
         ("both", |times| times[0] + times[1]),
