@@ -25,6 +25,8 @@ use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
 /// epochs must end while others read, use `ArenaPool` of `epoch-arena-pool`; its writes are
 /// faster too, as they share no counter.
 ///
+/// Where a collection takes an allocator, `&EpochArena` is one, with the feature `allocator-api2`.
+///
 /// Memory is taken in chunks that grow with the arena and never move; an oversize request gets a
 /// chunk of its own and leaves the current one in use.
 ///
@@ -179,8 +181,8 @@ impl EpochArena {
         align: Alignment,
     ) -> Result<&mut [u8], AllocError> {
         let first = self.claim_bytes(bytes.len(), align)?;
-        // SAFETY: 1. `claim` gave `len` bytes for this call alone; 2. so `bytes`, which existed
-        // before, does not overlap them.
+        // SAFETY: 1. `claim_bytes` gave `len` bytes for this call alone; 2. so `bytes`, which
+        // somebody has, does not overlap them.
         unsafe { copy(bytes, first) };
         // SAFETY: just initialised, and this call's alone until a reset or the drop, which the
         // borrow of `self` excludes.

@@ -13,7 +13,9 @@ use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 pub struct Header {
     /// `count:32 | offset:32`: allocations made, and the offset of the first free byte; both
     /// advance by one store.
-    /// Invariant: HEADER <= offset <= size.
+    /// Invariant: HEADER <= offset <= size, and every byte that belongs to a caller is below the
+    /// offset. It falls only where the last allocation is given back or its end is: in a batch by the
+    /// one thread, in an `EpochArena` by an exchange that expects it.
     filled: AtomicU64,
     /// Bytes lost to alignment and to batches that were not used up.
     padding: AtomicU32,

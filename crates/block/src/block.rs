@@ -18,7 +18,10 @@ use crate::sync::{AtomicUsize, Ordering};
 /// Fixed memory with an atomic bump offset: any number of threads allocate from `&Block` at once,
 /// without a lock, each with one compare-and-swap.
 ///
-/// All memory is given up at once: by [`reset`](Block::reset), which needs `&mut` and so proves
+/// Where a collection takes an allocator, `&Block` is one, with the feature `allocator-api2`; its
+/// last allocation grows in place and gives its bytes back.
+///
+/// All other memory is given up at once: by [`reset`](Block::reset), which needs `&mut` and so proves
 /// that no allocation is in use, or by dropping the block, which gives the memory back to where
 /// it came from.
 ///
@@ -148,8 +151,8 @@ impl Block {
         let start = self.claim(bytes.len(), Alignment::BYTE)?;
         // SAFETY: `claim` gave `start .. start + len`, inside the region.
         let first = unsafe { self.region.base().add(start) }.as_ptr();
-        // SAFETY: these bytes are nobody else's until a reset or drop, so `bytes`, which existed
-        // before, is elsewhere.
+        // SAFETY: these bytes are nobody else's until a reset or drop, so `bytes`, which somebody
+        // has, is elsewhere.
         unsafe { first.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
         // SAFETY: just initialised, and this call's alone until a reset or drop, which the borrow
         // of `self` excludes.
