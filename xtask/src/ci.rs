@@ -16,6 +16,14 @@ pub fn run(_args: Args) -> Result<(), String> {
     run_all(stages)
 }
 
+/// Of all that is published, with all features; of the rest, with the peers' C code, without.
+const DOCUMENTATION: [&str; 4] = [
+    "doc",
+    "--workspace",
+    "--no-deps",
+    "--features=epoch-arena/allocator-api2",
+];
+
 /// Format, lints, and the documentation with warnings denied.
 pub fn lints() -> Vec<Stage> {
     let mut stages = vec![
@@ -26,6 +34,23 @@ pub fn lints() -> Vec<Stage> {
                 "clippy",
                 "--workspace",
                 "--all-targets",
+                "--",
+                "-D",
+                "warnings",
+            ],
+        ),
+        Stage::cargo(
+            "clippy, all features",
+            &[
+                "clippy",
+                "--package",
+                "epoch-arena-block",
+                "--package",
+                "epoch-arena-core",
+                "--package",
+                "epoch-arena",
+                "--all-targets",
+                "--all-features",
                 "--",
                 "-D",
                 "warnings",
@@ -67,8 +92,7 @@ pub fn lints() -> Vec<Stage> {
         )
         .env("RUSTFLAGS", crate::bench::COUNT)
         .env("CARGO_TARGET_DIR", "target/count"),
-        Stage::cargo("documentation builds", &["doc", "--workspace", "--no-deps"])
-            .env("RUSTDOCFLAGS", "-D warnings"),
+        Stage::cargo("documentation builds", &DOCUMENTATION).env("RUSTDOCFLAGS", "-D warnings"),
     ];
     stages.extend(programs::lints());
     stages

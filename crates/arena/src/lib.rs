@@ -22,8 +22,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+//! # Features
+//!
+//! | feature | default | gives |
+//! |---|---|---|
+//! | `allocator-api2` | no | `&EpochArena` is an `Allocator`: `allocator_api2::vec::Vec`, hashbrown's maps and the like live in an arena |
+
 #![deny(clippy::multiple_unsafe_ops_per_block)]
 
+mod allocator;
 mod arena;
 mod chunk;
 mod chunks;

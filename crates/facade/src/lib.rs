@@ -97,6 +97,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! **Collections.** With the feature `allocator-api2`, a `&EpochArena` and a `&Block` are allocators:
+//! `allocator_api2::vec::Vec`, hashbrown's maps and the like live in them.
+//!
 //! # Layers
 //!
 //! | crate | what | uses |
@@ -123,12 +126,15 @@ pub mod glossary {}
 #[doc = include_str!("faq.md")]
 pub mod faq {}
 
+#[cfg(feature = "allocator-api2")]
+pub use epoch_arena_block::allocator_api2;
 #[cfg(epoch_arena_count)]
 #[doc(hidden)]
 pub use epoch_arena_block::count;
 pub use epoch_arena_block::{
-    Alignment, AnonymousMap, BadAlignment, Block, BlockFull, Heap, Memory, MemoryBuilder,
-    MemoryConfigError, MemoryError, MemoryStats, OverBudget, Region, Source, SourceError, TempFile,
+    Alignment, AnonymousMap, BadAlignment, Block, BlockFull, BorrowedBlock, Heap, Memory,
+    MemoryBuilder, MemoryConfigError, MemoryError, MemoryStats, OverBudget, Region, Source,
+    SourceError, TempFile,
 };
 pub use epoch_arena_core::{
     AllocError, ArenaHandle, ArenaStats, Epoch, EpochArena, MAX_LEN, Resolve, Store,

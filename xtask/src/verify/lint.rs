@@ -20,8 +20,15 @@ pub fn steps() -> Vec<Step> {
             }
         })
         .collect();
-    // Only the block crate has features; the benchmarks' are peers, with C code among them.
-    let features = features(&["--package", "epoch-arena-block"]);
+    // The benchmarks' features are peers, with C code among them. The facade's is passed through.
+    let features = features(&[
+        "--package",
+        "epoch-arena-block",
+        "--package",
+        "epoch-arena-core",
+        "--package",
+        "epoch-arena",
+    ]);
     let seeded = [
         "--manifest-path",
         MANIFEST,
