@@ -13,6 +13,10 @@ use crate::key_ref::{KeyRef, prefix};
 ///
 /// Logarithmic in the number of keys. If they are not sorted the answer is some index.
 ///
+/// # Errors
+///
+/// The index at which it would have to be inserted, if no key is equal.
+///
 /// ```
 /// use epoch_arena_key::{KeyRef, search_keys, sort_keys};
 /// let mut keys = ["/usr/lib/libz", "/usr/lib", "/usr/bin"].map(|path| KeyRef::new(path.as_bytes()));
