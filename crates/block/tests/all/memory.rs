@@ -48,6 +48,54 @@ fn m3_bytes_are_counted_exactly_from_block_to_block() {
     assert_eq!((figures(&memory), source.regions()), ((0, 0, 0), 0));
 }
 
+/// It grows with what the source gave, whatever became of that, and with nothing else.
+#[test]
+fn m3_the_peak_is_the_most_that_was_ever_reserved() {
+    let source = Faulty::default();
+    let memory = memory(&source, 256 * KIB, 1 << 30);
+    assert_eq!(memory.stats().peak, 0);
+    drop([memory.block(1).unwrap(), memory.block(1).unwrap()]);
+    memory.trim(0);
+    let held = memory.block(1).unwrap();
+    assert_eq!(
+        (memory.stats().reserved, memory.stats().peak),
+        (64 * KIB, 128 * KIB)
+    );
+    assert!(memory.block(200 * KIB).is_err(), "over the budget");
+    source.fail_from(1, crate::support::Fault::Error);
+    assert!(
+        memory.block(192 * KIB).is_err(),
+        "it would be the whole budget"
+    );
+    assert_eq!(memory.stats().peak, 128 * KIB);
+    source.heal();
+    drop(memory.block(192 * KIB).unwrap());
+    assert_eq!(memory.stats().peak, 256 * KIB);
+    drop(held);
+    memory.trim(0);
+    assert_eq!(
+        (memory.stats().reserved, memory.stats().peak),
+        (0, 256 * KIB)
+    );
+    let shown = memory.stats().to_string();
+    assert!(
+        shown.starts_with("0 B reserved of 256.0 KiB, 256.0 KiB at the most: "),
+        "{shown}"
+    );
+}
+
+#[test]
+fn m3_blocks_that_are_prepared_count_for_the_peak() {
+    let builder = Memory::builder().block_size(64 * KIB).high_water(0);
+    let memory = builder.prefault(128 * KIB).build().unwrap();
+    memory.prepare();
+    memory.trim(0);
+    assert_eq!(
+        (memory.stats().reserved, memory.stats().peak),
+        (0, 128 * KIB)
+    );
+}
+
 #[test]
 fn m3_free_blocks_are_used_again_and_only_for_their_size() {
     let source = Faulty::default();
