@@ -1,6 +1,9 @@
 //! M3: accounting, recycling, and the return to the system.
 
-use epoch_arena_block::{Heap, Memory};
+use std::alloc::Layout;
+use std::sync::{Arc, OnceLock};
+
+use epoch_arena_block::{Heap, Memory, Region, Source, SourceError};
 
 use crate::support::Faulty;
 
@@ -81,6 +84,35 @@ fn m3_the_peak_is_the_most_that_was_ever_reserved() {
     assert!(
         shown.starts_with("0 B reserved of 256.0 KiB, 256.0 KiB at the most: "),
         "{shown}"
+    );
+}
+
+/// The heap, which looks at the memory's figures while it is asked.
+#[derive(Clone, Debug, Default)]
+struct Looking(Arc<OnceLock<Memory>>);
+
+impl Source for Looking {
+    fn acquire(&self, layout: Layout) -> Result<Region, SourceError> {
+        if let Some(memory) = self.0.get() {
+            let stats = memory.stats();
+            assert_eq!((stats.reserved, stats.peak), (layout.size(), layout.size()));
+        }
+        Heap.acquire(layout)
+    }
+}
+
+/// So that no report says that more is reserved than ever was.
+#[test]
+fn m3_bytes_on_their_way_from_the_source_are_in_the_peak_as_they_are_reserved() {
+    let source = Looking::default();
+    let memory = Memory::builder().source(source.clone()).high_water(0);
+    let memory = memory.block_size(64 * KIB).build().unwrap();
+    source.0.set(memory.clone()).unwrap();
+    drop(memory.block(1).unwrap());
+    drop(memory.block(100 * KIB).unwrap());
+    assert_eq!(
+        (memory.stats().reserved, memory.stats().peak),
+        (0, 128 * KIB)
     );
 }
 
