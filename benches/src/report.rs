@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::wire::{Job, Line, Sample};
+use crate::wire::{Job, Line, Sample, Series};
 
 /// Prints one line. A reader that went away ends the process: nobody is left to measure for.
 pub fn line(line: &Line) {
@@ -29,7 +29,24 @@ pub struct Figure {
 
 /// Prints one sample.
 pub fn sample(job: &Job, contestant: &str, figure: Figure) {
+    line(&Line::Sample(of(job, contestant, figure)));
+}
+
+/// Prints one sample, with the way to it.
+pub fn sample_with_series(job: &Job, contestant: &str, figure: Figure, series: Series) {
+    // Four digits are more than a picture shows, and a third of the text.
+    let round = |value: f64| (value * 1e4).round() / 1e4;
     line(&Line::Sample(Sample {
+        series: Some(Series {
+            every: series.every,
+            values: series.values.into_iter().map(round).collect(),
+        }),
+        ..of(job, contestant, figure)
+    }));
+}
+
+fn of(job: &Job, contestant: &str, figure: Figure) -> Sample {
+    Sample {
         bench: format!("{}{}", job.bench.name(), figure.suffix),
         contestant: contestant.to_owned(),
         keys: job.keys.name(),
@@ -37,5 +54,6 @@ pub fn sample(job: &Job, contestant: &str, figure: Figure) {
         value: figure.value,
         unit: figure.unit.to_owned(),
         floor: figure.floor,
-    }));
+        series: None,
+    }
 }

@@ -8,10 +8,16 @@ use crate::report::{self, Figure};
 use crate::wire::stats::quantile;
 use crate::wire::{Bench, Job, Keys};
 
-const PERCENTILES: [(&str, f64); 4] = [
+/// Enough of them to draw the whole distribution; tables show four.
+const PERCENTILES: [(&str, f64); 9] = [
     ("-p50", 0.5),
+    ("-p75", 0.75),
+    ("-p90", 0.9),
+    ("-p95", 0.95),
     ("-p99", 0.99),
+    ("-p99.5", 0.995),
     ("-p99.9", 0.999),
+    ("-p99.99", 0.9999),
     ("-max", 1.0),
 ];
 

@@ -1,59 +1,77 @@
 //! The words of the report: what each group measures, and what its figures cannot say.
 
-use epoch_arena_bench_wire::Group;
-
 /// The heading of a table.
-pub fn heading(group: Group) -> String {
+pub fn heading(group: &str) -> String {
     format!("== {group}: {}", summary(group))
 }
 
 /// What the group measures, in a line.
-pub const fn summary(group: Group) -> &'static str {
-    match group {
-        Group::Put => "time of one put, median, and its ratio to the bump loop of the same round",
-        Group::Resolve => "time from handle to bytes, median, and its ratio to a raw slice",
-        Group::Reclaim => {
+pub fn summary(group: &str) -> &'static str {
+    match name(group) {
+        "put" => "time of one put, median, and its ratio to the bump loop of the same round",
+        "resolve" => "time from handle to bytes, median, and its ratio to a raw slice",
+        "reclaim" => {
             "time to give 10 million keys back for reuse, and its ratio to a list of free chunks"
         }
-        Group::Memory => "resident bytes per payload byte",
-        Group::Churn => {
+        "memory" => "resident bytes per payload byte",
+        "churn" => {
             "resident bytes per live byte, 100 epochs, 8 live; growth of memory over 2,000 epochs"
         }
-        Group::Tail => {
+        "tail" => {
             "percentiles of single puts, the timer's own cost included; ratio to the bump loop's"
         }
+        "scale" => "what happens while one thing grows and everything else stays",
+        "sort" => "sorting and searching keys by their bytes, and the ratio to doing so by memcmp",
+        "pin" => "time of one pin and its unpin",
+        "shared" => "writes to shared memory per put, counted by instrumented atomics",
+        "ycsb" => "an engine of somebody else's with its keys in boxes and in arenas",
+        _ => "as measured",
     }
 }
 
 /// What to know before drawing conclusions.
-pub const fn caveat(group: Group) -> &'static str {
-    match group {
-        Group::Put => {
+pub fn caveat(group: &str) -> &'static str {
+    match name(group) {
+        "put" => {
             "One thread: its CPU clock. All cores: the wall clock, divided by all keys together; the reference is one \
              bump loop per thread that shares nothing. Warm: memory that the pass before wrote and gave back. Cold: \
              memory that the process has never touched, each figure from a process of its own; the reference runs on \
              huge pages. bumpalo, bump-scope and blink local serve one thread and know no epochs."
         }
-        Group::Resolve => {
+        "resolve" => {
             "A pin makes handles safe to resolve; how many share one is the caller's choice, so there are three rows. \
              The per-thread arenas give plain slices: for them the first row is what a read costs."
         }
-        Group::Reclaim => {
+        "reclaim" => {
             "The CPU time of the thread that reclaims. For boxes it is the drop of each; for crossbeam, retiring each \
              and running the deferred calls; for the arenas, their reset. The reference pushes one entry per 64 KiB."
         }
-        Group::Memory => {
+        "memory" => {
             "Four million keys. Handles are not counted, they are the caller's with every contestant. Arenas of fixed \
              size are counted as far as they are resident. Where transparent huge pages are used, the last one \
              counts whole: with fewer keys it weighs more."
         }
-        Group::Churn => {
+        "churn" => {
             "mixed: 8 to 256 bytes. shift: the length grows with the epochs. pinned: one key in a thousand lives for 32 \
              epochs; boxes keep it where it is, arenas copy it onwards. Arenas without epochs are a ring of eight."
         }
-        Group::Tail => {
+        "tail" => {
             "Each put is timed by the cycle counter, which costs more than a put: compare rows, do not subtract. The \
              maximum is the scheduler's as much as anybody's."
         }
+        "scale" => {
+            "Each point is a run of its own, and stands at another moment of the machine. A line that rises where the \
+             floor's rises too shows the machine's caches, not the library."
+        }
+        "shared" => {
+            "Counted, not timed: a build whose atomics count. A read-modify-write on a line that others write too is \
+             what makes threads wait for each other."
+        }
+        _ => "",
     }
+}
+
+/// Of a sweep, `scale/keys`, the group: `scale`. Of `ycsb-load`, `ycsb`.
+fn name(group: &str) -> &str {
+    group.split(['/', '-']).next().unwrap_or(group)
 }
