@@ -5,6 +5,24 @@ pub fn heading(group: &str) -> String {
     format!("== {group}: {}", summary(group))
 }
 
+/// The heading of a section, and its name in the list of them.
+pub fn title(group: &str) -> &str {
+    match group {
+        "put" => "Put",
+        "tail" => "Latency of single puts",
+        "scale" => "Growth",
+        "churn" => "Memory over time",
+        "reclaim" => "Reclaim",
+        "resolve" => "Resolve",
+        "memory" => "Memory",
+        "sort" => "Sort and search",
+        "pin" => "Pin",
+        "shared" => "Shared writes",
+        "ycsb" => "In an engine",
+        other => other,
+    }
+}
+
 /// What the group measures, in a line.
 pub fn summary(group: &str) -> &'static str {
     match name(group) {

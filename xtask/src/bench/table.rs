@@ -5,6 +5,7 @@ use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use epoch_arena_bench_wire::{ROSTER, Record, contestant};
 
+use super::svg::escape;
 use super::targets::Target;
 
 /// The table of a group, and below it why something was skipped; `width` where there is no terminal to tell it.
@@ -47,6 +48,25 @@ pub fn table(group: &str, records: &[Record], width: Option<u16>) -> String {
         text.push_str(&reason);
     }
     text
+}
+
+/// The same for the page.
+pub fn html(group: &str, records: &[Record]) -> String {
+    let grid = Grid::of(group, records);
+    let columns = grid.columns.iter();
+    let head: String = columns.map(|column| format!("<th>{}</th>", escape(column))).collect();
+    let mut html = format!("<table class=\"figures\"><tr><th></th><th>contestant</th>{head}</tr>");
+    let mut above = "";
+    for row in &grid.rows {
+        let first = if row.measurement == above { "" } else { &row.measurement };
+        above = &row.measurement;
+        let cells = row.cells.iter();
+        let cells: String = cells
+            .map(|cell| format!("<td>{}</td>", escape(&cell.map_or_else(String::new, show))))
+            .collect();
+        html.push_str(&format!("<tr><td>{}</td><td>{}</td>{cells}</tr>", escape(first), escape(&row.contestant)));
+    }
+    html + "</table>"
 }
 
 /// The targets, each beside its figure.

@@ -108,19 +108,24 @@ fn limit(unit: &str, sense: Sense, parts: &[Part]) -> String {
         Sense::AtLeast => "at least",
     };
     let mut limits: Vec<String> = Vec::new();
+    // A factor has its sign at each number, and what it is a factor of once, behind them.
+    let (times, of) = match unit.strip_prefix('x') {
+        Some(of) => ("x", of),
+        None => ("", unit),
+    };
     for (name, limit, _) in parts {
         let same = parts.iter().all(|part| part.1 == *limit);
-        let of = if same || name.is_empty() {
+        let whose = if same || name.is_empty() {
             String::new()
         } else {
             format!(" ({name})")
         };
-        let text = format!("{}{of}", trimmed(*limit));
+        let text = format!("{limit}{times}{whose}");
         if !limits.contains(&text) {
             limits.push(text);
         }
     }
-    format!("{sign} {}{unit}", limits.join(", "))
+    format!("{sign} {}{of}", limits.join(", "))
 }
 
 /// The figures of the parts; `x` stands with each, another unit is the limit's to tell.
@@ -141,11 +146,6 @@ fn figure(unit: &str, verdict: Verdict, parts: &[Part]) -> String {
         }
     };
     parts.iter().map(text).collect::<Vec<_>>().join(", ")
-}
-
-/// A limit as one says it: without zeros at the end.
-fn trimmed(limit: f64) -> String {
-    format!("{limit}")
 }
 
 /// A digit more than tables have: it is about which side of a limit a figure is on.
@@ -190,7 +190,8 @@ mod tests {
             assert!(rows.iter().any(|row| row.id == format!("T{number}")), "T{number}");
         }
         assert_eq!(row(&[], "put, warm").limit, "at most 1.1x the floor");
-        assert!(row(&[], "sort").limit.contains("0.25 (fix16), 0.75 (words)"));
+        assert!(rows.iter().all(|row| row.limit.contains(|c: char| c.is_ascii_digit())), "{rows:?}");
+        assert!(row(&[], "sort").limit.contains("0.25x (fix16), 0.75x (words)"));
     }
 
     #[test]

@@ -1,2 +1,0 @@
-use super::saved::Saved;
-pub fn page(_: &Saved) -> String { String::new() }
