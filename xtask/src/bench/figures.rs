@@ -2,6 +2,8 @@
 
 use epoch_arena_bench_wire::Record;
 
+use super::table::step_of;
+
 /// How many threads were at work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Crew {
@@ -47,7 +49,10 @@ impl<'r> Figures<'r> {
             .0
             .iter()
             .filter(|record| record.contestant == who)
-            .filter_map(|record| Some((step(axis, record)?, record.value?)))
+            .filter_map(|record| {
+                let (sweep, step) = step_of(record)?;
+                (sweep == axis).then_some((step, record.value?))
+            })
             .collect();
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
         points
@@ -68,10 +73,4 @@ impl<'r> Figures<'r> {
                 && (record.threads > 1) == (crew == Crew::All)
         })
     }
-}
-
-/// Where in the sweep a record is, if it is of that sweep.
-pub fn step(axis: &str, record: &Record) -> Option<f64> {
-    let rest = record.bench.strip_prefix(axis)?.strip_prefix('/')?;
-    rest.parse().ok()
 }

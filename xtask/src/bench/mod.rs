@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 use epoch_arena_bench_wire::{Group, Record};
 
+use crate::target_dir;
 use saved::Saved;
 
 /// Arguments.
@@ -161,12 +162,6 @@ fn print_tables(saved: &Saved) {
         targets::summary(&targets),
         table::of_targets(&targets, width)
     );
-}
-
-/// Where builds go: as cargo decides it.
-fn target_dir() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| crate::workspace().join("target"), PathBuf::from)
 }
 
 /// Makes sure that a file can be written in the end, without touching what it holds.

@@ -1,5 +1,7 @@
 //! From values to places on an axis, and round values along it.
 
+use super::table::is_nanos;
+
 /// How places follow from values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Axis {
@@ -114,12 +116,13 @@ pub fn round_step(rough: f64) -> f64 {
 /// A round value as an axis says it.
 pub fn tick(value: f64, unit: &str) -> String {
     let (value, unit) = match unit {
-        "ns" | "ns/key" if value >= 1e6 => (value / 1e6, " ms"),
-        "ns" | "ns/key" if value >= 1e3 => (value / 1e3, " us"),
-        "ns" | "ns/key" => (value, " ns"),
+        ns if is_nanos(ns) && value >= 1e6 => (value / 1e6, " ms"),
+        ns if is_nanos(ns) && value >= 1e3 => (value / 1e3, " us"),
+        ns if is_nanos(ns) => (value, " ns"),
         "us" if value >= 1e6 => (value / 1e6, " s"),
         "us" if value >= 1e3 => (value / 1e3, " ms"),
         "us" => (value, " us"),
+        "MiB" => (value, " MiB"),
         "KiB" if value >= 1024.0 => (value / 1024.0, " MiB"),
         _ => (value, ""),
     };

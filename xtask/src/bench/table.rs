@@ -95,10 +95,8 @@ pub fn of_targets(targets: &[Target], width: Option<u16>) -> String {
 pub fn groups(records: &[Record]) -> Vec<&str> {
     let mut found: Vec<&str> = Vec::new();
     for record in records {
-        let group = match record.bench.rsplit_once('/') {
-            Some((sweep, step)) if step.parse::<f64>().is_ok() && sweep.contains('/') => sweep,
-            _ => record.bench.split(['/', '-']).next().unwrap_or(&record.bench),
-        };
+        let name = || record.bench.split(['/', '-']).next();
+        let group = step_of(record).map_or_else(|| name().unwrap_or(&record.bench), |(sweep, _)| sweep);
         if !found.contains(&group) {
             found.push(group);
         }
@@ -149,6 +147,8 @@ impl<'r> Grid<'r> {
         let mut placed: Vec<_> = records
             .iter()
             .filter(|record| belongs(group, record) && is_shown(record))
+            // A sweep of a group has a table of its own.
+            .filter(|record| group.contains('/') || step_of(record).is_none())
             .map(|record| (place(group, record), record))
             .collect();
         // By measurement as first seen, then by roster.
@@ -217,6 +217,12 @@ pub fn belongs(group: &str, record: &Record) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(ends))
 }
 
+/// The sweep that a record is of, and how far it has come: `scale/keys/1000` is `scale/keys` at a thousand.
+pub fn step_of(record: &Record) -> Option<(&str, f64)> {
+    let (sweep, step) = record.bench.rsplit_once('/')?;
+    sweep.contains('/').then_some((sweep, step.parse().ok()?))
+}
+
 /// Not the percentiles that are there for the picture alone.
 fn is_shown(record: &Record) -> bool {
     let percentile = record.bench.strip_prefix("tail/").and_then(|rest| rest.split_once('-'));
@@ -271,14 +277,21 @@ fn show(record: &Record) -> String {
 /// A value with a unit that suits its size.
 pub fn with_unit(value: f64, unit: &str) -> String {
     match unit {
-        "ns" | "ns/key" if value >= 10_000.0 => format!("{} us", digits(value / 1000.0)),
-        "ns" | "ns/key" => format!("{} ns", digits(value)),
+        ns if is_nanos(ns) && value >= 1e7 => format!("{} ms", digits(value / 1e6)),
+        ns if is_nanos(ns) && value >= 1e4 => format!("{} us", digits(value / 1000.0)),
+        ns if is_nanos(ns) => format!("{} ns", digits(value)),
+        "us" if value >= 1e6 => format!("{} s", digits(value / 1e6)),
         "us" if value >= 1000.0 => format!("{} ms", digits(value / 1000.0)),
         "KiB" if value >= 10_240.0 => format!("{} MiB", digits(value / 1024.0)),
         "x" => format!("{value:.3}x"),
         "B/B" => format!("{value:.3}"),
         _ => format!("{} {unit}", digits(value)),
     }
+}
+
+/// `ns`, and `ns/key` and its like: what it is per stands above the table.
+pub fn is_nanos(unit: &str) -> bool {
+    unit == "ns" || unit.starts_with("ns/")
 }
 
 /// Three digits or a little more: the rest is noise.
@@ -306,7 +319,8 @@ mod tests {
     fn values_are_shown_with_the_digits_that_count() {
         assert_eq!(with_unit(1.816, "ns/key"), "1.82 ns");
         assert_eq!(with_unit(123_456.0, "ns"), "123 us");
-        assert_eq!(with_unit(5_251_000.0, "us"), "5251 ms");
+        assert_eq!(with_unit(525_100.0, "us"), "525 ms");
+        assert_eq!(with_unit(12_345_678.0, "ns/op"), "12.3 ms");
         assert_eq!(with_unit(1.0079, "B/B"), "1.008");
     }
 

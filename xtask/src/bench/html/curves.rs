@@ -3,10 +3,10 @@
 use epoch_arena_bench_wire::{ROSTER, Record};
 
 use super::class;
-use super::groups::{Figure, unit_name};
+use super::groups::{Figure, better, unit_name};
 use crate::bench::scale::{Axis, Scale, fitting};
 use crate::bench::svg::{Line, Ruler, lines};
-use crate::bench::table::label;
+use crate::bench::table::{label, step_of};
 
 /// Names that fit the end of a line.
 pub fn short(id: &str) -> String {
@@ -17,6 +17,7 @@ pub fn short(id: &str) -> String {
     match id {
         "ours" => "epoch-arena".into(),
         "defer-destroy" => "defer_destroy".into(),
+        "floor-4k" => "FLOOR, 4 KiB pages".into(),
         _ => full
             .replace("epoch-arena, ", "")
             .replace("-allocator", "")
@@ -137,20 +138,17 @@ fn drawn(records: &[&Record], point: impl Fn(&Record) -> Option<(f64, f64)>) -> 
 
 /// A picture per sweep: what a thing costs while another grows.
 pub fn sweeps(records: &[&Record]) -> Vec<Figure> {
-    let axis_of = |record: &Record| {
-        let (axis, step) = record.bench.rsplit_once('/').unwrap_or((&record.bench, ""));
-        (axis.to_owned(), step.parse::<f64>().ok())
-    };
+    let axis_of = |record: &Record| step_of(record).map_or("", |(axis, _)| axis).to_owned();
     let mut figures = Vec::new();
-    for axis in distinct(records, |record| axis_of(record).0) {
+    for axis in distinct(records, axis_of) {
         let of_axis: Vec<&Record> = records
             .iter()
             .copied()
-            .filter(|record| axis_of(record).0 == axis)
+            .filter(|record| axis_of(record) == axis)
             .collect();
         for set in distinct(&of_axis, |record| record.keys.clone()) {
             let mine: Vec<&Record> = of_axis.iter().copied().filter(|record| record.keys == set).collect();
-            let drawn = drawn(&mine, |record| Some((axis_of(record).1?, record.value?)));
+            let drawn = drawn(&mine, |record| Some((step_of(record)?.1, record.value?)));
             if let Some(figure) = sweep(&axis, &set, &mine, &drawn) {
                 figures.push(figure);
             }
@@ -173,13 +171,17 @@ fn sweep(axis: &str, set: &str, records: &[&Record], drawn: &[Line]) -> Option<F
         heading: String::new(),
         picture: lines(&title, drawn, &Ruler::growth(&xs, &what), &y),
         title,
-        unit: format!("{}, lower is better{log}{keys}", unit_name(unit)),
+        unit: format!("{}, {}{log}{keys}", unit_name(unit), better(unit)),
         aside: false,
     })
 }
 
 /// Title of a sweep, and what grows along it.
 fn names(sweep: &str) -> (String, String) {
+    if let Some(rest) = sweep.strip_prefix("shared/model") {
+        let epochs = if rest.is_empty() { "big" } else { "small" };
+        return (format!("Model of many cores, {epochs} epochs"), "cores".into());
+    }
     let (what, of) = sweep.split_once('-').unwrap_or((sweep, "put"));
     let grows = match what {
         "keys" | "advance" => "keys in the epoch",
@@ -198,45 +200,74 @@ fn names(sweep: &str) -> (String, String) {
     (format!("{of}, by {grows}"), grows.to_owned())
 }
 
+/// Until so many epochs are live there is little to divide by, and the ratio says nothing.
+const WINDOW: f64 = 8.0;
+const MIB: f64 = 1024.0;
+
 /// Memory over the epochs, a picture per load.
 pub fn over_time(records: &[&Record]) -> Vec<Figure> {
-    let with_series: Vec<&Record> = records.iter().copied().filter(|record| record.series.is_some()).collect();
-    let mut figures = Vec::new();
-    for bench in distinct(&with_series, |record| record.bench.clone()) {
-        let mine: Vec<&Record> = with_series.iter().copied().filter(|record| record.bench == bench).collect();
-        let points = |record: &Record| {
-            let series = record.series.as_ref();
-            let values = series.map_or(&[][..], |series| &series.values);
-            let every = series.map_or(1, |series| series.every);
-            let place = |at: usize| ((at + 1) * every) as f64;
-            values.iter().enumerate().map(|(at, value)| (place(at), *value)).collect::<Vec<_>>()
-        };
-        let drawn: Vec<Line> = mine.iter().map(|record| line(&record.contestant, points(record))).collect();
-        let values = ys(&drawn);
-        let last = drawn.iter().flat_map(|line| &line.points).map(|point| point.0).fold(1.0, f64::max);
-        let fitting = fitting(&values, 12.0);
-        let unit = mine.first().map_or("", |record| record.unit.as_str());
-        let x = Ruler::new(Scale::between(0.0, last, Axis::Linear), "", "epochs");
-        let y = Ruler::new(Scale::of_lines(&values, fitting), unit, "");
-        let (title, what) = load(&bench);
-        let log = if fitting == Axis::Log { "; log axis" } else { "" };
-        figures.push(Figure {
-            heading: "Over time".into(),
-            picture: lines(title, &drawn, &x, &y),
-            title: title.into(),
-            unit: format!("{what}, lower is better{log}"),
-            aside: false,
-        });
-    }
-    figures
+    let with_series = records.iter().copied().filter(|record| record.series.is_some());
+    let with_series: Vec<&Record> = with_series.collect();
+    let load = |bench: String| {
+        let mine = with_series.iter().copied().filter(|record| record.bench == bench);
+        memory(&bench, &mine.collect::<Vec<_>>())
+    };
+    let benches = distinct(&with_series, |record| record.bench.clone());
+    benches.into_iter().filter_map(load).collect()
 }
 
-fn load(bench: &str) -> (&'static str, &'static str) {
+fn memory(bench: &str, records: &[&Record]) -> Option<Figure> {
+    let is_ratio = records.first()?.unit == "B/B";
+    let drawn: Vec<Line> = by_contestant(records)
+        .into_iter()
+        .map(|(who, mine)| line(who, mine.iter().flat_map(|record| over_epochs(record)).collect()))
+        .collect();
+    let values = ys(&drawn);
+    let last = drawn.iter().flat_map(|line| &line.points).map(|point| point.0).fold(1.0, f64::max);
+    let (fitting, first) = if is_ratio { (fitting(&values, 4.0), WINDOW) } else { (fitting(&values, 12.0), 0.0) };
+    let scale = if is_ratio {
+        // From the least that it can be: one byte for one byte.
+        let least = values.iter().copied().fold(1.0, f64::min);
+        let most = values.iter().copied().fold(1.1, f64::max);
+        Scale::between(least * 0.98, most * 1.03, fitting)
+    } else {
+        Scale::of_lines(&values, fitting)
+    };
+    let unit = if is_ratio { "" } else { "MiB" };
+    let x = Ruler::new(Scale::between(first, last, Axis::Linear), "", "epochs");
+    let (title, what) = load(bench);
+    let log = match fitting {
+        Axis::Log => "; log axis",
+        Axis::Linear if is_ratio => "; the axis begins at one",
+        Axis::Linear => "",
+    };
+    Some(Figure {
+        heading: "Over time".into(),
+        picture: lines(title, &drawn, &x, &Ruler::new(scale, unit, "")),
+        title: title.into(),
+        unit: format!("{what}, lower is better{log}"),
+        aside: false,
+    })
+}
+
+/// A record's series as points: of a ratio those with a full window, of KiB in MiB.
+fn over_epochs(record: &Record) -> Vec<(f64, f64)> {
+    let Some(series) = &record.series else { return Vec::new() };
+    let (least, part) = if record.unit == "KiB" { (0.0, MIB) } else { (WINDOW, 1.0) };
+    let points = series.values.iter().enumerate();
+    points
+        .map(|(at, value)| (((at + 1) * series.every) as f64, value / part))
+        .filter(|(epoch, _)| *epoch >= least)
+        .collect()
+}
+
+/// What a load is, and in what it is drawn.
+pub fn load(bench: &str) -> (&'static str, &'static str) {
     match bench {
         "churn/mixed" => ("Keys of mixed lengths", "resident bytes per live byte"),
         "churn/shift" => ("Keys that grow with the epochs", "resident bytes per live byte"),
         "churn/pinned" => ("Epochs that leave survivors", "resident bytes per live byte"),
-        _ => ("Constant load, 2,000 epochs", "resident memory"),
+        _ => ("Constant load, 2,000 epochs", "resident memory, MiB"),
     }
 }
 

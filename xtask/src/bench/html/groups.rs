@@ -30,12 +30,15 @@ pub struct Figure {
 /// The section of a group.
 pub fn section(html: &mut String, group: &str, records: &[Record]) {
     let mine: Vec<&Record> = records.iter().filter(|record| belongs(group, record)).collect();
-    let figures = match group {
-        "tail" => [curves::percentiles(&mine, Figures(records).usual_set()), charts(group, records)].concat_all(),
-        "scale" => curves::sweeps(&mine),
-        "churn" => [curves::over_time(&mine), charts(group, records)].concat_all(),
-        _ => charts(group, records),
+    let (sweeps, others): (Vec<&Record>, Vec<&Record>) =
+        mine.into_iter().partition(|record| table::step_of(record).is_some());
+    let mut figures = match group {
+        "tail" => curves::percentiles(&others, Figures(records).usual_set()),
+        "churn" => curves::over_time(&others),
+        _ => Vec::new(),
     };
+    figures.extend(charts(group, records, &others));
+    figures.extend(curves::sweeps(&sweeps));
     if figures.is_empty() {
         return;
     }
@@ -52,7 +55,7 @@ pub fn section(html: &mut String, group: &str, records: &[Record]) {
         let _ = write!(html, "<p class=\"caveat\">{}</p>", notes::caveat(group));
     }
     if !aside.is_empty() {
-        html.push_str("<details><summary>More of it: other key sets</summary>");
+        html.push_str("<details><summary>More of it</summary>");
         grids(html, &aside);
         html.push_str("</details>");
     }
@@ -105,15 +108,8 @@ fn grid(html: &mut String, figures: &[&Figure], title: impl Fn(&Figure) -> Strin
     html.push_str("</div>");
 }
 
-trait ConcatAll {
-    fn concat_all(self) -> Vec<Figure>;
-}
-
-impl ConcatAll for [Vec<Figure>; 2] {
-    fn concat_all(self) -> Vec<Figure> {
-        self.into_iter().flatten().collect()
-    }
-}
+/// Stands above the bars of what a line shows better.
+const PLATEAU: &str = "2,000 epochs at constant load";
 
 /// Bars of a measurement on one key set.
 struct Chart {
@@ -124,16 +120,23 @@ struct Chart {
     bars: Vec<Bar>,
 }
 
-fn charts(group: &str, records: &[Record]) -> Vec<Figure> {
+fn charts(group: &str, records: &[Record], mine: &[&Record]) -> Vec<Figure> {
     let mut charts: Vec<Chart> = Vec::new();
-    for record in records.iter().filter(|record| belongs(group, record)) {
+    for record in mine.iter().copied() {
         let Some(value) = record.value else { continue };
         // Of a distribution, bars show what has no place on the lines: the longest.
         if group == "tail" && !record.bench.ends_with("-max") {
             continue;
         }
         let (heading, title) = place(group, record);
-        let bar = bar(record, value, floor_of(records, record));
+        let bar = match group {
+            // The longest put of a round is chance: that of the floor in the same round is another.
+            "tail" => Bar {
+                note: String::new(),
+                ..bar(record, value, None)
+            },
+            _ => bar(record, value, floor_of(records, record)),
+        };
         let known = charts
             .iter_mut()
             .find(|chart| chart.heading == heading && chart.title == title);
@@ -151,8 +154,9 @@ fn charts(group: &str, records: &[Record]) -> Vec<Figure> {
     let usual = Figures(records).usual_set();
     let front = |chart: &Chart| {
         let has_usual = charts.iter().any(|other| other.heading == chart.heading && other.keys == usual);
-        // The picture at the top of the page has the warm puts of the usual set.
-        (!has_usual || chart.keys == usual) && !chart.heading.starts_with("warm")
+        // The picture at the top of the page has the warm puts of the usual set, and a line the plateau.
+        let shown_above = chart.heading.starts_with("warm") || chart.heading == PLATEAU;
+        (!has_usual || chart.keys == usual) && !shown_above
     };
     let aside: Vec<bool> = charts.iter().map(|chart| !front(chart)).collect();
     charts.into_iter().zip(aside).map(|(chart, aside)| drawn(chart, aside)).collect()
@@ -165,7 +169,7 @@ fn drawn(mut chart: Chart, aside: bool) -> Figure {
     let log = if axis == Axis::Log { "; log axis" } else { "" };
     Figure {
         picture: bars(&format!("{}, {}", chart.heading, chart.title), &chart.unit, &chart.bars, axis),
-        unit: format!("{}, lower is better{log}", unit_name(&chart.unit)),
+        unit: format!("{}, {}{log}", unit_name(&chart.unit), better(&chart.unit)),
         heading: chart.heading,
         title: chart.title,
         aside,
@@ -177,8 +181,21 @@ pub fn unit_name(unit: &str) -> &str {
     match unit {
         "ns/key" => "ns per key",
         "B/B" => "bytes per byte",
+        "ns/op" => "ns per operation",
+        "ns/pin" => "ns per pin",
+        "ns/epoch" => "ns per epoch",
+        "B/record" => "bytes per record",
         "x" => "factor",
         other => other,
+    }
+}
+
+/// Which end of an axis is the good one.
+pub fn better(unit: &str) -> &'static str {
+    if unit.starts_with("fraction") || unit.ends_with("/s") {
+        "higher is better"
+    } else {
+        "lower is better"
     }
 }
 
@@ -189,8 +206,8 @@ fn place(group: &str, record: &Record) -> (String, String) {
     let (load, detail) = variant.split_once('-').unwrap_or((variant, ""));
     let keys = record.keys.clone();
     match group {
-        "churn" if detail.is_empty() => ("Median over the epochs".into(), load.to_owned()),
-        "churn" => ("2,000 epochs at constant load".into(), detail.replace('-', " ")),
+        "churn" if detail.is_empty() => ("Median over the epochs".into(), curves::load(&record.bench).0.into()),
+        "churn" => (PLATEAU.into(), detail.replace('-', " ")),
         "tail" => (format!("keys {keys}"), format!("the longest put into {load} memory")),
         "memory" => ("4 million keys".into(), keys),
         "reclaim" => ("10 million keys".into(), keys),
@@ -250,13 +267,17 @@ mod tests {
         record
     }
 
+    fn drawn_of(group: &str, records: &[Record]) -> Vec<Figure> {
+        charts(group, records, &records.iter().collect::<Vec<_>>())
+    }
+
     #[test]
     fn shortest_bar_first_and_a_log_axis_only_where_it_is_needed() {
         let records = [
             record("put/warm", "bumpalo", "user", 3.0),
             record("put/warm", "ours", "user", 2.0),
         ];
-        let drawn = charts("put", &records);
+        let drawn = drawn_of("put", &records);
         let place = |text: &str| drawn[0].picture.find(text).unwrap();
         assert!(place("epoch-arena") < place("bumpalo"));
         assert!(!drawn[0].unit.contains("log"));
@@ -264,7 +285,7 @@ mod tests {
             record("reclaim/10M", "ours", "user", 2.0),
             record("reclaim/10M", "box-system", "user", 9000.0),
         ];
-        assert!(charts("reclaim", &records)[0].unit.contains("log axis"));
+        assert!(drawn_of("reclaim", &records)[0].unit.contains("log axis"));
     }
 
     #[test]
@@ -276,7 +297,7 @@ mod tests {
             record("put/warm", "ours", "user", 2.0),
         ];
         let aside = |records: &[Record]| -> Vec<bool> {
-            charts("put", records).iter().map(|figure| figure.aside).collect()
+            drawn_of("put", records).iter().map(|figure| figure.aside).collect()
         };
         assert_eq!(aside(&records), [true, false, false, true]);
         records.remove(1);

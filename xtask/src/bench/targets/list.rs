@@ -136,9 +136,9 @@ fn counts_and_sort(figures: Figures<'_>) -> Vec<Target> {
         .iter()
         .filter(ours)
         .filter_map(|record| {
-            let load = record.bench.strip_prefix("shared/")?;
-            let per_thousand = if record.unit.contains("1000") { 1.0 } else { 1000.0 };
-            Some((load.to_owned(), 1.0, Some(record.value? * per_thousand)))
+            let load = record.bench.strip_prefix("shared/")?.strip_suffix("-rmws")?;
+            let crew = if record.threads > 1 { ", all cores" } else { "" };
+            Some((format!("{load} epochs{crew}"), 1.0, Some(record.value?)))
         })
         .collect();
     if shared.is_empty() {
@@ -146,7 +146,7 @@ fn counts_and_sort(figures: Figures<'_>) -> Vec<Target> {
     }
     let sort = [("fix16", 0.25), ("words", 0.75), ("user", 0.9), ("paths", 1.0)];
     let sort = sort.map(|(keys, limit)| {
-        let figure = figures.ratio("sort/sort", "ours", keys, Crew::One);
+        let figure = figures.ratio("sort/sort", "sort-keys", keys, Crew::One);
         (keys.to_owned(), limit, figure)
     });
     vec![
