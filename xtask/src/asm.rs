@@ -54,7 +54,9 @@ pub fn run(args: Args) -> Result<(), String> {
 fn build() -> Result<PathBuf, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     // With what it belongs to, so that one goes with the other.
-    let file = crate::target_dir().join("release").join("epoch-arena-asm.s");
+    let file = crate::target_dir()
+        .join("release")
+        .join("epoch-arena-asm.s");
     let status = Command::new(&cargo)
         .current_dir(crate::workspace())
         .args(["rustc", "--release", "--package", "epoch-arena-bench"])
@@ -101,7 +103,8 @@ fn instruction(line: &str) -> Option<(&str, &str)> {
 
 /// A label that something may jump to, and not one that marks a place for a debugger.
 fn label(line: &str) -> Option<&str> {
-    line.strip_suffix(':').filter(|name| name.starts_with(".LBB"))
+    line.strip_suffix(':')
+        .filter(|name| name.starts_with(".LBB"))
 }
 
 /// What a function does when no conditional branch is taken.
@@ -146,7 +149,10 @@ fn straight<'t>(lines: &[&'t str]) -> Straight<'t> {
 }
 
 fn is_conditional(name: &str) -> bool {
-    name.starts_with('j') || name.starts_with("b.") || name.starts_with("cb") || name.starts_with("tb")
+    name.starts_with('j')
+        || name.starts_with("b.")
+        || name.starts_with("cb")
+        || name.starts_with("tb")
 }
 
 /// The function, then those that it calls on its straight path, with the sum at the end.
@@ -178,7 +184,10 @@ fn report(symbol: &str, functions: &Functions<'_>) -> Result<String, String> {
         shown.len()
     ));
     if !outside.is_empty() {
-        text.push_str(&format!("not counted, as they are elsewhere: {}\n", outside.join(", ")));
+        text.push_str(&format!(
+            "not counted, as they are elsewhere: {}\n",
+            outside.join(", ")
+        ));
     }
     Ok(text)
 }
@@ -251,7 +260,11 @@ _ZN4pool4view4View6refill17hfd3d2cb05aeb76e4E:
         let functions = functions(TEXT);
         assert_eq!(functions.len(), 2);
         let path = straight(&functions["probe"]);
-        let names: Vec<_> = path.lines.iter().map(|at| instruction(functions["probe"][*at]).unwrap().0).collect();
+        let names: Vec<_> = path
+            .lines
+            .iter()
+            .map(|at| instruction(functions["probe"][*at]).unwrap().0)
+            .collect();
         assert_eq!(names, ["cmpq", "jne", "callq", "jmp", "retq"]);
         assert_eq!((path.branches, path.calls.len()), (1, 1));
     }
@@ -259,15 +272,31 @@ _ZN4pool4view4View6refill17hfd3d2cb05aeb76e4E:
     #[test]
     fn the_report_has_what_is_called_and_says_what_it_could_not_count() {
         let text = report("probe", &functions(TEXT)).unwrap();
-        assert!(text.contains("7 instructions in 2 function(s), 1 branches passed"), "{text}");
+        assert!(
+            text.contains("7 instructions in 2 function(s), 1 branches passed"),
+            "{text}"
+        );
         assert!(text.contains("elsewhere: malloc"), "{text}");
-        assert!(text.contains("pool::view::View::refill") && !text.contains("17hfd3d"), "{text}");
-        assert!(text.contains("\n     .LBB0_2:\n         ud2\n") || text.contains("ud2"), "{text}");
-        assert!(report("other", &functions(TEXT)).unwrap_err().contains("`other`"));
+        assert!(
+            text.contains("pool::view::View::refill") && !text.contains("17hfd3d"),
+            "{text}"
+        );
+        assert!(
+            text.contains("\n     .LBB0_2:\n         ud2\n") || text.contains("ud2"),
+            "{text}"
+        );
+        assert!(
+            report("other", &functions(TEXT))
+                .unwrap_err()
+                .contains("`other`")
+        );
     }
 
     #[test]
     fn a_loop_without_an_end_is_left() {
-        assert_eq!(straight(&[".LBB0_1:", "\tnop", "\tjmp\t.LBB0_1"]).lines, [1, 2]);
+        assert_eq!(
+            straight(&[".LBB0_1:", "\tnop", "\tjmp\t.LBB0_1"]).lines,
+            [1, 2]
+        );
     }
 }

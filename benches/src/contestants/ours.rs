@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use epoch_arena::{ArenaGuard, ArenaHandle, ArenaPool};
+use epoch_arena::{ArenaGuard, ArenaHandle, ArenaPool, Memory};
 
 use crate::contest::{Contestant, Plan, Resolver, look, store, timed};
 use crate::groups::churn::Epochs;
@@ -36,6 +36,23 @@ fn copy_in(guard: &ArenaGuard<'_>, key: &[u8]) -> ArenaHandle {
         .alloc_copy(key)
         .expect("no budget is set, and a key is short")
 }
+
+impl<const BATCH: usize> Ours<BATCH> {
+    /// One worker whose memory was prepared for what is planned, as `maintain` does it between two epochs.
+    pub fn prefaulted(plan: Plan) -> Self {
+        let memory = Memory::builder().prefault(plan.bytes + CHUNKS);
+        let memory = memory.build().expect("these settings build");
+        memory.prepare();
+        let pool = ArenaPool::builder().memory(memory).build();
+        let pool = pool.expect("these settings build");
+        // A thread's first pin registers it; that is no part of a put.
+        drop(pool.pin());
+        Self(pool)
+    }
+}
+
+/// Room for what stays unused at the ends of chunks and blocks.
+const CHUNKS: usize = 4 << 20;
 
 impl<const BATCH: usize> Contestant for Ours<BATCH> {
     type Handle = ArenaHandle;

@@ -108,6 +108,12 @@ pub enum Bench {
     /// Percentiles of puts into fresh memory.
     #[serde(rename = "tail/cold")]
     TailCold,
+    /// Percentiles of this library's puts into fresh memory that it was told to prepare.
+    #[serde(rename = "tail/prefault")]
+    TailPrefault,
+    /// Resident KiB per live epoch of one key.
+    #[serde(rename = "memory/epochs")]
+    MemoryEpochs,
 }
 
 impl Bench {
@@ -117,9 +123,9 @@ impl Bench {
             Self::PutWarm | Self::PutCold => Group::Put,
             Self::ResolveHot | Self::ResolveRandom => Group::Resolve,
             Self::Reclaim => Group::Reclaim,
-            Self::Memory => Group::Memory,
+            Self::Memory | Self::MemoryEpochs => Group::Memory,
             Self::ChurnMixed | Self::ChurnShift | Self::ChurnPinned | Self::Plateau => Group::Churn,
-            Self::TailWarm | Self::TailCold => Group::Tail,
+            Self::TailWarm | Self::TailCold | Self::TailPrefault => Group::Tail,
         }
     }
 
@@ -138,12 +144,17 @@ impl Bench {
             Self::Plateau => "churn/plateau",
             Self::TailWarm => "tail/warm",
             Self::TailCold => "tail/cold",
+            Self::TailPrefault => "tail/prefault",
+            Self::MemoryEpochs => "memory/epochs",
         }
     }
 
     /// Whether one process can give only one honest sample, because the first pass warms what the next would find.
     pub const fn needs_fresh_process(self) -> bool {
-        matches!(self, Self::PutCold | Self::TailCold | Self::Memory)
+        matches!(
+            self,
+            Self::PutCold | Self::TailCold | Self::TailPrefault | Self::Memory | Self::MemoryEpochs
+        )
     }
 }
 

@@ -172,10 +172,7 @@ mod tests {
     #[test]
     fn a_series_is_the_median_at_each_place() {
         let mut samples = vec![sample("a", 1.0, None); 3];
-        for (sample, values) in samples
-            .iter_mut()
-            .zip([[1.0, 5.0], [2.0, 4.0], [9.0, 6.0]])
-        {
+        for (sample, values) in samples.iter_mut().zip([[1.0, 5.0], [2.0, 4.0], [9.0, 6.0]]) {
             let values = values.to_vec();
             sample.series = Some(Series { every: 20, values });
         }

@@ -59,7 +59,19 @@ impl Contestant {
     pub fn enters(&self, bench: Bench) -> bool {
         // In fresh memory nothing was freed yet, in whatever order.
         let nothing_freed = bench == Bench::PutCold && self.id.ends_with("-shuffled");
-        self.groups.contains(&bench.group()) && !nothing_freed
+        let entrants = entrants(bench);
+        self.groups.contains(&bench.group())
+            && !nothing_freed
+            && (entrants.is_empty() || entrants.contains(&self.id))
+    }
+}
+
+/// Who takes part where not all of the group do.
+const fn entrants(bench: Bench) -> &'static [&'static str] {
+    match bench {
+        Bench::TailPrefault => &["floor", "ours"],
+        Bench::MemoryEpochs => &["ours"],
+        _ => &[],
     }
 }
 

@@ -24,7 +24,10 @@ pub struct Bar {
 pub fn bars(title: &str, unit: &str, bars: &[Bar], axis: Axis) -> String {
     let values: Vec<f64> = bars.iter().map(|bar| bar.value).collect();
     let scale = Scale::of_bars(&values, axis);
-    let mut html = format!("<div class=\"bars\" role=\"group\" aria-label=\"{}\">", escape(title));
+    let mut html = format!(
+        "<div class=\"bars\" role=\"group\" aria-label=\"{}\">",
+        escape(title)
+    );
     for bar in bars {
         // Writing into a string cannot fail.
         let _ = write!(
@@ -41,7 +44,13 @@ pub fn bars(title: &str, unit: &str, bars: &[Bar], axis: Axis) -> String {
 }
 
 /// Two pictures over one axis, a row for each contestant: `None` where one of the two has no bar.
-pub fn paired(title: &str, unit: &str, heads: [&str; 2], rows: &[[Option<Bar>; 2]], cut: f64) -> String {
+pub fn paired(
+    title: &str,
+    unit: &str,
+    heads: [&str; 2],
+    rows: &[[Option<Bar>; 2]],
+    cut: f64,
+) -> String {
     let values = || rows.iter().flatten().flatten().map(|bar| bar.value);
     let most = values().fold(0.0, f64::max).min(cut);
     let scale = Scale::of_bars(&[most], Axis::Linear);
@@ -53,7 +62,9 @@ pub fn paired(title: &str, unit: &str, heads: [&str; 2], rows: &[[Option<Bar>; 2
         escape(heads[1])
     );
     for pair in rows {
-        let Some(any) = pair.iter().flatten().next() else { continue };
+        let Some(any) = pair.iter().flatten().next() else {
+            continue;
+        };
         let _ = write!(
             html,
             "<div class=\"row {}\"><span class=\"name\">{}</span>{}{}</div>",
@@ -74,7 +85,11 @@ fn track(scale: &Scale, bar: Option<&Bar>) -> String {
     };
     let part = scale.at(bar.value);
     // Longer than the axis: a bar that is cut off says so.
-    let cut = if bar.value > scale.high() * 1.001 { " class=\"cut\"" } else { "" };
+    let cut = if bar.value > scale.high() * 1.001 {
+        " class=\"cut\""
+    } else {
+        ""
+    };
     format!(
         "<span class=\"track\"><i{cut} style=\"--p:{part:.4}\"></i><em>{} <small>{}</small></em></span>",
         escape(&bar.text),
@@ -85,7 +100,12 @@ fn track(scale: &Scale, bar: Option<&Bar>) -> String {
 fn axis_row(scale: &Scale, unit: &str, columns: usize) -> String {
     let mut ticks = String::new();
     for value in scale.ticks() {
-        let _ = write!(ticks, "<s style=\"--p:{:.4}\">{}</s>", scale.at(value), tick(value, unit));
+        let _ = write!(
+            ticks,
+            "<s style=\"--p:{:.4}\">{}</s>",
+            scale.at(value),
+            tick(value, unit)
+        );
     }
     let axes = format!("<span class=\"axis\">{ticks}</span>").repeat(columns);
     format!("<div class=\"row axes\" aria-hidden=\"true\"><span class=\"name\"></span>{axes}</div>")
@@ -111,7 +131,10 @@ mod tests {
             for values in [&[][..], &[0.0], &[f64::NAN, 1.0], &[f64::INFINITY]] {
                 let drawn: Vec<_> = values.iter().copied().map(bar).collect();
                 let html = bars("t", "ns", &drawn, axis);
-                assert!(html.ends_with("</div>") && !html.contains("NaN") && !html.contains("a<b"), "{html}");
+                assert!(
+                    html.ends_with("</div>") && !html.contains("NaN") && !html.contains("a<b"),
+                    "{html}"
+                );
             }
         }
     }

@@ -26,7 +26,8 @@ pub fn check() -> Result<(), String> {
 /// Writes the figures of a run into both documents.
 pub fn update(saved: &Saved) -> Result<(), String> {
     for (file, section) in [(README, short(saved)), (DETAILS, long(saved))] {
-        let text = replaced(&read(file)?, &section).map_err(|reason| format!("{file}: {reason}"))?;
+        let text =
+            replaced(&read(file)?, &section).map_err(|reason| format!("{file}: {reason}"))?;
         fs::write(crate::workspace().join(file), text)
             .map_err(|error| format!("{file}: cannot be written: {error}"))?;
         eprintln!("wrote the figures into {file}");
@@ -54,7 +55,13 @@ fn replaced(text: &str, section: &str) -> Result<String, String> {
 
 /// For the README: where it ran, and the table.
 fn short(saved: &Saved) -> String {
-    let Saved { machine, date, commit, command, .. } = saved;
+    let Saved {
+        machine,
+        date,
+        commit,
+        command,
+        ..
+    } = saved;
     format!(
         "\nOne {} run on {}, {} cores, {date}, commit `{commit}`; written by `{command} --update-docs`, not by hand. \
          Only ratios of one run count; the whole of it, targets included, is in [docs/benchmarks.md]({DETAILS}#results).\n\n{}\n",
@@ -125,12 +132,18 @@ fn contest(saved: &Saved) -> String {
     }
     let _ = writeln!(text, "\n|---|{}", "---:|".repeat(columns.len()));
     for one in ROSTER {
-        let cells = columns.each_ref().map(|(_, bench, crew)| figure(figures, bench, one.id, *crew, usual));
+        let cells = columns
+            .each_ref()
+            .map(|(_, bench, crew)| figure(figures, bench, one.id, *crew, usual));
         if cells.iter().all(Option::is_none) {
             continue;
         }
         let name = cell(&label(one.id));
-        let name = if one.role == Role::Ours { format!("**{name}**") } else { name };
+        let name = if one.role == Role::Ours {
+            format!("**{name}**")
+        } else {
+            name
+        };
         let _ = write!(text, "| {name} |");
         for cell in cells {
             let _ = write!(text, " {} |", cell.unwrap_or_default());
@@ -197,9 +210,13 @@ mod tests {
         let saved = saved();
         let again: Saved = serde_json::from_str(&saved.json()).unwrap();
         for section in [short, long] {
-            let text = format!("before\n{BEGIN}\nold\n{END}\nafter\n");
+            let text = format!("before\n{BEGIN}\nyesterday\n{END}\nafter\n");
             let once = replaced(&text, &section(&saved)).unwrap();
-            assert!(once.starts_with("before\n") && once.ends_with("after\n") && !once.contains("old"));
+            assert!(
+                once.starts_with("before\n")
+                    && once.ends_with("after\n")
+                    && !once.contains("yesterday")
+            );
             assert_eq!(replaced(&once, &section(&again)).unwrap(), once);
         }
     }
@@ -207,20 +224,38 @@ mod tests {
     #[test]
     fn the_table_has_the_usual_key_set_and_else_what_there_is() {
         let text = long(&saved());
-        assert!(text.contains("| **epoch-arena, pin per 64** | 2.00 ns (1.50x) |"), "{text}");
-        assert!(text.contains("9.00 ns (1.50x)") && text.contains("| 1.010 |"), "{text}");
-        assert!(text.contains("| T10 |") && text.contains("not measured"), "{text}");
+        assert!(
+            text.contains("| **epoch-arena, pin per 64** | 2.00 ns (1.50x) |"),
+            "{text}"
+        );
+        assert!(
+            text.contains("9.00 ns (1.50x)") && text.contains("| 1.010 |"),
+            "{text}"
+        );
+        assert!(
+            text.contains("| T10 |") && text.contains("not measured"),
+            "{text}"
+        );
         // A table whose rows have different numbers of cells is none.
         for table in text.split("\n\n").filter(|part| part.starts_with('|')) {
             let bars = |line: &str| line.matches('|').count();
             let first = table.lines().next().map(bars);
-            assert!(table.lines().all(|line| Some(bars(line)) == first), "{table}");
+            assert!(
+                table.lines().all(|line| Some(bars(line)) == first),
+                "{table}"
+            );
         }
     }
 
     #[test]
     fn a_document_without_markers_is_refused() {
-        for text in ["", BEGIN, END, &format!("{END}{BEGIN}"), &format!("{BEGIN}{END}{BEGIN}{END}")] {
+        for text in [
+            "",
+            BEGIN,
+            END,
+            &format!("{END}{BEGIN}"),
+            &format!("{BEGIN}{END}{BEGIN}{END}"),
+        ] {
             assert!(replaced(text, "x").is_err(), "{text}");
         }
     }

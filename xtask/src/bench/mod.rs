@@ -69,7 +69,11 @@ pub fn run(args: Args) -> Result<(), String> {
         None => measure(&args)?,
     };
     if !args.only.is_empty() {
-        let belongs = |record: &Record| args.only.iter().any(|group| table::belongs(group.name(), record));
+        let belongs = |record: &Record| {
+            args.only
+                .iter()
+                .any(|group| table::belongs(group.name(), record))
+        };
         saved.records.retain(belongs);
     }
     print_tables(&saved);
@@ -238,7 +242,10 @@ mod tests {
     fn the_command_says_what_was_measured_and_not_where_it_went() {
         let line = "--quick --json a.json --keys k --html=b.html --update-docs --only put";
         let arguments = line.split(' ').map(str::to_owned);
-        assert_eq!(command(arguments), "cargo xtask bench --quick --keys k --only put");
+        assert_eq!(
+            command(arguments),
+            "cargo xtask bench --quick --keys k --only put"
+        );
     }
 
     #[test]

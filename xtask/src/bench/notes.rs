@@ -74,8 +74,9 @@ pub fn caveat(group: &str) -> &'static str {
              epochs; boxes keep it where it is, arenas copy it onwards. Arenas without epochs are a ring of eight."
         }
         "tail" => {
-            "Each put is timed by the cycle counter, which costs more than a put: compare rows, do not subtract. The \
-             maximum is the scheduler's as much as anybody's."
+            "Each put is timed by the cycle counter, which costs more than a put: compare lines, do not subtract. The \
+             longest put is the scheduler's as much as anybody's. Prepared memory is fresh, but its pages were brought \
+             in between two epochs, by `maintain`; the floor beside it is the warm one."
         }
         "scale" => {
             "Each point is a run of its own, and stands at another moment of the machine. A line that rises where the \

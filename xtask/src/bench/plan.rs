@@ -52,14 +52,14 @@ fn benches(group: Group) -> &'static [Bench] {
         Group::Put => &[Bench::PutWarm, Bench::PutCold],
         Group::Resolve => &[Bench::ResolveHot, Bench::ResolveRandom],
         Group::Reclaim => &[Bench::Reclaim],
-        Group::Memory => &[Bench::Memory],
+        Group::Memory => &[Bench::Memory, Bench::MemoryEpochs],
         Group::Churn => &[
             Bench::ChurnMixed,
             Bench::ChurnShift,
             Bench::ChurnPinned,
             Bench::Plateau,
         ],
-        Group::Tail => &[Bench::TailWarm, Bench::TailCold],
+        Group::Tail => &[Bench::TailWarm, Bench::TailCold, Bench::TailPrefault],
     }
 }
 
@@ -77,7 +77,8 @@ fn effort(bench: Bench, quick: bool) -> Effort {
         Bench::ChurnMixed | Bench::ChurnShift | Bench::ChurnPinned => (0, pick((1, 1), (3, 3))),
         Bench::Plateau => (0, (1, 1)),
         Bench::TailWarm => (1 << 18, pick((5, 5), (15, 15))),
-        Bench::TailCold => (1 << 18, pick((3, 3), (7, 7))),
+        Bench::TailCold | Bench::TailPrefault => (1 << 18, pick((3, 3), (7, 7))),
+        Bench::MemoryEpochs => (0, pick((1, 1), (3, 3))),
     };
     let all_sets = !quick || matches!(bench, Bench::PutWarm | Bench::ResolveHot);
     Effort {
@@ -89,6 +90,7 @@ fn effort(bench: Bench, quick: bool) -> Effort {
 
 fn sets_of(bench: Bench, sets: &[KeySource], all: bool) -> Vec<KeySource> {
     match bench.group() {
+        _ if bench == Bench::MemoryEpochs => vec![KeySource::OfTheLoad],
         Group::Churn => vec![KeySource::OfTheLoad],
         Group::Reclaim => vec![KeySource::User],
         _ if all => sets.to_vec(),

@@ -85,6 +85,9 @@ mod tests {
     #[test]
     fn another_file_is_refused_by_name() {
         let error = Saved::read(Path::new("/proc/version")).unwrap_err();
-        assert!(error.contains("/proc/version") && error.contains("--json"), "{error}");
+        assert!(
+            error.contains("/proc/version") && error.contains("--json"),
+            "{error}"
+        );
     }
 }

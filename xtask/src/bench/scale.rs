@@ -24,7 +24,11 @@ impl Scale {
     pub fn of_bars(values: &[f64], axis: Axis) -> Self {
         let (least, most) = range(values);
         match axis {
-            Axis::Linear => Self { axis, low: 0.0, high: most },
+            Axis::Linear => Self {
+                axis,
+                low: 0.0,
+                high: most,
+            },
             Axis::Log => {
                 let low = 10_f64.powf(least.log10().floor() - 1.0);
                 let high = 10_f64.powf(most.log10().ceil()).max(low * 10.0);
@@ -37,14 +41,26 @@ impl Scale {
     pub fn of_lines(values: &[f64], axis: Axis) -> Self {
         let (least, most) = range(values);
         match axis {
-            Axis::Linear => Self { axis, low: 0.0, high: most * 1.08 },
-            Axis::Log => Self { axis, low: least / 1.2, high: most * 1.2 },
+            Axis::Linear => Self {
+                axis,
+                low: 0.0,
+                high: most * 1.08,
+            },
+            Axis::Log => Self {
+                axis,
+                low: least / 1.2,
+                high: most * 1.2,
+            },
         }
     }
 
     /// From `low` to `high`.
     pub fn between(low: f64, high: f64, axis: Axis) -> Self {
-        Self { axis, low, high: if high > low { high } else { low + 1.0 } }
+        Self {
+            axis,
+            low,
+            high: if high > low { high } else { low + 1.0 },
+        }
     }
 
     /// The part of the width at which `value` stands.
@@ -53,7 +69,11 @@ impl Scale {
             Axis::Linear => (value - self.low) / (self.high - self.low),
             Axis::Log => (value / self.low).log10() / (self.high / self.low).log10(),
         };
-        if part.is_finite() { part.clamp(0.0, 1.0) } else { 0.0 }
+        if part.is_finite() {
+            part.clamp(0.0, 1.0)
+        } else {
+            0.0
+        }
     }
 
     /// Where it ends.
@@ -79,7 +99,9 @@ impl Scale {
         };
         let stride = if span > 6.5 { 2 } else { 1 };
         let all = decades.step_by(stride).flat_map(|decade| {
-            factors.iter().map(move |factor| factor * 10_f64.powi(decade))
+            factors
+                .iter()
+                .map(move |factor| factor * 10_f64.powi(decade))
         });
         let dust = 1e-9;
         all.filter(|tick| (self.low * (1.0 - dust)..=self.high * (1.0 + dust)).contains(tick))
@@ -90,12 +112,21 @@ impl Scale {
 /// By magnitude where a linear axis would leave nothing to see of the least.
 pub fn fitting(values: &[f64], beyond: f64) -> Axis {
     let (least, most) = range(values);
-    if most > beyond * least { Axis::Log } else { Axis::Linear }
+    if most > beyond * least {
+        Axis::Log
+    } else {
+        Axis::Linear
+    }
 }
 
 /// The least and the most of what can be drawn.
 fn range(values: &[f64]) -> (f64, f64) {
-    let good = || values.iter().copied().filter(|value| value.is_finite() && *value > 0.0);
+    let good = || {
+        values
+            .iter()
+            .copied()
+            .filter(|value| value.is_finite() && *value > 0.0)
+    };
     let most = good().fold(0.0, f64::max);
     if most == 0.0 {
         return (1.0, 1.0);
@@ -145,7 +176,10 @@ mod tests {
     #[test]
     fn linear_is_in_proportion() {
         let scale = Scale::of_bars(&[1.0, 4.0], Axis::Linear);
-        assert_eq!((scale.at(1.0), scale.at(4.0), scale.at(0.0)), (0.25, 1.0, 0.0));
+        assert_eq!(
+            (scale.at(1.0), scale.at(4.0), scale.at(0.0)),
+            (0.25, 1.0, 0.0)
+        );
         assert_eq!(scale.ticks(), [0.0, 1.0, 2.0, 3.0, 4.0]);
     }
 
@@ -156,7 +190,10 @@ mod tests {
         assert!((scale.at(1000.0) - 1.0).abs() < 1e-9);
         assert_eq!(scale.at(0.0), 0.0);
         assert!((scale.ticks()[2] - 10.0).abs() < 1e-9 && scale.ticks().len() == 5);
-        assert_eq!(Scale::of_lines(&[2.0, 10.0], Axis::Log).ticks(), [2.0, 5.0, 10.0]);
+        assert_eq!(
+            Scale::of_lines(&[2.0, 10.0], Axis::Log).ticks(),
+            [2.0, 5.0, 10.0]
+        );
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::scale::{Axis, Scale, tick};
 pub use super::scale::round_step;
+use super::scale::{Axis, Scale, tick};
 
 /// One line.
 #[derive(Clone, Debug)]
@@ -48,11 +48,18 @@ impl Ruler {
             [low, .., high] => (low, high),
             _ => (1.0, 10.0),
         };
-        let axis = if low > 0.0 && high >= 8.0 * low { Axis::Log } else { Axis::Linear };
+        let axis = if low > 0.0 && high >= 8.0 * low {
+            Axis::Log
+        } else {
+            Axis::Linear
+        };
         let mut ruler = Self::new(Scale::between(low, high, axis), "", name);
         // Where it was looked at is what the axis should say, if there is room.
         if (2..=8).contains(&steps.len()) {
-            ruler.ticks = steps.into_iter().map(|step| (step, tick(step, ""))).collect();
+            ruler.ticks = steps
+                .into_iter()
+                .map(|step| (step, tick(step, "")))
+                .collect();
         }
         ruler
     }
@@ -76,10 +83,16 @@ pub fn lines(title: &str, lines: &[Line], x: &Ruler, y: &Ruler) -> String {
     );
     rulers(&mut svg, x, y);
     let place = |point: &(f64, f64)| {
-        (LEFT + x.scale.at(point.0) * PLOT, TOP + (1.0 - y.scale.at(point.1)) * HEIGHT)
+        (
+            LEFT + x.scale.at(point.0) * PLOT,
+            TOP + (1.0 - y.scale.at(point.1)) * HEIGHT,
+        )
     };
     // Ours last, so that nothing lies on it.
-    let mut order: Vec<&Line> = lines.iter().filter(|line| !line.points.is_empty()).collect();
+    let mut order: Vec<&Line> = lines
+        .iter()
+        .filter(|line| !line.points.is_empty())
+        .collect();
     order.sort_by_key(|line| line.class == "ours");
     for line in &order {
         let points: Vec<_> = line.points.iter().map(place).collect();
@@ -93,7 +106,9 @@ pub fn lines(title: &str, lines: &[Line], x: &Ruler, y: &Ruler) -> String {
         .iter()
         .map(|line| line.points.last().map_or(LEFT, |point| place(point).0))
         .collect();
-    for ((line, (end, right)), label) in order.iter().zip(ends.iter().zip(&rights)).zip(apart(&ends)) {
+    for ((line, (end, right)), label) in
+        order.iter().zip(ends.iter().zip(&rights)).zip(apart(&ends))
+    {
         // Writing into a string cannot fail.
         let _ = write!(
             svg,
@@ -155,7 +170,11 @@ fn stroke(svg: &mut String, line: &Line, points: &[(f64, f64)]) {
     // Where there are few points, each is to be seen: between them is nothing but a ruler's work.
     if points.len() <= 8 {
         for (x, y) in points {
-            let _ = write!(svg, r#"<circle class="{}" cx="{x:.1}" cy="{y:.1}" r="2.6"/>"#, line.class);
+            let _ = write!(
+                svg,
+                r#"<circle class="{}" cx="{x:.1}" cy="{y:.1}" r="2.6"/>"#,
+                line.class
+            );
         }
     }
 }
@@ -200,12 +219,20 @@ mod tests {
 
     #[test]
     fn nothing_and_nonsense_are_drawn_without_harm() {
-        for points in [vec![], vec![(0.0, 0.0)], vec![(f64::NAN, 1.0)], vec![(1.0, f64::INFINITY)]] {
+        for points in [
+            vec![],
+            vec![(0.0, 0.0)],
+            vec![(f64::NAN, 1.0)],
+            vec![(1.0, f64::INFINITY)],
+        ] {
             let xs: Vec<f64> = points.iter().map(|point| point.0).collect();
             let ys: Vec<f64> = points.iter().map(|point| point.1).collect();
             let y = Ruler::new(Scale::of_lines(&ys, Axis::Log), "ns", "");
             let svg = lines("t", &[line(points)], &Ruler::growth(&xs, "keys"), &y);
-            assert!(svg.ends_with("</svg>") && !svg.contains("NaN") && !svg.contains("a<b"), "{svg}");
+            assert!(
+                svg.ends_with("</svg>") && !svg.contains("NaN") && !svg.contains("a<b"),
+                "{svg}"
+            );
         }
     }
 
@@ -214,7 +241,10 @@ mod tests {
         let placed = apart(&[100.0, 100.0, 101.0, 400.0, 0.0]);
         let mut sorted = placed.clone();
         sorted.sort_by(f64::total_cmp);
-        assert!(sorted.windows(2).all(|two| two[1] - two[0] >= LABEL - 1e-9), "{placed:?}");
+        assert!(
+            sorted.windows(2).all(|two| two[1] - two[0] >= LABEL - 1e-9),
+            "{placed:?}"
+        );
         assert!(sorted[0] >= TOP && sorted[4] <= TOP + HEIGHT + 6.0);
     }
 

@@ -54,17 +54,27 @@ pub fn table(group: &str, records: &[Record], width: Option<u16>) -> String {
 pub fn html(group: &str, records: &[Record]) -> String {
     let grid = Grid::of(group, records);
     let columns = grid.columns.iter();
-    let head: String = columns.map(|column| format!("<th>{}</th>", escape(column))).collect();
+    let head: String = columns
+        .map(|column| format!("<th>{}</th>", escape(column)))
+        .collect();
     let mut html = format!("<table class=\"figures\"><tr><th></th><th>contestant</th>{head}</tr>");
     let mut above = "";
     for row in &grid.rows {
-        let first = if row.measurement == above { "" } else { &row.measurement };
+        let first = if row.measurement == above {
+            ""
+        } else {
+            &row.measurement
+        };
         above = &row.measurement;
         let cells = row.cells.iter();
         let cells: String = cells
             .map(|cell| format!("<td>{}</td>", escape(&cell.map_or_else(String::new, show))))
             .collect();
-        html.push_str(&format!("<tr><td>{}</td><td>{}</td>{cells}</tr>", escape(first), escape(&row.contestant)));
+        html.push_str(&format!(
+            "<tr><td>{}</td><td>{}</td>{cells}</tr>",
+            escape(first),
+            escape(&row.contestant)
+        ));
     }
     html + "</table>"
 }
@@ -96,7 +106,8 @@ pub fn groups(records: &[Record]) -> Vec<&str> {
     let mut found: Vec<&str> = Vec::new();
     for record in records {
         let name = || record.bench.split(['/', '-']).next();
-        let group = step_of(record).map_or_else(|| name().unwrap_or(&record.bench), |(sweep, _)| sweep);
+        let group =
+            step_of(record).map_or_else(|| name().unwrap_or(&record.bench), |(sweep, _)| sweep);
         if !found.contains(&group) {
             found.push(group);
         }
@@ -104,13 +115,17 @@ pub fn groups(records: &[Record]) -> Vec<&str> {
     // Stable: what is not known keeps its order, behind the others.
     found.sort_by_key(|group| {
         let name = group.split('/').next().unwrap_or(group);
-        ORDER.iter().position(|known| *known == name).unwrap_or(ORDER.len())
+        ORDER
+            .iter()
+            .position(|known| *known == name)
+            .unwrap_or(ORDER.len())
     });
     found
 }
 
 const ORDER: [&str; 11] = [
-    "put", "tail", "scale", "churn", "reclaim", "resolve", "memory", "sort", "pin", "shared", "ycsb",
+    "put", "tail", "scale", "churn", "reclaim", "resolve", "memory", "sort", "pin", "shared",
+    "ycsb",
 ];
 
 /// Why rows were skipped, each reason once.
@@ -213,7 +228,11 @@ impl<'r> Grid<'r> {
 pub fn belongs(group: &str, record: &Record) -> bool {
     let rest = record.bench.strip_prefix(group);
     // `scale/keys-resolve` is not of `scale/keys`; `ycsb-load` is of `ycsb`.
-    let ends: &[char] = if group.contains('/') { &['/'] } else { &['/', '-'] };
+    let ends: &[char] = if group.contains('/') {
+        &['/']
+    } else {
+        &['/', '-']
+    };
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(ends))
 }
 
@@ -225,8 +244,11 @@ pub fn step_of(record: &Record) -> Option<(&str, f64)> {
 
 /// Not the percentiles that are there for the picture alone.
 fn is_shown(record: &Record) -> bool {
-    let percentile = record.bench.strip_prefix("tail/").and_then(|rest| rest.split_once('-'));
-    percentile.is_none_or(|(_, name)| matches!(name, "p50" | "p99" | "p99.9" | "max"))
+    let percentile = record
+        .bench
+        .strip_prefix("tail/")
+        .and_then(|rest| rest.split_once('-'));
+    percentile.is_none_or(|(_, name)| matches!(name, "p50" | "p99" | "p99.9" | "max" | "faults"))
 }
 
 /// The name of a contestant as people read it.

@@ -12,19 +12,22 @@ use crate::bench::table::{label, step_of};
 pub fn short(id: &str) -> String {
     let full = label(id);
     if id.starts_with("box-") {
-        return full.replace(" malloc", "").replace(", shuffled frees", " shuffled");
+        return full
+            .replace(" malloc", "")
+            .replace(", shuffled frees", " shuffled");
     }
     match id {
         "ours" => "epoch-arena".into(),
+        "raw-slice" => "raw &[u8]".into(),
         "defer-destroy" => "defer_destroy".into(),
         "floor-4k" => "FLOOR, 4 KiB pages".into(),
+        "floor" => "FLOOR".into(),
+        "floor1" => "FLOOR1".into(),
         _ => full
             .replace("epoch-arena, ", "")
             .replace("-allocator", "")
-            .split([',', ':'])
-            .next()
-            .unwrap_or(&full)
-            .to_owned(),
+            .replace(", per thread", "")
+            .replace(", shared", ""),
     }
 }
 
@@ -78,7 +81,14 @@ fn nines(name: &str) -> Option<f64> {
 
 /// The distribution of single puts, a picture per memory and key set.
 pub fn percentiles(records: &[&Record], usual: &str) -> Vec<Figure> {
-    let memory = |record: &Record| record.bench.split('-').next().unwrap_or_default().to_owned();
+    let memory = |record: &Record| {
+        record
+            .bench
+            .split('-')
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
     let sets = distinct(records, |record| record.keys.clone());
     let front = sets.iter().find(|set| *set == usual).or(sets.first());
     let mut figures = Vec::new();
@@ -115,7 +125,10 @@ fn distribution(bench: &str, set: &str, records: &[&Record]) -> Option<Figure> {
     };
     let y = Ruler::new(Scale::of_lines(&ys(&drawn), Axis::Log), "ns", "");
     let variant = bench.strip_prefix("tail/").unwrap_or(bench);
-    let title = format!("A put into {variant} memory");
+    let title = match variant {
+        "prefault" => "A put into prepared memory".to_owned(),
+        other => format!("A put into {other} memory"),
+    };
     Some(Figure {
         heading: format!("keys {set}"),
         picture: lines(&format!("{title}, {set}"), &drawn, &x, &y),
@@ -147,7 +160,11 @@ pub fn sweeps(records: &[&Record]) -> Vec<Figure> {
             .filter(|record| axis_of(record) == axis)
             .collect();
         for set in distinct(&of_axis, |record| record.keys.clone()) {
-            let mine: Vec<&Record> = of_axis.iter().copied().filter(|record| record.keys == set).collect();
+            let mine: Vec<&Record> = of_axis
+                .iter()
+                .copied()
+                .filter(|record| record.keys == set)
+                .collect();
             let drawn = drawn(&mine, |record| Some((step_of(record)?.1, record.value?)));
             if let Some(figure) = sweep(&axis, &set, &mine, &drawn) {
                 figures.push(figure);
@@ -159,14 +176,26 @@ pub fn sweeps(records: &[&Record]) -> Vec<Figure> {
 
 fn sweep(axis: &str, set: &str, records: &[&Record], drawn: &[Line]) -> Option<Figure> {
     let unit = &records.first()?.unit;
-    let xs: Vec<f64> = drawn.iter().flat_map(|line| &line.points).map(|point| point.0).collect();
+    let xs: Vec<f64> = drawn
+        .iter()
+        .flat_map(|line| &line.points)
+        .map(|point| point.0)
+        .collect();
     let values = ys(drawn);
     let fitting = fitting(&values, 12.0);
     let y = Ruler::new(Scale::of_lines(&values, fitting), unit, "");
     let name = axis.strip_prefix("scale/").unwrap_or(axis);
     let (title, what) = names(name);
-    let log = if fitting == Axis::Log { "; log axes" } else { "" };
-    let keys = if set == "-" { String::new() } else { format!("; keys {set}") };
+    let log = if fitting == Axis::Log {
+        "; log axes"
+    } else {
+        ""
+    };
+    let keys = if set == "-" {
+        String::new()
+    } else {
+        format!("; keys {set}")
+    };
     Some(Figure {
         heading: String::new(),
         picture: lines(&title, drawn, &Ruler::growth(&xs, &what), &y),
@@ -180,7 +209,10 @@ fn sweep(axis: &str, set: &str, records: &[&Record], drawn: &[Line]) -> Option<F
 fn names(sweep: &str) -> (String, String) {
     if let Some(rest) = sweep.strip_prefix("shared/model") {
         let epochs = if rest.is_empty() { "big" } else { "small" };
-        return (format!("Model of many cores, {epochs} epochs"), "cores".into());
+        return (
+            format!("Model of many cores, {epochs} epochs"),
+            "cores".into(),
+        );
     }
     let (what, of) = sweep.split_once('-').unwrap_or((sweep, "put"));
     let grows = match what {
@@ -206,10 +238,16 @@ const MIB: f64 = 1024.0;
 
 /// Memory over the epochs, a picture per load.
 pub fn over_time(records: &[&Record]) -> Vec<Figure> {
-    let with_series = records.iter().copied().filter(|record| record.series.is_some());
+    let with_series = records
+        .iter()
+        .copied()
+        .filter(|record| record.series.is_some());
     let with_series: Vec<&Record> = with_series.collect();
     let load = |bench: String| {
-        let mine = with_series.iter().copied().filter(|record| record.bench == bench);
+        let mine = with_series
+            .iter()
+            .copied()
+            .filter(|record| record.bench == bench);
         memory(&bench, &mine.collect::<Vec<_>>())
     };
     let benches = distinct(&with_series, |record| record.bench.clone());
@@ -220,11 +258,24 @@ fn memory(bench: &str, records: &[&Record]) -> Option<Figure> {
     let is_ratio = records.first()?.unit == "B/B";
     let drawn: Vec<Line> = by_contestant(records)
         .into_iter()
-        .map(|(who, mine)| line(who, mine.iter().flat_map(|record| over_epochs(record)).collect()))
+        .map(|(who, mine)| {
+            line(
+                who,
+                mine.iter().flat_map(|record| over_epochs(record)).collect(),
+            )
+        })
         .collect();
     let values = ys(&drawn);
-    let last = drawn.iter().flat_map(|line| &line.points).map(|point| point.0).fold(1.0, f64::max);
-    let (fitting, first) = if is_ratio { (fitting(&values, 4.0), WINDOW) } else { (fitting(&values, 12.0), 0.0) };
+    let last = drawn
+        .iter()
+        .flat_map(|line| &line.points)
+        .map(|point| point.0)
+        .fold(1.0, f64::max);
+    let (fitting, first) = if is_ratio {
+        (fitting(&values, 4.0), WINDOW)
+    } else {
+        (fitting(&values, 12.0), 0.0)
+    };
     let scale = if is_ratio {
         // From the least that it can be: one byte for one byte.
         let least = values.iter().copied().fold(1.0, f64::min);
@@ -252,8 +303,14 @@ fn memory(bench: &str, records: &[&Record]) -> Option<Figure> {
 
 /// A record's series as points: of a ratio those with a full window, of KiB in MiB.
 fn over_epochs(record: &Record) -> Vec<(f64, f64)> {
-    let Some(series) = &record.series else { return Vec::new() };
-    let (least, part) = if record.unit == "KiB" { (0.0, MIB) } else { (WINDOW, 1.0) };
+    let Some(series) = &record.series else {
+        return Vec::new();
+    };
+    let (least, part) = if record.unit == "KiB" {
+        (0.0, MIB)
+    } else {
+        (WINDOW, 1.0)
+    };
     let points = series.values.iter().enumerate();
     points
         .map(|(at, value)| (((at + 1) * series.every) as f64, value / part))
@@ -265,8 +322,14 @@ fn over_epochs(record: &Record) -> Vec<(f64, f64)> {
 pub fn load(bench: &str) -> (&'static str, &'static str) {
     match bench {
         "churn/mixed" => ("Keys of mixed lengths", "resident bytes per live byte"),
-        "churn/shift" => ("Keys that grow with the epochs", "resident bytes per live byte"),
-        "churn/pinned" => ("Epochs that leave survivors", "resident bytes per live byte"),
+        "churn/shift" => (
+            "Keys that grow with the epochs",
+            "resident bytes per live byte",
+        ),
+        "churn/pinned" => (
+            "Epochs that leave survivors",
+            "resident bytes per live byte",
+        ),
         _ => ("Constant load, 2,000 epochs", "resident memory, MiB"),
     }
 }
@@ -286,7 +349,11 @@ mod tests {
 
     #[test]
     fn names_at_the_end_of_a_line_are_short_and_differ() {
-        let names: Vec<String> = ROSTER.iter().map(|one| short(one.id)).collect();
+        use epoch_arena_bench_wire::Group::{Churn, Tail};
+        let drawn = ROSTER
+            .iter()
+            .filter(|one| [Churn, Tail].iter().any(|group| one.groups.contains(group)));
+        let names: Vec<String> = drawn.map(|one| short(one.id)).collect();
         for (at, name) in names.iter().enumerate() {
             assert!(name.len() <= 22, "{name}");
             assert!(!names[at + 1..].contains(name), "{name} is there twice");

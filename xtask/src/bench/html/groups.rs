@@ -29,9 +29,13 @@ pub struct Figure {
 
 /// The section of a group.
 pub fn section(html: &mut String, group: &str, records: &[Record]) {
-    let mine: Vec<&Record> = records.iter().filter(|record| belongs(group, record)).collect();
-    let (sweeps, others): (Vec<&Record>, Vec<&Record>) =
-        mine.into_iter().partition(|record| table::step_of(record).is_some());
+    let mine: Vec<&Record> = records
+        .iter()
+        .filter(|record| belongs(group, record))
+        .collect();
+    let (sweeps, others): (Vec<&Record>, Vec<&Record>) = mine
+        .into_iter()
+        .partition(|record| table::step_of(record).is_some());
     let mut figures = match group {
         "tail" => curves::percentiles(&others, Figures(records).usual_set()),
         "churn" => curves::over_time(&others),
@@ -61,8 +65,16 @@ pub fn section(html: &mut String, group: &str, records: &[Record]) {
     }
     html.push_str("<details><summary>All figures of this group</summary>");
     for part in table::groups(records) {
-        if part == group || part.strip_prefix(group).is_some_and(|rest| rest.starts_with('/')) {
-            let _ = write!(html, "<div class=\"scroll\">{}</div>", table::html(part, records));
+        if part == group
+            || part
+                .strip_prefix(group)
+                .is_some_and(|rest| rest.starts_with('/'))
+        {
+            let _ = write!(
+                html,
+                "<div class=\"scroll\">{}</div>",
+                table::html(part, records)
+            );
         }
     }
     html.push_str("</details></section>");
@@ -72,12 +84,17 @@ pub fn section(html: &mut String, group: &str, records: &[Record]) {
 fn grids(html: &mut String, figures: &[Figure]) {
     let mut by_heading: Vec<(&str, Vec<&Figure>)> = Vec::new();
     for figure in figures {
-        match by_heading.iter_mut().find(|(heading, _)| *heading == figure.heading) {
+        match by_heading
+            .iter_mut()
+            .find(|(heading, _)| *heading == figure.heading)
+        {
             Some((_, mine)) => mine.push(figure),
             None => by_heading.push((&figure.heading, vec![figure])),
         }
     }
-    let (lone, shared): (Vec<_>, Vec<_>) = by_heading.into_iter().partition(|(_, mine)| mine.len() == 1);
+    let (lone, shared): (Vec<_>, Vec<_>) = by_heading
+        .into_iter()
+        .partition(|(_, mine)| mine.len() == 1);
     let lone: Vec<&Figure> = lone.into_iter().flat_map(|(_, mine)| mine).collect();
     grid(html, &lone, |figure| match figure.heading.as_str() {
         "" => figure.title.clone(),
@@ -153,13 +170,19 @@ fn charts(group: &str, records: &[Record], mine: &[&Record]) -> Vec<Figure> {
     }
     let usual = Figures(records).usual_set();
     let front = |chart: &Chart| {
-        let has_usual = charts.iter().any(|other| other.heading == chart.heading && other.keys == usual);
+        let has_usual = charts
+            .iter()
+            .any(|other| other.heading == chart.heading && other.keys == usual);
         // The picture at the top of the page has the warm puts of the usual set, and a line the plateau.
         let shown_above = chart.heading.starts_with("warm") || chart.heading == PLATEAU;
         (!has_usual || chart.keys == usual) && !shown_above
     };
     let aside: Vec<bool> = charts.iter().map(|chart| !front(chart)).collect();
-    charts.into_iter().zip(aside).map(|(chart, aside)| drawn(chart, aside)).collect()
+    charts
+        .into_iter()
+        .zip(aside)
+        .map(|(chart, aside)| drawn(chart, aside))
+        .collect()
 }
 
 fn drawn(mut chart: Chart, aside: bool) -> Figure {
@@ -168,7 +191,12 @@ fn drawn(mut chart: Chart, aside: bool) -> Figure {
     let axis = fitting(&values, 50.0);
     let log = if axis == Axis::Log { "; log axis" } else { "" };
     Figure {
-        picture: bars(&format!("{}, {}", chart.heading, chart.title), &chart.unit, &chart.bars, axis),
+        picture: bars(
+            &format!("{}, {}", chart.heading, chart.title),
+            &chart.unit,
+            &chart.bars,
+            axis,
+        ),
         unit: format!("{}, {}{log}", unit_name(&chart.unit), better(&chart.unit)),
         heading: chart.heading,
         title: chart.title,
@@ -206,9 +234,16 @@ fn place(group: &str, record: &Record) -> (String, String) {
     let (load, detail) = variant.split_once('-').unwrap_or((variant, ""));
     let keys = record.keys.clone();
     match group {
-        "churn" if detail.is_empty() => ("Median over the epochs".into(), curves::load(&record.bench).0.into()),
+        "churn" if detail.is_empty() => (
+            "Median over the epochs".into(),
+            curves::load(&record.bench).0.into(),
+        ),
         "churn" => (PLATEAU.into(), detail.replace('-', " ")),
-        "tail" => (format!("keys {keys}"), format!("the longest put into {load} memory")),
+        "tail" => (
+            format!("keys {keys}"),
+            format!("the longest put into {load} memory"),
+        ),
+        "memory" if variant == "epochs" => ("1,000 live epochs of one key".into(), "each".into()),
         "memory" => ("4 million keys".into(), keys),
         "reclaim" => ("10 million keys".into(), keys),
         _ => {
@@ -297,7 +332,10 @@ mod tests {
             record("put/warm", "ours", "user", 2.0),
         ];
         let aside = |records: &[Record]| -> Vec<bool> {
-            drawn_of("put", records).iter().map(|figure| figure.aside).collect()
+            drawn_of("put", records)
+                .iter()
+                .map(|figure| figure.aside)
+                .collect()
         };
         assert_eq!(aside(&records), [true, false, false, true]);
         records.remove(1);

@@ -57,7 +57,12 @@ fn sections(records: &[Record]) -> Vec<&str> {
 }
 
 fn head(html: &mut String, saved: &Saved) {
-    let Saved { date, commit, machine, .. } = saved;
+    let Saved {
+        date,
+        commit,
+        machine,
+        ..
+    } = saved;
     let _ = write!(
         html,
         "<header><h1>epoch-arena <span>benchmark</span></h1><p class=\"lead\">Memory for keys that live and die by the \
@@ -71,7 +76,11 @@ fn head(html: &mut String, saved: &Saved) {
     );
     for section in sections(&saved.records) {
         let name = escape(section);
-        let _ = write!(html, "<a href=\"#{name}\">{}</a>", escape(notes::title(section)));
+        let _ = write!(
+            html,
+            "<a href=\"#{name}\">{}</a>",
+            escape(notes::title(section))
+        );
     }
     html.push_str(
         "<a href=\"#method\">method</a><a href=\"#machine\">machine</a></nav>\
@@ -186,7 +195,8 @@ mod tests {
         assert!(html.contains("id=\"unheard\"") && html.contains("id=\"scale\""));
         for tag in ["section", "figure", "div", "table", "details", "svg"] {
             let (opened, closed) = (format!("<{tag}"), format!("</{tag}>"));
-            let opened = html.matches(&format!("{opened} ")).count() + html.matches(&format!("{opened}>")).count();
+            let opened = html.matches(&format!("{opened} ")).count()
+                + html.matches(&format!("{opened}>")).count();
             assert_eq!(opened, html.matches(&closed).count(), "{tag}");
         }
     }

@@ -89,7 +89,9 @@ fn tile(tile: &Tile, figures: Figures<'_>) -> Option<String> {
     let keys = set_for(tile.bench, tile.who, tile.crew, figures)?;
     let ours = figures.get(tile.bench, tile.who, keys, tile.crew)?;
     let ratio = ours.ratio_to_floor.filter(|_| ours.unit != "B/B");
-    let ratio = ratio.map_or_else(String::new, |ratio| format!("{}{}", digits(ratio), tile.reference));
+    let ratio = ratio.map_or_else(String::new, |ratio| {
+        format!("{}{}", digits(ratio), tile.reference)
+    });
     let mut rivals = String::new();
     for who in tile.rivals {
         if let Some(rival) = figures.get(tile.bench, who, keys, tile.crew) {
@@ -118,7 +120,11 @@ pub fn picture(html: &mut String, records: &[Record]) {
     let keys = figures.usual_set();
     let bar = |who: &str, crew: Crew| {
         let record = figures.get("put/warm", who, keys, crew)?;
-        Some(put_bar(record, record.value?, figures.value("put/warm", "floor", keys, crew)))
+        Some(put_bar(
+            record,
+            record.value?,
+            figures.value("put/warm", "floor", keys, crew),
+        ))
     };
     let mut rows: Vec<[Option<Bar>; 2]> = ROSTER
         .iter()
@@ -128,11 +134,15 @@ pub fn picture(html: &mut String, records: &[Record]) {
     if rows.is_empty() {
         return;
     }
-    let length = |pair: &[Option<Bar>; 2]| pair.iter().flatten().next().map_or(0.0, |bar| bar.value);
+    let length =
+        |pair: &[Option<Bar>; 2]| pair.iter().flatten().next().map_or(0.0, |bar| bar.value);
     rows.sort_by(|a, b| length(a).total_cmp(&length(b)));
     let floor = figures.value("put/warm", "floor", keys, Crew::One);
     let cut = floor.map_or(f64::INFINITY, |floor| CUT * floor);
-    let cores = figures.of("put/warm", Crew::All).map(|record| record.threads).max();
+    let cores = figures
+        .of("put/warm", Crew::All)
+        .map(|record| record.threads)
+        .max();
     let all = cores.map_or_else(|| "all cores".into(), |cores| format!("all {cores} cores"));
     let _ = write!(
         html,
@@ -155,7 +165,9 @@ fn put_bar(record: &Record, value: f64, floor: Option<f64>) -> Bar {
     let ratio = record.ratio_to_floor;
     Bar {
         label: label(&record.contestant),
-        value: ratio.zip(floor).map_or(value, |(ratio, floor)| ratio * floor),
+        value: ratio
+            .zip(floor)
+            .map_or(value, |(ratio, floor)| ratio * floor),
         text: with_unit(value, &record.unit),
         note: ratio.map_or_else(String::new, |ratio| format!("{}x", digits(ratio))),
         class: class(&record.contestant),

@@ -4,7 +4,6 @@ mod list;
 
 use epoch_arena_bench_wire::Record;
 
-
 /// How a figure stands to its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -76,7 +75,13 @@ pub fn summary(targets: &[Target]) -> String {
 }
 
 /// A target of these parts; it is met if each of them is.
-fn target(id: &'static str, what: &'static str, unit: &str, sense: Sense, parts: Vec<Part>) -> Target {
+fn target(
+    id: &'static str,
+    what: &'static str,
+    unit: &str,
+    sense: Sense,
+    parts: Vec<Part>,
+) -> Target {
     let meets = |part: &Part| {
         part.2.map(|figure| match sense {
             Sense::AtMost => figure <= part.1,
@@ -170,7 +175,14 @@ fn count(value: f64) -> String {
 mod tests {
     use super::*;
 
-    fn record(bench: &str, who: &str, keys: &str, threads: usize, value: f64, ratio: f64) -> Record {
+    fn record(
+        bench: &str,
+        who: &str,
+        keys: &str,
+        threads: usize,
+        value: f64,
+        ratio: f64,
+    ) -> Record {
         let mut record = Record::skipped(bench, who, keys, threads, "");
         (record.skipped, record.value) = (None, Some(value));
         record.ratio_to_floor = Some(ratio);
@@ -179,19 +191,35 @@ mod tests {
 
     fn row(records: &[Record], what: &str) -> Target {
         let rows = targets(records);
-        rows.into_iter().find(|row| row.what.starts_with(what)).unwrap()
+        rows.into_iter()
+            .find(|row| row.what.starts_with(what))
+            .unwrap()
     }
 
     #[test]
     fn without_records_nothing_is_measured_and_every_target_is_there() {
         let rows = targets(&[]);
-        assert!(rows.iter().all(|row| row.verdict == Verdict::NotMeasured && row.figure.is_empty()));
+        assert!(
+            rows.iter()
+                .all(|row| row.verdict == Verdict::NotMeasured && row.figure.is_empty())
+        );
         for number in 1..=10 {
-            assert!(rows.iter().any(|row| row.id == format!("T{number}")), "T{number}");
+            assert!(
+                rows.iter().any(|row| row.id == format!("T{number}")),
+                "T{number}"
+            );
         }
         assert_eq!(row(&[], "put, warm").limit, "at most 1.1x the floor");
-        assert!(rows.iter().all(|row| row.limit.contains(|c: char| c.is_ascii_digit())), "{rows:?}");
-        assert!(row(&[], "sort").limit.contains("0.25x (fix16), 0.75x (words)"));
+        assert!(
+            rows.iter()
+                .all(|row| row.limit.contains(|c: char| c.is_ascii_digit())),
+            "{rows:?}"
+        );
+        assert!(
+            row(&[], "sort")
+                .limit
+                .contains("0.25x (fix16), 0.75x (words)")
+        );
     }
 
     #[test]
@@ -202,25 +230,38 @@ mod tests {
             records.push(record("put/warm", "ours", keys, 1, 2.0, 1.10));
         }
         let met = row(&records, "put, warm");
-        assert_eq!((met.verdict, met.figure.as_str()), (Verdict::Met, "fix16 1.050x, words 1.100x, user 1.100x"));
+        assert_eq!(
+            (met.verdict, met.figure.as_str()),
+            (Verdict::Met, "fix16 1.050x, words 1.100x, user 1.100x")
+        );
         records[1].ratio_to_floor = Some(1.101);
         assert_eq!(row(&records, "put, warm").verdict, Verdict::Missed);
         records.push(record("put/warm", "bumpalo", "user", 1, 2.0, 1.0));
-        assert_eq!(row(&records, "the same, beside bumpalo, bump-scope").verdict, Verdict::Missed);
+        assert_eq!(
+            row(&records, "the same, beside bumpalo, bump-scope").verdict,
+            Verdict::Missed
+        );
     }
 
     #[test]
     fn throughput_is_one_over_time_and_a_sweep_is_its_end_over_its_start() {
         let all = [record("put/warm", "ours", "user", 2, 2.0, 1.25)];
         let missed = row(&all, "put, all cores");
-        assert_eq!((missed.verdict, missed.figure.as_str()), (Verdict::Missed, "user 0.800x"));
+        assert_eq!(
+            (missed.verdict, missed.figure.as_str()),
+            (Verdict::Missed, "user 0.800x")
+        );
         let mut sweep = vec![
             record("scale/keys/100000", "ours", "fix16", 1, 2.0, 1.0),
             record("scale/keys/1000000", "ours", "fix16", 1, 2.1, 1.0),
         ];
         let partly = row(&sweep, "put, while keys grow");
         assert_eq!(partly.verdict, Verdict::Partly);
-        assert!(partly.figure.starts_with("100k to 1M 1.050x"), "{}", partly.figure);
+        assert!(
+            partly.figure.starts_with("100k to 1M 1.050x"),
+            "{}",
+            partly.figure
+        );
         sweep.push(record("scale/keys/100000000", "ours", "fix16", 1, 2.3, 1.0));
         assert_eq!(row(&sweep, "put, while keys grow").verdict, Verdict::Missed);
     }
@@ -232,6 +273,9 @@ mod tests {
             record("shared/big-stores", "ours", "fix16", 2, 40.0, 0.0),
         ];
         let met = row(&shared, "shared read-modify-writes");
-        assert_eq!((met.verdict, met.figure.as_str()), (Verdict::Met, "big epochs, all cores 0.400"));
+        assert_eq!(
+            (met.verdict, met.figure.as_str()),
+            (Verdict::Met, "big epochs, all cores 0.400")
+        );
     }
 }
