@@ -20,6 +20,8 @@ pub struct Bar {
     pub class: &'static str,
 }
 
+const MOST_TICKS: usize = 5;
+
 /// A picture of the bars, in the order given.
 pub fn bars(title: &str, unit: &str, bars: &[Bar], axis: Axis) -> String {
     let values: Vec<f64> = bars.iter().map(|bar| bar.value).collect();
@@ -99,7 +101,13 @@ fn track(scale: &Scale, bar: Option<&Bar>) -> String {
 
 fn axis_row(scale: &Scale, unit: &str, columns: usize) -> String {
     let mut ticks = String::new();
-    for value in scale.ticks() {
+    let all = scale.ticks();
+    // A narrow picture has room for so many.
+    for value in all
+        .iter()
+        .copied()
+        .step_by(all.len().div_ceil(MOST_TICKS).max(1))
+    {
         let _ = write!(
             ticks,
             "<s style=\"--p:{:.4}\">{}</s>",

@@ -76,7 +76,7 @@ pub fn caveat(group: &str) -> &'static str {
         "tail" => {
             "Each put is timed by the cycle counter, which costs more than a put: compare lines, do not subtract. The \
              longest put is the scheduler's as much as anybody's. Prepared memory is fresh, but its pages were brought \
-             in between two epochs, by `maintain`; the floor beside it is the warm one."
+             in between two epochs, by maintain; the floor beside it is the warm one."
         }
         "scale" => {
             "Each point is a run of its own, and stands at another moment of the machine. A line that rises where the \

@@ -299,7 +299,7 @@ fn show(record: &Record) -> String {
 /// A value with a unit that suits its size.
 pub fn with_unit(value: f64, unit: &str) -> String {
     match unit {
-        ns if is_nanos(ns) && value >= 1e7 => format!("{} ms", digits(value / 1e6)),
+        ns if is_nanos(ns) && value >= 1e6 => format!("{} ms", digits(value / 1e6)),
         ns if is_nanos(ns) && value >= 1e4 => format!("{} us", digits(value / 1000.0)),
         ns if is_nanos(ns) => format!("{} ns", digits(value)),
         "us" if value >= 1e6 => format!("{} s", digits(value / 1e6)),

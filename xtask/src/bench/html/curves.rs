@@ -124,11 +124,7 @@ fn distribution(bench: &str, set: &str, records: &[&Record]) -> Option<Figure> {
         name: "of the puts took no longer".into(),
     };
     let y = Ruler::new(Scale::of_lines(&ys(&drawn), Axis::Log), "ns", "");
-    let variant = bench.strip_prefix("tail/").unwrap_or(bench);
-    let title = match variant {
-        "prefault" => "A put into prepared memory".to_owned(),
-        other => format!("A put into {other} memory"),
-    };
+    let title = format!("A put into {} memory", kind(bench));
     Some(Figure {
         heading: format!("keys {set}"),
         picture: lines(&format!("{title}, {set}"), &drawn, &x, &y),
@@ -136,6 +132,14 @@ fn distribution(bench: &str, set: &str, records: &[&Record]) -> Option<Figure> {
         unit: "time of one put, lower is better; log axis".into(),
         aside: false,
     })
+}
+
+/// What memory the puts of a bench went into.
+pub fn kind(bench: &str) -> &str {
+    match bench.strip_prefix("tail/").unwrap_or(bench) {
+        "prefault" => "prepared",
+        other => other,
+    }
 }
 
 /// A line per contestant, through the points that its records give.

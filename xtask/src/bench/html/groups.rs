@@ -241,7 +241,7 @@ fn place(group: &str, record: &Record) -> (String, String) {
         "churn" => (PLATEAU.into(), detail.replace('-', " ")),
         "tail" => (
             format!("keys {keys}"),
-            format!("the longest put into {load} memory"),
+            format!("the longest put into {} memory", curves::kind(load)),
         ),
         "memory" if variant == "epochs" => ("1,000 live epochs of one key".into(), "each".into()),
         "memory" => ("4 million keys".into(), keys),
