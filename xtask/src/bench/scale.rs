@@ -154,7 +154,8 @@ pub fn tick(value: f64, unit: &str) -> String {
         "us" if value >= 1e3 => (value / 1e3, " ms"),
         "us" => (value, " us"),
         "MiB" => (value, " MiB"),
-        "KiB" if value >= 1024.0 => (value / 1024.0, " MiB"),
+        // Round KiB are no round MiB.
+        "KiB" => (value, " KiB"),
         _ => (value, ""),
     };
     format!("{}{unit}", number(value))
