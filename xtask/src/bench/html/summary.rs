@@ -204,3 +204,56 @@ pub fn targets(html: &mut String, records: &[Record]) {
     }
     html.push_str("</table></div></section>");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(who: &str, threads: usize, value: f64, ratio: f64) -> Record {
+        let mut record = Record::skipped("put/warm", who, "user", threads, "");
+        (record.skipped, record.value) = (None, Some(value));
+        (record.ratio_to_floor, record.unit) = (Some(ratio), "ns/key".into());
+        record
+    }
+
+    #[test]
+    fn the_picture_has_both_columns_and_the_quickest_first() {
+        let records = [
+            record("box-system", 1, 100.0, 50.0),
+            record("ours", 1, 2.2, 1.1),
+            record("ours", 2, 1.1, 1.1),
+            record("floor", 1, 2.0, 1.0),
+            record("floor", 2, 1.0, 1.0),
+        ];
+        let mut html = String::new();
+        picture(&mut html, &records);
+        let place = |text: &str| html.find(text).unwrap();
+        assert!(place("FLOOR") < place("epoch-arena") && place("epoch-arena") < place("Box"));
+        assert!(html.contains("one thread") && html.contains("all 2 cores"));
+        // Fifty floors are cut off, and have no figure in the other column.
+        assert_eq!(html.matches("class=\"cut\"").count(), 1);
+        assert_eq!(html.matches("not measured").count(), 1);
+    }
+
+    #[test]
+    fn without_figures_there_are_neither_tiles_nor_a_picture() {
+        let mut html = String::new();
+        tiles(&mut html, &[]);
+        picture(&mut html, &[]);
+        assert!(html.is_empty());
+    }
+
+    #[test]
+    fn a_tile_says_who_stands_beside() {
+        let mut html = String::new();
+        tiles(
+            &mut html,
+            &[record("ours", 1, 2.2, 1.1), record("bumpalo", 1, 2.5, 1.25)],
+        );
+        assert!(
+            html.contains("<strong>2.20 ns</strong><p>1.10x the floor</p>"),
+            "{html}"
+        );
+        assert!(html.contains("bumpalo <b>2.50 ns</b>"), "{html}");
+    }
+}
