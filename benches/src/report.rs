@@ -29,25 +29,32 @@ pub struct Figure {
 
 /// Prints one sample.
 pub fn sample(job: &Job, contestant: &str, figure: Figure) {
-    line(&Line::Sample(of(job, contestant, figure)));
+    let name = format!("{}{}", job.name(), figure.suffix);
+    named(job, contestant, name, figure);
+}
+
+/// Prints one sample under a name of its own.
+pub fn named(job: &Job, contestant: &str, name: String, figure: Figure) {
+    line(&Line::Sample(of(job, contestant, name, figure)));
 }
 
 /// Prints one sample, with the way to it.
 pub fn sample_with_series(job: &Job, contestant: &str, figure: Figure, series: Series) {
     // Four digits are more than a picture shows, and a third of the text.
     let round = |value: f64| (value * 1e4).round() / 1e4;
+    let name = format!("{}{}", job.name(), figure.suffix);
     line(&Line::Sample(Sample {
         series: Some(Series {
             every: series.every,
             values: series.values.into_iter().map(round).collect(),
         }),
-        ..of(job, contestant, figure)
+        ..of(job, contestant, name, figure)
     }));
 }
 
-fn of(job: &Job, contestant: &str, figure: Figure) -> Sample {
+fn of(job: &Job, contestant: &str, name: String, figure: Figure) -> Sample {
     Sample {
-        bench: format!("{}{}", job.bench.name(), figure.suffix),
+        bench: name,
         contestant: contestant.to_owned(),
         keys: job.keys.name(),
         threads: job.threads,

@@ -50,6 +50,23 @@ pub fn lints() -> Vec<Stage> {
         )
         .env("RUSTFLAGS", test::LOOM)
         .env("CARGO_TARGET_DIR", "target/loom"),
+        Stage::cargo(
+            "clippy, counting",
+            &[
+                "clippy",
+                "--lib",
+                "--tests",
+                "--package",
+                "epoch-arena",
+                "--package",
+                "epoch-arena-bench",
+                "--",
+                "-D",
+                "warnings",
+            ],
+        )
+        .env("RUSTFLAGS", crate::bench::COUNT)
+        .env("CARGO_TARGET_DIR", "target/count"),
         Stage::cargo("documentation builds", &["doc", "--workspace", "--no-deps"])
             .env("RUSTDOCFLAGS", "-D warnings"),
     ];

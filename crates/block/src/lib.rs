@@ -48,6 +48,9 @@ mod block;
 #[doc(hidden)]
 pub mod bump;
 mod bytes;
+#[cfg(all(feature = "std", epoch_arena_count))]
+#[doc(hidden)]
+pub mod count;
 mod error;
 #[cfg(feature = "std")]
 mod memory;

@@ -123,6 +123,9 @@ pub mod glossary {}
 #[doc = include_str!("faq.md")]
 pub mod faq {}
 
+#[cfg(epoch_arena_count)]
+#[doc(hidden)]
+pub use epoch_arena_block::count;
 pub use epoch_arena_block::{
     Alignment, AnonymousMap, BadAlignment, Block, BlockFull, Heap, Memory, MemoryBuilder,
     MemoryConfigError, MemoryError, MemoryStats, OverBudget, Region, Source, SourceError, TempFile,

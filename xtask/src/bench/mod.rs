@@ -13,6 +13,7 @@ mod run;
 mod saved;
 mod scale;
 pub mod svg;
+mod sweep;
 mod table;
 mod targets;
 
@@ -20,6 +21,7 @@ use std::fs;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
+pub use build::COUNT;
 use epoch_arena_bench_wire::{Group, Record};
 
 use crate::target_dir;
@@ -28,7 +30,7 @@ use saved::Saved;
 /// Arguments.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Fewer rounds and key sets: ends within two minutes after the build, in place of ten.
+    /// Fewer rounds and key sets: ends within three minutes after the build, in place of twenty.
     #[arg(long, conflicts_with = "from")]
     quick: bool,
     /// Only these groups; an unknown name is answered with the known ones.
@@ -103,7 +105,7 @@ fn measure(args: &Args) -> Result<(Saved, Vec<String>), String> {
     } else {
         args.only.clone()
     };
-    let built = build::build()?;
+    let built = build::build(&groups)?;
     let plan = plan::plan(&groups, &sets.usable, args.quick, machine::cores());
     let mut outcome = run::run(plan, &built);
     for (group, set, reason) in groups
