@@ -270,7 +270,11 @@ fn place(group: &str, record: &Record) -> (String, String) {
                 1 => "",
                 threads => &format!(", {threads} threads"),
             };
-            (format!("{}{crew}", variant.replace(['-', '/'], " ")), keys)
+            let what = match variant {
+                mix if group == "ycsb" && mix.len() == 1 => format!("mix {}", mix.to_uppercase()),
+                other => other.replace(['-', '/'], " "),
+            };
+            (format!("{what}{crew}"), keys)
         }
     }
 }
