@@ -306,6 +306,7 @@ pub fn with_unit(value: f64, unit: &str) -> String {
         "us" if value >= 1000.0 => format!("{} ms", digits(value / 1000.0)),
         "KiB" if value >= 10_240.0 => format!("{} MiB", digits(value / 1024.0)),
         "x" => format!("{value:.3}x"),
+        "B/record" => format!("{} B", digits(value)),
         "faults" => format!("{value:.0}"),
         "B/B" => format!("{value:.3}"),
         _ => format!("{} {unit}", digits(value)),

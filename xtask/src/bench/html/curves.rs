@@ -186,7 +186,11 @@ fn sweep(axis: &str, set: &str, records: &[&Record], drawn: &[Line]) -> Option<F
         .map(|point| point.0)
         .collect();
     let values = ys(drawn);
-    let fitting = fitting(&values, 12.0);
+    // Of a fraction the whole is the point.
+    let fitting = match better(unit) {
+        "higher is better" => Axis::Linear,
+        _ => fitting(&values, 12.0),
+    };
     let y = Ruler::new(Scale::of_lines(&values, fitting), unit, "");
     let name = axis.strip_prefix("scale/").unwrap_or(axis);
     let (title, what) = names(name);

@@ -98,6 +98,7 @@ fn grids(html: &mut String, figures: &[Figure]) {
     let lone: Vec<&Figure> = lone.into_iter().flat_map(|(_, mine)| mine).collect();
     grid(html, &lone, |figure| match figure.heading.as_str() {
         "" => figure.title.clone(),
+        heading if figure.title.is_empty() => start(heading),
         heading => format!("{}, {}", start(heading), figure.title),
     });
     for (heading, mine) in shared {
@@ -150,6 +151,16 @@ fn charts(group: &str, records: &[Record], mine: &[&Record]) -> Vec<Figure> {
             // The longest put of a round is chance: that of the floor in the same round is another.
             "tail" => Bar {
                 note: String::new(),
+                ..bar(record, value, None)
+            },
+            // Kinds of writes of one contestant, and not contestants of one kind.
+            "shared" => Bar {
+                label: record
+                    .bench
+                    .split_once('-')
+                    .map_or("", |kind| kind.1)
+                    .replace('-', " "),
+                text: digits(value),
                 ..bar(record, value, None)
             },
             _ => bar(record, value, floor_of(records, record)),
@@ -232,7 +243,11 @@ fn place(group: &str, record: &Record) -> (String, String) {
     let bench = record.bench.strip_prefix(group).unwrap_or(&record.bench);
     let variant = bench.trim_start_matches(['/', '-']);
     let (load, detail) = variant.split_once('-').unwrap_or((variant, ""));
-    let keys = record.keys.clone();
+    let keys = match record.keys.as_str() {
+        // Loads that make keys of their own are of no set.
+        "-" => String::new(),
+        set => set.to_owned(),
+    };
     match group {
         "churn" if detail.is_empty() => (
             "Median over the epochs".into(),
@@ -243,6 +258,8 @@ fn place(group: &str, record: &Record) -> (String, String) {
             format!("keys {keys}"),
             format!("the longest put into {} memory", curves::kind(load)),
         ),
+        "shared" if record.threads > 1 => (format!("{load} epochs"), "all cores".into()),
+        "shared" => (format!("{load} epochs"), "one thread".into()),
         "memory" if variant == "epochs" => ("1,000 live epochs of one key".into(), "each".into()),
         "memory" => ("4 million keys".into(), keys),
         "reclaim" => ("10 million keys".into(), keys),
@@ -253,7 +270,11 @@ fn place(group: &str, record: &Record) -> (String, String) {
                 1 => "",
                 threads => &format!(", {threads} threads"),
             };
-            (format!("{}{crew}", variant.replace(['-', '/'], " ")), keys)
+            let what = match variant {
+                mix if group == "ycsb" && mix.len() == 1 => format!("mix {}", mix.to_uppercase()),
+                other => other.replace(['-', '/'], " "),
+            };
+            (format!("{what}{crew}"), keys)
         }
     }
 }
