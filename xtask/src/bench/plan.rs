@@ -30,7 +30,7 @@ impl Effort {
     /// Fewer rounds where a pass takes seconds.
     fn at(self, at: Option<usize>) -> Self {
         let most = match at {
-            Some(10_000_000..) => 3,
+            Some(100_000_000..) => 3,
             _ => u32::MAX,
         };
         let (shared, own) = self.rounds;
@@ -132,7 +132,8 @@ fn effort(bench: Bench, quick: bool) -> Effort {
         Bench::ScaleKeysResolve | Bench::ScaleEpochs | Bench::ScaleEpochsResolve => {
             (1 << 16, pick((5, 5), (9, 9)))
         }
-        Bench::ScaleEpochsAdvance | Bench::ScaleAdvance => (1 << 16, pick((3, 3), (9, 5))),
+        Bench::ScaleEpochsAdvance => (1 << 16, pick((3, 3), (9, 9))),
+        Bench::ScaleAdvance => (1 << 16, pick((9, 5), (25, 9))),
         Bench::ScaleThreads => (1 << 17, pick((5, 3), (11, 7))),
         // A count needs no rounds.
         Bench::SharedBig => (if quick { 1 << 22 } else { 10_000_000 }, (1, 1)),

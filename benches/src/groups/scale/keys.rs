@@ -15,6 +15,8 @@ const PUTS: usize = 1 << 20;
 const BYTES: usize = 1 << 23;
 /// Handles that are resolved at most: a sample of all.
 const SAMPLE: usize = 1 << 18;
+/// Other memory that is written before an epoch is given back: more than the caches hold.
+const OTHER_BYTES: usize = 64 << 20;
 /// Payload of a pass over keys of one length: it fits a second-level cache.
 const LENGTH_BYTES: usize = 5 << 18;
 
@@ -198,9 +200,13 @@ impl Visit for Advance {
         let load = self.0;
         let mut crew = C::crew(load.plan());
         let mut out = load.room::<C>();
+        let mut other = vec![1_u8; OTHER_BYTES];
         Box::new(move || {
             let worker = &mut crew[0];
             load.fill(worker, &mut out);
+            // Many keys leave nothing in the caches, few leave all: what is compared would be the caches.
+            other.iter_mut().step_by(64).for_each(|byte| *byte ^= 1);
+            black_box(&other);
             let (nanos, ()) = clock::time(|| {
                 worker.reset(&mut out);
                 worker.reset_shared();
