@@ -40,22 +40,30 @@ pub fn bars(title: &str, unit: &str, bars: &[Bar], axis: Axis) -> String {
             track(&scale, Some(bar))
         );
     }
-    html.push_str(&axis_row(&scale, unit, 1));
+    html.push_str(&axis_row(&[scale], unit));
     html.push_str("</div>");
     html
 }
 
-/// Two pictures over one axis, a row for each contestant: `None` where one of the two has no bar.
+/// Two pictures side by side, a row for each contestant: `None` where one of the two has no bar. An axis ends at its
+/// `cuts`; where these are the same, so are the axes.
 pub fn paired(
     title: &str,
     unit: &str,
     heads: [&str; 2],
     rows: &[[Option<Bar>; 2]],
-    cut: f64,
+    cuts: [f64; 2],
 ) -> String {
-    let values = || rows.iter().flatten().flatten().map(|bar| bar.value);
-    let most = values().fold(0.0, f64::max).min(cut);
-    let scale = Scale::of_bars(&[most], Axis::Linear);
+    let most = |column: usize| {
+        let values = rows.iter().filter_map(|pair| pair[column].as_ref());
+        let most = values.map(|bar| bar.value).fold(0.0, f64::max);
+        most.min(cuts[column])
+    };
+    let ends = match [most(0), most(1)] {
+        [one, other] if cuts[0] == cuts[1] => [one.max(other); 2],
+        different => different,
+    };
+    let scales = ends.map(|end| Scale::of_bars(&[end], Axis::Linear));
     let mut html = format!(
         "<div class=\"bars pair\" role=\"group\" aria-label=\"{}\">\
          <div class=\"row heads\"><span class=\"name\"></span><b>{}</b><b>{}</b></div>",
@@ -72,11 +80,11 @@ pub fn paired(
             "<div class=\"row {}\"><span class=\"name\">{}</span>{}{}</div>",
             any.class,
             escape(&any.label),
-            track(&scale, pair[0].as_ref()),
-            track(&scale, pair[1].as_ref())
+            track(&scales[0], pair[0].as_ref()),
+            track(&scales[1], pair[1].as_ref())
         );
     }
-    html.push_str(&axis_row(&scale, unit, 2));
+    html.push_str(&axis_row(&scales, unit));
     html.push_str("</div>");
     html
 }
@@ -99,23 +107,19 @@ fn track(scale: &Scale, bar: Option<&Bar>) -> String {
     )
 }
 
-fn axis_row(scale: &Scale, unit: &str, columns: usize) -> String {
-    let mut ticks = String::new();
-    let all = scale.ticks();
-    // A narrow picture has room for so many.
-    for value in all
-        .iter()
-        .copied()
-        .step_by(all.len().div_ceil(MOST_TICKS).max(1))
-    {
-        let _ = write!(
-            ticks,
-            "<s style=\"--p:{:.4}\">{}</s>",
-            scale.at(value),
-            tick(value, unit)
-        );
+fn axis_row(scales: &[Scale], unit: &str) -> String {
+    let mut axes = String::new();
+    for scale in scales {
+        axes.push_str("<span class=\"axis\">");
+        let all = scale.ticks();
+        // A narrow picture has room for so many.
+        let stride = all.len().div_ceil(MOST_TICKS).max(1);
+        for value in all.into_iter().step_by(stride) {
+            let (place, name) = (scale.at(value), tick(value, unit));
+            let _ = write!(axes, "<s style=\"--p:{place:.4}\">{name}</s>");
+        }
+        axes.push_str("</span>");
     }
-    let axes = format!("<span class=\"axis\">{ticks}</span>").repeat(columns);
     format!("<div class=\"row axes\" aria-hidden=\"true\"><span class=\"name\"></span>{axes}</div>")
 }
 
@@ -150,7 +154,7 @@ mod tests {
     #[test]
     fn a_bar_beyond_the_axis_is_cut_and_a_missing_one_is_said_to_be() {
         let rows = [[Some(bar(1.0)), Some(bar(2.0))], [Some(bar(100.0)), None]];
-        let html = paired("t", "ns", ["1", "2"], &rows, 5.0);
+        let html = paired("t", "ns", ["1", "2"], &rows, [5.0; 2]);
         assert_eq!(html.matches("class=\"cut\"").count(), 1);
         assert_eq!(html.matches("not measured").count(), 1);
     }

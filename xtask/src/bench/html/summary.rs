@@ -137,8 +137,15 @@ pub fn picture(html: &mut String, records: &[Record]) {
     let length =
         |pair: &[Option<Bar>; 2]| pair.iter().flatten().next().map_or(0.0, |bar| bar.value);
     rows.sort_by(|a, b| length(a).total_cmp(&length(b)));
-    let floor = figures.value("put/warm", "floor", keys, Crew::One);
-    let cut = floor.map_or(f64::INFINITY, |floor| CUT * floor);
+    let cut = |crew: Crew| {
+        let floor = figures.value("put/warm", "floor", keys, crew);
+        floor.map_or(f64::INFINITY, |floor| CUT * floor)
+    };
+    // One axis for both, unless a busy machine has stretched the times of several threads beyond it.
+    let cuts = match [cut(Crew::One), cut(Crew::All)] {
+        [one, all] if all > 2.0 * one => [one, all],
+        [one, _] => [one; 2],
+    };
     let cores = figures
         .of("put/warm", Crew::All)
         .map(|record| record.threads)
@@ -156,7 +163,7 @@ pub fn picture(html: &mut String, records: &[Record]) {
             "ns",
             ["one thread", &all],
             &rows,
-            cut
+            cuts
         )
     );
 }
