@@ -114,7 +114,10 @@ fn examples() -> Vec<Stage> {
     };
     vec![
         example("quick_start", &[]),
-        example("memtable", &["60000"]),
+        example("memtable", &["20000"]),
+        example("mvcc", &["5000"]),
+        example("cache", &["10000"]),
         example("dedup", &["Cargo.lock"]),
+        example("async_scan", &["Cargo.lock"]),
     ]
 }

@@ -5,6 +5,7 @@
 mod counted;
 mod coverage;
 mod documented;
+mod examples;
 mod links;
 mod orderings;
 mod stress;
