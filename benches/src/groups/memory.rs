@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use crate::contest::{Contestant, Plan, room};
-use crate::contestants::{OursEpochs, Visit, visit};
+use crate::contestants::{AsItIs, OursEpochs, Visit, visit};
 use crate::groups::churn::Epochs;
 use crate::groups::{NOT_BUILT, guarded, plan, skip};
 use crate::os::resident;
@@ -43,7 +43,7 @@ const EPOCHS: NonZeroU32 = NonZeroU32::new(1000).expect("a thousand is not zero"
 
 fn epochs(job: &Job) {
     let before = resident();
-    let mut pool = OursEpochs::new(EPOCHS);
+    let mut pool = OursEpochs::new::<AsItIs>(EPOCHS);
     for epoch in 0..EPOCHS.get() {
         if epoch > 0 {
             pool.next_epoch();

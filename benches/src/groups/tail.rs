@@ -2,7 +2,7 @@
 
 use crate::clock;
 use crate::contest::{Contestant, Plan, room};
-use crate::contestants::{Ours, PIN_PER_64, Visit, visit};
+use crate::contestants::{Ours, PIN_PER_64, Prefaulted, Visit, visit};
 use crate::groups::{NOT_BUILT, guarded, plan, skip};
 use crate::os::faults;
 use crate::report::{self, Figure};
@@ -51,8 +51,9 @@ pub fn run(job: &Job, keys: &'static Keys) {
 }
 
 fn prefaulted(plan: Plan, keys: &'static Keys) -> Passed {
-    let mut worker = Ours::<PIN_PER_64>::prefaulted(plan);
-    timed_pass(&mut worker, keys, &mut room(plan.keys), room(plan.keys))
+    let mut crew = Ours::<PIN_PER_64, Prefaulted>::crew(plan);
+    crew[0].register();
+    timed_pass(&mut crew[0], keys, &mut room(plan.keys), room(plan.keys))
 }
 
 fn figures(job: &Job, id: &str, passed: &Passed, floor: &Passed, per_tick: f64) {

@@ -186,6 +186,12 @@ pub const ROSTER: &[Contestant] = &[
         &[Put, Tail],
     ),
     entry(
+        "floor-pinned",
+        "FLOOR and crossbeam's pin per 64",
+        Role::Floor,
+        &[Put],
+    ),
+    entry(
         "raw-slice",
         "FLOOR: raw &[u8]",
         Role::Floor,
@@ -201,13 +207,25 @@ pub const ROSTER: &[Contestant] = &[
         "ours-pin-once",
         "epoch-arena, one pin",
         Role::Ours,
-        &[Resolve, Scale],
+        &[Put, Resolve, Scale],
     ),
     entry(
         "ours-pin-each",
         "epoch-arena, pin per key",
         Role::Ours,
         &[Put, Resolve],
+    ),
+    entry(
+        "ours-prefault",
+        "epoch-arena, prefaulted",
+        Role::Ours,
+        &[Put, Tail],
+    ),
+    entry(
+        "ours-4k",
+        "epoch-arena on 4 KiB pages",
+        Role::Ours,
+        &[Put, Memory, Churn],
     ),
     Contestant {
         groups: WRITES_AND_SCALE,

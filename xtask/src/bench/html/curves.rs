@@ -18,6 +18,8 @@ pub fn short(id: &str) -> String {
     }
     match id {
         "ours" => "epoch-arena".into(),
+        "ours-4k" => "4 KiB pages".into(),
+        "ours-prefault" => "prefaulted".into(),
         "raw-slice" => "raw &[u8]".into(),
         "defer-destroy" => "defer_destroy".into(),
         "floor-4k" => "FLOOR, 4 KiB pages".into(),
