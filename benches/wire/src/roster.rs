@@ -62,9 +62,12 @@ impl Contestant {
     pub fn enters(&self, bench: Bench) -> bool {
         // In fresh memory nothing was freed yet, in whatever order.
         let nothing_freed = bench == Bench::PutCold && self.id.ends_with("-shuffled");
+        // Warm memory is in memory.
+        let prefaulted = bench == Bench::PutWarm && self.id == "ours-prefault";
         let entrants = entrants(bench);
         self.groups.contains(&bench.group())
             && !nothing_freed
+            && !prefaulted
             && (entrants.is_empty() || entrants.contains(&self.id))
     }
 
@@ -219,7 +222,7 @@ pub const ROSTER: &[Contestant] = &[
         "ours-prefault",
         "epoch-arena, prefaulted",
         Role::Ours,
-        &[Put, Tail],
+        &[Put],
     ),
     entry(
         "ours-4k",
