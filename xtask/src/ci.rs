@@ -16,6 +16,22 @@ pub fn run(_args: Args) -> Result<(), String> {
     run_all(stages)
 }
 
+/// A command on the crates that are published.
+pub fn ours(name: &'static str, command: &[&str]) -> Stage {
+    let packages = PUBLISHED.iter().flat_map(|name| ["--package", name]);
+    let arguments: Vec<&str> = command.iter().copied().chain(packages).collect();
+    Stage::cargo(name, &arguments)
+}
+
+/// The crates that are published, in the order in which they depend on each other.
+pub const PUBLISHED: [&str; 5] = [
+    "epoch-arena-block",
+    "epoch-arena-core",
+    "epoch-arena-pool",
+    "epoch-arena-key",
+    "epoch-arena",
+];
+
 /// Format, lints, and the documentation with warnings denied.
 pub fn lints() -> Vec<Stage> {
     let mut stages = vec![
@@ -50,8 +66,19 @@ pub fn lints() -> Vec<Stage> {
         )
         .env("RUSTFLAGS", test::LOOM)
         .env("CARGO_TARGET_DIR", "target/loom"),
+        ours(
+            "clippy, features on",
+            &["clippy", "--all-targets", "--all-features"],
+        )
+        .args(&["--", "-D", "warnings"]),
         Stage::cargo("documentation builds", &["doc", "--workspace", "--no-deps"])
             .env("RUSTDOCFLAGS", "-D warnings"),
+        // As docs.rs does.
+        ours(
+            "documentation, features on",
+            &["doc", "--no-deps", "--all-features"],
+        )
+        .env("RUSTDOCFLAGS", "-D warnings"),
     ];
     stages.extend(programs::lints());
     stages

@@ -17,6 +17,7 @@ pub fn stages() -> Vec<Stage> {
     let mut stages = vec![
         unit_and_integration(),
         documentation(),
+        features(),
         // The block crate on its own: without std, and without maps.
         Stage::cargo(
             "block without std",
@@ -57,6 +58,20 @@ pub fn documentation() -> Stage {
     Stage::cargo("documentation", &["test", "--workspace", "--doc"])
 }
 
+/// The pool's tests with every feature on: what `tracing` and `serde` are told, and that nothing else is
+/// changed by it.
+pub fn features() -> Stage {
+    let arguments = [
+        "test",
+        "--package",
+        "epoch-arena-pool",
+        "--all-features",
+        "--lib",
+        "--tests",
+    ];
+    Stage::cargo("features on", &arguments)
+}
+
 /// The loom models of each crate and those end to end, with their broken twins.
 pub fn models() -> Stage {
     let arguments = [
@@ -82,21 +97,25 @@ pub fn models() -> Stage {
 
 /// The examples, run on small input; they check what they do and fail if it is wrong.
 fn examples() -> Vec<Stage> {
-    let example = |name: &'static str, arguments: &[&str]| {
+    let with = |features, name: &'static str, arguments: &[&str]| {
         let fixed = [
             "run",
             "--quiet",
             "--package",
             "epoch-arena",
+            "--features",
+            features,
             "--example",
             name,
             "--",
         ];
         Stage::cargo(name, &[&fixed, arguments].concat())
     };
+    let example = |name, arguments: &[&str]| with("default", name, arguments);
     vec![
         example("quick_start", &[]),
         example("memtable", &["60000"]),
         example("dedup", &["Cargo.lock"]),
+        with("serde", "serve_stats", &["--self-test"]),
     ]
 }

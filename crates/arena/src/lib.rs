@@ -22,6 +22,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(clippy::multiple_unsafe_ops_per_block)]
 
 mod arena;
@@ -64,3 +65,8 @@ pub mod raw {
     pub use crate::traits::sealed::Sealed;
     pub use crate::writer::{Writer, end_batch};
 }
+
+/// The README's example, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

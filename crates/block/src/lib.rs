@@ -39,6 +39,7 @@
 //!
 //! It does *not* run destructors, shrink, or free single allocations: a block is given up whole.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(clippy::multiple_unsafe_ops_per_block)]
 

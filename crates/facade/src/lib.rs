@@ -113,6 +113,7 @@
 //! [`retained_epochs`]: PoolBuilder::retained_epochs
 //! [`view`]: ArenaPool::view
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 pub mod guide;
@@ -137,7 +138,8 @@ pub use epoch_arena_pool::{
     Snapshot, UninitBytes, View, WaitError, crossbeam_epoch,
 };
 
-/// The README's example, as a test.
+/// The examples of both READMEs, the repository's and the crate's, as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;

@@ -21,6 +21,8 @@
 //! The whole public interface is safe, but for [`UninitBytes::assume_init`]. Why it is sound is
 //! written in `docs/reclamation.md` of the repository.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod batch;
 mod builder;
 mod core;
@@ -39,6 +41,7 @@ mod slots;
 mod stats;
 mod status;
 mod sync;
+mod trace;
 mod uninit;
 mod view;
 
@@ -57,3 +60,8 @@ pub use record::{PinKind, Pinned};
 pub use stats::{Held, Maintained, PoolStats};
 pub use uninit::UninitBytes;
 pub use view::View;
+
+/// The README's example, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

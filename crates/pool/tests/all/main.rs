@@ -27,9 +27,13 @@ mod race;
 mod reuse;
 mod scrub;
 mod sealed;
+#[cfg(feature = "serde")]
+mod serialised;
 mod statics;
 mod stats;
 mod threads;
+#[cfg(feature = "tracing")]
+mod traced;
 mod views;
 
 #[path = "../../../block/tests/all/rng.rs"]
