@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::lint::{CROSS, OLDEST};
 use super::runner::Runner;
 use crate::stage::Stage;
 
@@ -17,6 +18,10 @@ pub enum Need {
     Nightly,
     /// The sources of the standard library, to build it anew.
     RustSrc,
+    /// The standard library for the targets of [`CROSS`].
+    Targets,
+    /// The oldest toolchain that is promised.
+    Oldest,
     /// Miri.
     Miri,
     /// `cargo hack`.
@@ -98,6 +103,8 @@ fn works(need: Need, runner: &mut Runner) -> Result<bool, String> {
         Need::Linux => return Ok(true),
         Need::Nightly => &["cargo", &nightly, "--version"],
         Need::RustSrc => &["rustc", &nightly, "--print", "sysroot"],
+        Need::Targets => &["rustup", "target", "list", "--installed"],
+        Need::Oldest => &["cargo", OLDEST, "--version"],
         Need::Miri => &["cargo", &nightly, "miri", "--version"],
         Need::CargoHack => &["cargo", "hack", "--version"],
         Need::CargoDeny => &["cargo", "deny", "--version"],
@@ -110,6 +117,10 @@ fn works(need: Need, runner: &mut Runner) -> Result<bool, String> {
         let root = ran.text.lines().last().unwrap_or_default();
         let lock = std::path::Path::new(root).join("lib/rustlib/src/rust/library/Cargo.lock");
         return Ok(ran.success && lock.exists());
+    }
+    if need == Need::Targets {
+        let has = |target: &&str| ran.text.lines().any(|line| line == *target);
+        return Ok(ran.success && CROSS.iter().all(has));
     }
     Ok(ran.success)
 }
@@ -124,6 +135,14 @@ fn install(need: Need) -> (String, bool) {
         ),
         Need::RustSrc => (
             format!("rustup component add --toolchain {NIGHTLY} rust-src"),
+            true,
+        ),
+        Need::Targets => (format!("rustup target add {}", CROSS.join(" ")), true),
+        Need::Oldest => (
+            format!(
+                "rustup toolchain install {} --profile minimal",
+                &OLDEST[1..]
+            ),
             true,
         ),
         Need::Miri => (
@@ -142,6 +161,8 @@ fn name(need: Need) -> &'static str {
         Need::Linux => "Linux",
         Need::Nightly => "the nightly toolchain",
         Need::RustSrc => "nightly's rust-src",
+        Need::Targets => "the standard library for other targets",
+        Need::Oldest => "the oldest toolchain",
         Need::Miri => "nightly's Miri",
         Need::CargoHack => "cargo-hack",
         Need::CargoDeny => "cargo-deny",

@@ -3,6 +3,7 @@
 
 mod advance;
 mod alloc;
+#[cfg(unix)]
 mod alone;
 mod bad_input;
 mod batch;

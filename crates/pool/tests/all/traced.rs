@@ -78,8 +78,7 @@ fn told(f: impl FnOnce()) -> Vec<Told> {
     let all = Arc::new(Mutex::new(Vec::new()));
     let sink = all.clone();
     listening(move |told| sink.lock().unwrap().push(told), f);
-    let told = all.lock().unwrap().clone();
-    told
+    all.lock().unwrap().clone()
 }
 
 fn names(all: &[Told]) -> Vec<&'static str> {
