@@ -21,6 +21,9 @@
 //! assert_eq!(arena.stats().payload, total);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! With the feature `serde` (off by default) [`ArenaStats`] implements `Serialize`, and so does
+//! [`Epoch`], as its number.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(clippy::multiple_unsafe_ops_per_block)]

@@ -97,6 +97,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Features
+//!
+//! | feature | default | gives |
+//! |---|---|---|
+//! | `serde` | no | `Serialize` for the figures |
+//! | `tracing` | no | events for subscribers: advance, retire, reclaim, trim, and what was refused |
+//!
+//! Both are shown in [`guide::watch_it`].
+//!
 //! # Layers
 //!
 //! | crate | what | uses |

@@ -243,7 +243,8 @@ impl ArenaPool {
     /// in here; whether the epoch has moved on then, [`current_epoch`](Self::current_epoch) tells.
     /// Any pin may run such closures: so may [`pin`](Self::pin), [`view`](Self::view),
     /// [`retire_before`](Self::retire_before), [`maintain`](Self::maintain),
-    /// [`ArenaGuard::refresh`], and a put that meets the memory's budget.
+    /// [`ArenaGuard::refresh`], and a put that meets the memory's budget. With the feature `tracing`
+    /// also if a subscriber panics: the epoch has moved on then, and nothing is lost.
     ///
     /// # Errors
     ///

@@ -26,7 +26,7 @@ pub enum Need {
     Miri,
     /// `cargo hack`.
     CargoHack,
-    /// `cargo deny`: minutes to build, so it is left to the user.
+    /// `cargo deny`: minutes to build, so it is left to the user, but for CI.
     CargoDeny,
     /// `valgrind`, from the system's packages.
     Valgrind,
@@ -150,10 +150,15 @@ fn install(need: Need) -> (String, bool) {
             true,
         ),
         Need::CargoHack => ("cargo install cargo-hack --locked".into(), true),
-        Need::CargoDeny => ("cargo install cargo-deny --locked".into(), false),
+        Need::CargoDeny => ("cargo install cargo-deny --locked".into(), in_ci()),
         Need::Valgrind => ("apt-get install valgrind".into(), false),
         Need::Prlimit => ("apt-get install util-linux".into(), false),
     }
+}
+
+/// Whether this is a machine that nobody waits at.
+fn in_ci() -> bool {
+    std::env::var_os("CI").is_some()
 }
 
 fn name(need: Need) -> &'static str {
