@@ -18,6 +18,9 @@
 //! [`ArenaPool::advance`]. *crossbeam-epoch's* is a grace period that decides when nobody can
 //! look any more; it is never seen here.
 //!
+//! The whole public interface is safe, but for [`UninitBytes::assume_init`]. Why it is sound is
+//! written in `docs/reclamation.md` of the repository.
+//!
 //! # Features
 //!
 //! | feature | default | gives |
@@ -25,10 +28,8 @@
 //! | `serde` | no | `Serialize` for [`PoolStats`], [`Maintained`], [`ArenaStats`] and what is in them |
 //! | `tracing` | no | events for subscribers, target `epoch_arena`: advance, retire, reclaim, trim, and refusals |
 //!
-//! A subscriber is told with no lock held, outside every reader's pin, and may use the pool.
-//!
-//! The whole public interface is safe, but for [`UninitBytes::assume_init`]. Why it is sound is
-//! written in `docs/reclamation.md` of the repository.
+//! A subscriber is told with no lock held, never by what runs in a reader's pin, and may use the
+//! pool.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
