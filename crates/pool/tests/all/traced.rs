@@ -224,7 +224,9 @@ fn m7_bug15_a_subscriber_that_panics_leaves_the_pool_in_order() {
         |told| panic!("as arranged, at {}", told.name),
         || {
             for round in 0..50_u8 {
-                let calls: [&dyn Fn(); 4] = [
+                let calls: [&dyn Fn(); 5] = [
+                    // Twice, so that the second retires.
+                    &|| assert!(pool.advance().is_ok()),
                     &|| assert!(pool.advance().is_ok()),
                     &|| drop(pool.maintain()),
                     &|| assert!(pool.retire_before(pool.current_epoch()) < 3),
