@@ -34,7 +34,7 @@ pub fn stages() -> Vec<Stage> {
     ];
     stages.extend(examples());
     // Last, as it needs what all of the above has fetched.
-    stages.push(Stage::cargo("newcomer", &["xtask", "newcomer"]));
+    stages.push(newcomer());
     stages
 }
 
@@ -79,6 +79,14 @@ pub fn features() -> Stage {
         "leases",
     ];
     Stage::cargo("features on", &arguments)
+}
+
+/// The README's programs as new crates: by this very program, as Windows does not let cargo replace one that runs.
+fn newcomer() -> Stage {
+    match std::env::current_exe() {
+        Ok(this) => Stage::program("newcomer", this.as_os_str(), &["newcomer"]),
+        Err(_) => Stage::cargo("newcomer", &["xtask", "newcomer"]),
+    }
 }
 
 /// The loom models of each crate and those end to end, with their broken twins.
