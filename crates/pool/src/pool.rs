@@ -308,13 +308,7 @@ impl ArenaPool {
             Ok(published) => published,
             Err(refused) => {
                 drop(guard);
-                if let AdvanceError::TooManyEpochs {
-                    held_by_guards,
-                    held_by_leases,
-                } = refused
-                {
-                    trace::too_many_epochs(core, held_by_guards, held_by_leases);
-                }
+                trace::refused(core, refused);
                 return Err(refused);
             }
         };

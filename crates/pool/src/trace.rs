@@ -9,6 +9,7 @@
 use epoch_arena_block::OverBudget;
 
 use crate::core::{Core, Reclaimed, Retirement, epoch};
+use crate::error::AdvanceError;
 
 /// An event with typed fields. Where the feature is off, or nobody listens, the values are not
 /// even computed.
@@ -86,14 +87,21 @@ pub(crate) fn over_budget(core: &Core, stamp: u64, len: usize, over: OverBudget)
     );
 }
 
-/// `advance` was refused, as held epochs take all slots.
-pub(crate) fn too_many_epochs(core: &Core, by_guards: u16, by_leases: u16) {
-    tell!(
-        WARN,
-        "too many epochs",
-        pool = core.id,
-        epoch = epoch(core.slots.current()).number(),
-        held_by_guards = by_guards,
-        held_by_leases = by_leases,
-    );
+/// `advance` was refused; told where held epochs take all slots. (That another thread was first is no
+/// trouble, and that the numbers are used up is nobody's in this century.)
+pub(crate) fn refused(core: &Core, refused: AdvanceError) {
+    if let AdvanceError::TooManyEpochs {
+        held_by_guards,
+        held_by_leases,
+    } = refused
+    {
+        tell!(
+            WARN,
+            "too many epochs",
+            pool = core.id,
+            epoch = epoch(core.slots.current()).number(),
+            held_by_guards = held_by_guards,
+            held_by_leases = held_by_leases,
+        );
+    }
 }
