@@ -2,6 +2,8 @@
 
 mod bench;
 mod ci;
+#[cfg(test)]
+mod hosted;
 mod newcomer;
 mod programs;
 mod soak;
