@@ -17,18 +17,10 @@ pub fn stages() -> Vec<Stage> {
     let mut stages = vec![
         unit_and_integration(),
         documentation(),
+        block_without_std(),
+        block_without_std_as_allocator(),
+        allocators(),
         features(),
-        // The block crate on its own: without std, and without maps.
-        Stage::cargo(
-            "block without std",
-            &[
-                "test",
-                "--package",
-                "epoch-arena-block",
-                "--no-default-features",
-                "--lib",
-            ],
-        ),
         programs::replay(),
         models(),
     ];
@@ -89,6 +81,47 @@ fn newcomer() -> Stage {
     }
 }
 
+/// The block crate on its own: without std, and without maps.
+fn block_without_std() -> Stage {
+    let arguments = [
+        "test",
+        "--package",
+        "epoch-arena-block",
+        "--no-default-features",
+        "--lib",
+    ];
+    Stage::cargo("block without std", &arguments)
+}
+
+/// The same with the allocator. Built and not tested: the tests' packages would bring more features of
+/// `allocator-api2`, and std.
+fn block_without_std_as_allocator() -> Stage {
+    let arguments = [
+        "build",
+        "--package",
+        "epoch-arena-block",
+        "--no-default-features",
+        "--features",
+        "allocator-api2",
+        "--lib",
+    ];
+    Stage::cargo("allocator without std", &arguments)
+}
+
+/// Every test of the crates that are allocators by a feature, with it: those that need it, the other
+/// ones again, and the documentation's.
+fn allocators() -> Stage {
+    let arguments = [
+        "test",
+        "--package",
+        "epoch-arena-block",
+        "--package",
+        "epoch-arena-core",
+        "--all-features",
+    ];
+    Stage::cargo("allocators", &arguments)
+}
+
 /// The loom models of each crate and those end to end, with their broken twins.
 pub fn models() -> Stage {
     let arguments = [
@@ -114,14 +147,17 @@ pub fn models() -> Stage {
 
 /// The examples, run on small input; they check what they do and fail if it is wrong.
 fn examples() -> Vec<Stage> {
-    let example = |name: &'static str, arguments: &[&str]| {
-        let fixed = ["run", "--quiet", "--package", "epoch-arena", "--example"];
-        Stage::cargo(name, &[&fixed[..], &[name], arguments].concat())
+    let example = |name: &'static str, of: &[&str], arguments: &[&str]| {
+        let fixed = [&["run", "--quiet", "--example", name, "--package"], of].concat();
+        Stage::cargo(name, &[&fixed[..], &["--"], arguments].concat())
     };
+    let facade = ["epoch-arena"];
+    let block = ["epoch-arena-block", "--features", "allocator-api2"];
     vec![
-        example("quick_start", &[]),
-        example("memtable", &["--", "60000"]),
-        example("dedup", &["--", "Cargo.lock"]),
-        example("serve_stats", &["--features", "serde", "--", "--self-test"]),
+        example("quick_start", &facade, &[]),
+        example("memtable", &facade, &["60000"]),
+        example("dedup", &facade, &["Cargo.lock"]),
+        example("parser", &block, &[]),
+        example("serve_stats", &["epoch-arena", "--features", "serde"], &["--self-test"]),
     ]
 }

@@ -4,9 +4,9 @@ use std::fmt;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
-use epoch_arena_block::{Alignment, Memory};
+use epoch_arena_block::{Alignment, Memory, shadow};
 
-use crate::chunk::Chunk;
+use crate::chunk::{Chunk, Live};
 use crate::chunks::{Chunks, total};
 use crate::class::Class;
 use crate::copy::copy;
@@ -24,6 +24,8 @@ use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
 /// Bytes are lent for the borrow of the arena, so no handle is needed and none is made. Where
 /// epochs must end while others read, use `ArenaPool` of `epoch-arena-pool`; its writes are
 /// faster too, as they share no counter.
+///
+/// Where a collection takes an allocator, `&EpochArena` is one, with the feature `allocator-api2`.
 ///
 /// Memory is taken in chunks that grow with the arena and never move; an oversize request gets a
 /// chunk of its own and leaves the current one in use.
@@ -178,9 +180,9 @@ impl EpochArena {
         bytes: &[u8],
         align: Alignment,
     ) -> Result<&mut [u8], AllocError> {
-        let first = self.claim(bytes.len(), align)?;
-        // SAFETY: 1. `claim` gave `len` bytes for this call alone; 2. so `bytes`, which existed
-        // before, does not overlap them.
+        let first = self.claim_bytes(bytes.len(), align)?;
+        // SAFETY: 1. `claim_bytes` gave `len` bytes for this call alone; 2. so `bytes`, which
+        // somebody has, does not overlap them.
         unsafe { copy(bytes, first) };
         // SAFETY: just initialised, and this call's alone until a reset or the drop, which the
         // borrow of `self` excludes.
@@ -207,7 +209,7 @@ impl EpochArena {
         len: usize,
         align: Alignment,
     ) -> Result<&mut [MaybeUninit<u8>], AllocError> {
-        let first = self.claim(len, align)?.cast::<MaybeUninit<u8>>();
+        let first = self.claim_bytes(len, align)?.cast::<MaybeUninit<u8>>();
         // SAFETY: as in `alloc_copy_aligned`; `MaybeUninit` asks nothing of the bytes.
         Ok(unsafe { std::slice::from_raw_parts_mut(first.as_ptr(), len) })
     }
@@ -227,19 +229,52 @@ impl EpochArena {
         ArenaStats::new(self.epoch, self.chunks.usage(0))
     }
 
-    /// Bytes that are this call's alone.
-    fn claim(&self, len: usize, align: Alignment) -> Result<NonNull<u8>, AllocError> {
-        // Acquire: pairs with the Release in `grow`, which publishes the chunk's header.
-        let current = Chunk::from_ptr(self.current.load(Ordering::Acquire));
-        if let Some(chunk) = current {
-            // SAFETY: by the invariant of `current` it was handed out since the last reset, so it
-            // exists until the next one, which the borrow of `self` excludes.
-            let live = unsafe { chunk.live() };
-            if let Some(first) = live.bump_shared(len, align) {
-                return Ok(first);
-            }
+    /// The chunk that all threads share now, if there is one.
+    pub(crate) fn shared(&self) -> Option<Live<'_>> {
+        // Acquire: pairs with the Release in `share`, which publishes the chunk's header.
+        let current = Chunk::from_ptr(self.current.load(Ordering::Acquire))?;
+        // SAFETY: by the invariant of `current` it was handed out since the last reset, so it
+        // exists until the next one, which the borrow of `self` excludes.
+        Some(unsafe { current.live() })
+    }
+
+    /// Bytes that are this call's alone, until they are given back.
+    pub(crate) fn claim_bytes(
+        &self,
+        len: usize,
+        align: Alignment,
+    ) -> Result<NonNull<u8>, AllocError> {
+        let current = self.shared();
+        if let Some(live) = current
+            && let Some(first) = live.bump_shared(len, align)
+        {
+            return Ok(first);
         }
-        self.grow(current, len, align)
+        self.grow(current.map(Live::chunk), len, align)
+    }
+
+    /// Gives up the end of an allocation, and takes `ended` off the count, if it is the last one in
+    /// the shared chunk.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Live::retract_shared`], but that the chunk is whichever of this arena's.
+    pub(crate) unsafe fn retract_last(
+        &self,
+        first: NonNull<u8>,
+        len: usize,
+        new_len: usize,
+        ended: u32,
+    ) {
+        // SAFETY: inside the allocation, or at its end.
+        let rest = unsafe { first.add(new_len) };
+        // Before they can be claimed again; and where they cannot, they are of no use to anybody.
+        // SAFETY: nobody uses them.
+        unsafe { shadow::forbid_amid(rest, len - new_len) };
+        if let Some(live) = self.shared() {
+            // SAFETY: the same contract: where it is found in this chunk, it is of this arena.
+            unsafe { live.retract_shared(first, len, new_len, ended) }
+        }
     }
 
     #[cold]
@@ -254,24 +289,20 @@ impl EpochArena {
         }
         let total = total(len, align.get()).ok_or(AllocError::TooLong)?;
         loop {
-            // Acquire: as in `claim`. Another thread may have been faster, be it with the last
-            // block of the budget.
-            let current = Chunk::from_ptr(self.current.load(Ordering::Acquire));
-            if current != full
-                && let Some(current) = current
+            // Another thread may have been faster, be it with the last block of the budget.
+            if let Some(live) = self.shared()
+                && full != Some(live.chunk())
             {
-                // SAFETY: as in `claim`.
-                let live = unsafe { current.live() };
                 if let Some(first) = live.bump_shared(len, align) {
                     return Ok(first);
                 }
-                full = Some(current);
+                full = Some(live.chunk());
             }
             // Relaxed: a hint for the size of the next chunk.
             let taken = self.taken.load(Ordering::Relaxed);
             let request = Class::request(total, taken, self.chunks.memory().block_size());
             let chunk = self.chunks.take(0, 0, total, request, || ())?;
-            // SAFETY: handed out just now; as in `claim`.
+            // SAFETY: handed out just now; as in `shared`.
             let live = unsafe { chunk.live() };
             if request.own {
                 return live.bump_shared(len, align).ok_or(AllocError::TooLong);
@@ -289,7 +320,7 @@ impl EpochArena {
                 Err(current) => {
                     // SAFETY: nobody else knows the chunk, and we have not claimed from it.
                     unsafe { self.chunks.give_back(0, chunk) };
-                    // SAFETY: as in `claim`.
+                    // SAFETY: as in `shared`.
                     let live = unsafe { current.live() };
                     if let Some(first) = live.bump_shared(len, align) {
                         return Ok(first);
@@ -304,7 +335,7 @@ impl EpochArena {
     /// another thread has put there.
     pub(crate) fn share(&self, full: Option<Chunk>, chunk: Chunk) -> Result<(), Chunk> {
         let full = full.map_or(std::ptr::null_mut(), Chunk::as_ptr);
-        // Release on success: publishes the header, pairs with the Acquire in `claim` and that
+        // Release on success: publishes the header, pairs with the Acquire in `shared` and that
         // on failure here, which lets us use the other thread's chunk.
         let exchanged = self.current.compare_exchange(
             full,

@@ -13,7 +13,9 @@ use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 pub struct Header {
     /// `count:32 | offset:32`: allocations made, and the offset of the first free byte; both
     /// advance by one store.
-    /// Invariant: HEADER <= offset <= size.
+    /// Invariant: HEADER <= offset <= size, and every byte that belongs to a caller is below the
+    /// offset. It falls only where the last allocation is given back or its end is: in a batch by the
+    /// one thread, in an `EpochArena` by an exchange that expects it.
     filled: AtomicU64,
     /// Bytes lost to alignment and to batches that were not used up.
     padding: AtomicU32,
@@ -149,6 +151,10 @@ impl<'a> Live<'a> {
         self.chunk.0.cast()
     }
 
+    pub fn chunk(self) -> Chunk {
+        self.chunk
+    }
+
     pub fn is(self, chunk: Chunk) -> bool {
         self.chunk == chunk
     }
@@ -210,14 +216,16 @@ impl<'a> Live<'a> {
     /// Claims `len` bytes at an aligned address, among other threads that do the same.
     pub fn bump_shared(self, len: usize, align: Alignment) -> Option<NonNull<u8>> {
         let header = self.header();
-        // Relaxed, in success and failure: the word only divides the bytes, as in `Block`.
+        // Relaxed: a guess, which the exchange confirms.
         let mut filled = header.filled.load(Ordering::Relaxed);
         loop {
             let at = self.place(filled, len, align)?;
+            // Acquire on success: pairs with the Release in `retract_shared`, as in `Block`: bytes
+            // that were given back carry what was done to them. Relaxed on failure: another guess.
             match header.filled.compare_exchange_weak(
                 filled,
                 advanced(filled, at),
-                Ordering::Relaxed,
+                Ordering::Acquire,
                 Ordering::Relaxed,
             ) {
                 Ok(_) => {
@@ -231,6 +239,80 @@ impl<'a> Live<'a> {
                 Err(now) => filled = now,
             }
         }
+    }
+
+    /// Makes the allocation `first .. first + len` one of `new_len` bytes, if it is the last one here
+    /// and there is room. Returns its address.
+    ///
+    /// # Safety
+    ///
+    /// 1. The allocation is of an arena that has this chunk, by `bump_shared`, and the caller's.
+    /// 2. `len <= new_len`.
+    pub unsafe fn extend_shared(
+        self,
+        first: NonNull<u8>,
+        len: usize,
+        new_len: usize,
+    ) -> Option<NonNull<u8>> {
+        let header = self.header();
+        // Relaxed: a guess, which the exchange confirms.
+        let mut filled = header.filled.load(Ordering::Relaxed);
+        loop {
+            let start = self.start_of_last(filled, first, len)?;
+            if start.checked_add(new_len)? > self.size() {
+                return None;
+            }
+            // Acquire on success: as in `bump_shared`, for the bytes that are added. Relaxed on
+            // failure: another guess; the word changes also where the offset does not.
+            match header.filled.compare_exchange_weak(
+                filled,
+                filled + (new_len - len) as u64,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return Some(self.claimed(start, new_len)),
+                Err(now) => filled = now,
+            }
+        }
+    }
+
+    /// Gives up all but the first `new_len` bytes of the allocation `first .. first + len`, and takes
+    /// `ended` allocations off the count, if it is the last one here.
+    ///
+    /// # Safety
+    ///
+    /// 1. The allocation is of an arena that has this chunk, by `bump_shared`, and the caller's.
+    /// 2. `new_len <= len`, and nobody uses the bytes beyond any more.
+    /// 3. `ended` is 1 if nobody uses the allocation any more, else 0.
+    pub unsafe fn retract_shared(self, first: NonNull<u8>, len: usize, new_len: usize, ended: u32) {
+        let header = self.header();
+        // Relaxed: a guess, which the exchange confirms.
+        let mut filled = header.filled.load(Ordering::Relaxed);
+        while self.start_of_last(filled, first, len).is_some() {
+            let given = (len - new_len) as u64;
+            // Wrapping: the count may have started anew since this allocation.
+            let next = (filled - given).wrapping_sub(u64::from(ended) * ONE);
+            // Release on success: pairs with the Acquire in `bump_shared` and `extend_shared`, by
+            // which whoever gets these bytes next is ordered after what was done to them. Relaxed
+            // on failure: another guess.
+            match header.filled.compare_exchange_weak(
+                filled,
+                next,
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return,
+                Err(now) => filled = now,
+            }
+        }
+    }
+
+    /// The offset of `first`, if `len` bytes from there end where the next claim begins. An allocation
+    /// of another chunk, not even an empty one, is never taken for one of this: it begins before this
+    /// chunk, or behind the header of one that is behind this.
+    fn start_of_last(self, filled: u64, first: NonNull<u8>, len: usize) -> Option<usize> {
+        let start = first.addr().get().checked_sub(self.chunk.0.addr().get())?;
+        (start.checked_add(len)? == offset(filled)).then_some(start)
     }
 
     #[inline]
@@ -266,7 +348,8 @@ impl<'a> Live<'a> {
         header.filled.store(next, Ordering::Relaxed);
     }
 
-    /// Overwrites all bytes that were ever claimed, if there is something to fill them with.
+    /// Overwrites all bytes that are claimed, if there is something to fill them with. (Where bytes
+    /// can be given back, those that were are not among them.)
     ///
     /// # Safety
     ///

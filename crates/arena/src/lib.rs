@@ -22,12 +22,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! With the feature `serde` (off by default) [`ArenaStats`] implements `Serialize`, and so does
-//! [`Epoch`], as its number.
+//! # Features
+//!
+//! | feature | default | gives |
+//! |---|---|---|
+//! | `allocator-api2` | no | `&EpochArena` is an `Allocator`: `allocator_api2::vec::Vec`, hashbrown's maps and the like live in an arena |
+//! | `serde` | no | [`ArenaStats`] implements `Serialize`, and so does [`Epoch`], as its number |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(clippy::multiple_unsafe_ops_per_block)]
 
+mod allocator;
 mod arena;
 mod chunk;
 mod chunks;

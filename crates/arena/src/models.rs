@@ -5,8 +5,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
+use std::alloc::Layout;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
+use epoch_arena_block::resize::Bump;
 use epoch_arena_block::twin::caught;
 use epoch_arena_block::{Alignment, Heap, Memory};
 use loom::cell::UnsafeCell;
@@ -285,6 +288,58 @@ fn arena_grows_under_two_threads() {
         assert!(address.abs_diff(other.join().unwrap()) >= 5);
         assert_eq!(mine, b"mine.");
         assert_eq!(arena.stats().payload, 10);
+    });
+}
+
+/// What is done to two values in an arena, as loom sees it: it fails if two uses are not ordered.
+struct Values(EpochArena, [UnsafeCell<u32>; 2]);
+
+// SAFETY: loom checks that no two uses are at the same time.
+unsafe impl Sync for Values {}
+// SAFETY: as above.
+unsafe impl Send for Values {}
+
+/// Two threads take eight bytes each from one chunk, change them and give them back.
+fn values_pass_on(take: fn(&EpochArena) -> Option<NonNull<u8>>) {
+    let arena = EpochArena::new(&memory());
+    let first = arena.alloc_copy(b"12345678").unwrap().as_ptr().addr() + 8;
+    let values = Arc::new(Values(arena, Default::default()));
+    let turn = move |values: &Values| {
+        if let Some(mine) = take(&values.0) {
+            let value = &values.1[(mine.addr().get() - first) / 8];
+            // SAFETY: loom checks that no other access is unordered with it.
+            value.with_mut(|value| unsafe { *value += 1 });
+            // SAFETY: 1. taken above; 2. all of it; 3. for the last time.
+            unsafe { values.0.give_back(mine, 8) };
+        }
+    };
+    let other = loom::thread::spawn({
+        let values = values.clone();
+        move || turn(&values)
+    });
+    turn(&values);
+    other.join().unwrap();
+    let stats = values.0.stats();
+    assert!((1..=2).contains(&stats.allocations), "{stats:?}");
+    assert!(stats.payload <= 16, "{stats:?}");
+}
+
+#[test]
+fn arena_bytes_given_back_carry_what_was_done_to_them() {
+    loom::model(|| {
+        values_pass_on(|arena| arena.claim(Layout::new::<[u8; 8]>()).map(NonNull::cast));
+    });
+}
+
+/// The same where the bytes come by growing: there is an empty allocation to begin with.
+#[test]
+fn arena_bytes_added_in_place_carry_what_was_done_to_them() {
+    loom::model(|| {
+        values_pass_on(|arena| {
+            let empty = arena.claim(Layout::new::<[u8; 0]>())?.cast();
+            // SAFETY: 1. claimed just now; 2. from nothing.
+            unsafe { arena.extend(empty, 0, 8) }
+        });
     });
 }
 

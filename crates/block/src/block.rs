@@ -10,6 +10,7 @@ use crate::error::{BlockFull, SourceError};
 #[cfg(feature = "std")]
 use crate::memory::Memory;
 use crate::region::Region;
+use crate::resize::Bump;
 use crate::shadow;
 use crate::source::{Heap, Source};
 use crate::sync::{AtomicUsize, Ordering};
@@ -17,7 +18,10 @@ use crate::sync::{AtomicUsize, Ordering};
 /// Fixed memory with an atomic bump offset: any number of threads allocate from `&Block` at once,
 /// without a lock, each with one compare-and-swap.
 ///
-/// All memory is given up at once: by [`reset`](Block::reset), which needs `&mut` and so proves
+/// Where a collection takes an allocator, `&Block` is one, with the feature `allocator-api2`; its
+/// last allocation grows in place and gives its bytes back.
+///
+/// All other memory is given up at once: by [`reset`](Block::reset), which needs `&mut` and so proves
 /// that no allocation is in use, or by dropping the block, which gives the memory back to where
 /// it came from.
 ///
@@ -60,8 +64,11 @@ pub struct Block {
     /// Invariant: taken only by `Drop`.
     region: ManuallyDrop<Region>,
     /// Offset of the first free byte.
-    /// Invariant: at most the region's length; grows only by the compare-and-swap in `claim`, so
-    /// that every byte below it was claimed by exactly one caller since the last reset.
+    /// Invariant: at most the region's length, and every byte that belongs to a caller is below it.
+    /// Between resets it changes only by exchanges that expect the value they were computed from, so
+    /// each knows, when it succeeds, that nobody has a byte from there on. It grows by bytes that
+    /// the caller gets, and falls only by bytes that the caller had. How often it came back to a
+    /// value meanwhile does not matter: the value says all.
     used: AtomicUsize,
     /// Where the region goes when the block is dropped.
     #[cfg(feature = "std")]
@@ -144,8 +151,8 @@ impl Block {
         let start = self.claim(bytes.len(), Alignment::BYTE)?;
         // SAFETY: `claim` gave `start .. start + len`, inside the region.
         let first = unsafe { self.region.base().add(start) }.as_ptr();
-        // SAFETY: these bytes are nobody else's until a reset or drop, so `bytes`, which existed
-        // before, is elsewhere.
+        // SAFETY: these bytes are nobody else's until a reset or drop, so `bytes`, which somebody
+        // has, is elsewhere.
         unsafe { first.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
         // SAFETY: just initialised, and this call's alone until a reset or drop, which the borrow
         // of `self` excludes.
@@ -181,9 +188,7 @@ impl Block {
     fn claim(&self, size: usize, align: Alignment) -> Result<usize, BlockFull> {
         let base = self.region.base().addr().get();
         let capacity = self.region.len();
-        // Relaxed, here and in both outcomes of the exchange: the offset publishes nothing. It
-        // only divides the bytes, and the total order of changes to one atomic is enough for
-        // that. Whoever hands an allocation to another thread publishes its bytes himself.
+        // Relaxed: a guess, which the exchange confirms.
         let mut used = self.used.load(Ordering::Relaxed);
         loop {
             let Some(at) = place(base, used, capacity, size, align) else {
@@ -191,10 +196,15 @@ impl Block {
                     remaining: capacity - used,
                 });
             };
+            // Acquire on success: pairs with the Release in `retract`. Bytes that another thread has
+            // given back carry what it did to them; every change of the offset is a
+            // read-modify-write, so this one ends the release sequence of each. It publishes
+            // nothing: whoever hands an allocation to another thread does so himself.
+            // Relaxed on failure: another guess.
             match self.used.compare_exchange_weak(
                 used,
                 at.end,
-                Ordering::Relaxed,
+                Ordering::Acquire,
                 Ordering::Relaxed,
             ) {
                 Ok(_) => {
@@ -289,6 +299,53 @@ impl Block {
     /// ```
     pub fn region(&self) -> &Region {
         &self.region
+    }
+}
+
+// SAFETY: 1. by the invariant of `used`, `claim` and `extend` give bytes that nobody has, inside the
+// region; 2. `extend` changes no byte; 3. by the Release in `retract` and the Acquire in the others.
+unsafe impl Bump for Block {
+    fn claim(&self, layout: Layout) -> Option<NonNull<[u8]>> {
+        self.alloc(layout).ok()
+    }
+
+    unsafe fn extend(&self, first: NonNull<u8>, len: usize, new_len: usize) -> Option<NonNull<u8>> {
+        let base = self.region.base();
+        // By 1. inside the region, so that neither this nor the next can wrap.
+        let start = first.addr().get() - base.addr().get();
+        let end = start + len;
+        let new_end = start.checked_add(new_len)?;
+        if new_end > self.region.len() {
+            return None;
+        }
+        // Acquire on success: as in `claim`, for the bytes that are added. Relaxed on failure:
+        // another allocation is the last, and nothing is done.
+        self.used
+            .compare_exchange(end, new_end, Ordering::Acquire, Ordering::Relaxed)
+            .ok()?;
+        // SAFETY: inside the region, as above. By its address, for all of its bytes.
+        let first = unsafe { base.add(start) };
+        // SAFETY: its bytes, and by the exchange those behind them, are the caller's.
+        unsafe { shadow::allow(first, new_len) };
+        Some(first)
+    }
+
+    unsafe fn retract(&self, first: NonNull<u8>, len: usize, new_len: usize) {
+        let start = first.addr().get() - self.region.base().addr().get();
+        // SAFETY: by 2. inside the allocation, or at its end.
+        let rest = unsafe { first.add(new_len) };
+        // Before they can be claimed again; and where they cannot, they are of no use to anybody.
+        // SAFETY: by 1. and 3. nobody uses them.
+        unsafe { shadow::forbid_amid(rest, len - new_len) };
+        // Release on success: pairs with the Acquire in `claim` and `extend`, by which whoever gets
+        // these bytes next is ordered after what was done to them. Relaxed on failure: another
+        // allocation is the last, and nothing is done.
+        let _ = self.used.compare_exchange(
+            start + len,
+            start + new_len,
+            Ordering::Release,
+            Ordering::Relaxed,
+        );
     }
 }
 

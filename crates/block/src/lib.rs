@@ -28,6 +28,7 @@
 //! |---|---|---|
 //! | `std` | yes | [`Memory`]; without it the crate is `no_std` and has [`Block`], [`Source`] and [`Heap`] |
 //! | `mmap` | yes | `AnonymousMap` (huge pages) and `TempFile` (larger than memory) |
+//! | `allocator-api2` | no | `&Block` is an `Allocator`: `allocator_api2::vec::Vec`, hashbrown's maps and the like live in a block |
 //!
 //! # Guarantees
 //!
@@ -37,7 +38,8 @@
 //! - A source that fails is an error, never an abort.
 //! - [`Memory`]'s reserved bytes never exceed its budget, not even for a moment under a race.
 //!
-//! It does *not* run destructors, shrink, or free single allocations: a block is given up whole.
+//! It does *not* run destructors, and does not free single allocations, but for the last one of a
+//! collection's that allocates by `&Block`: a block is given up whole.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -45,7 +47,10 @@
 
 extern crate alloc;
 
+#[cfg(feature = "allocator-api2")]
+mod allocator;
 mod block;
+mod borrowed;
 #[doc(hidden)]
 pub mod bump;
 mod bytes;
@@ -57,6 +62,8 @@ mod models;
 mod os;
 mod region;
 #[doc(hidden)]
+pub mod resize;
+#[doc(hidden)]
 pub mod shadow;
 mod source;
 mod sync;
@@ -64,7 +71,10 @@ mod sync;
 #[doc(hidden)]
 pub mod twin;
 
+#[cfg(feature = "allocator-api2")]
+pub use allocator_api2;
 pub use block::Block;
+pub use borrowed::BorrowedBlock;
 pub use bump::{Alignment, BadAlignment};
 #[doc(hidden)]
 pub use bytes::Bytes;
@@ -98,3 +108,8 @@ pub unsafe fn protect(base: core::ptr::NonNull<u8>, len: usize, accessible: bool
     // SAFETY: the same contract.
     unsafe { os::protect(base, len, accessible) }
 }
+
+/// The README's examples, as tests; one of them needs the feature.
+#[cfg(all(doctest, feature = "allocator-api2", feature = "mmap"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

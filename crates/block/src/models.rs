@@ -6,8 +6,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 use core::alloc::Layout;
+use core::ptr::NonNull;
 use std::sync::Arc;
 
+use loom::cell::UnsafeCell;
+
+use crate::resize::{self, Bump};
 use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
 use crate::twin::caught;
 use crate::{Block, Heap, Memory, Region, Source, SourceError};
@@ -62,6 +66,215 @@ fn bump_twin_that_loads_and_stores_is_caught() {
             Some(start)
         };
         claims_are_disjoint(claim, 8);
+    });
+}
+
+fn bytes(size: usize) -> Layout {
+    Layout::from_size_align(size, 1).unwrap()
+}
+
+/// What is done to bytes, as loom sees it: it fails if two uses are not ordered.
+struct Content(UnsafeCell<u32>);
+
+// SAFETY: loom checks that no two uses are at the same time.
+unsafe impl Sync for Content {}
+
+impl Content {
+    fn new() -> Arc<Self> {
+        Arc::new(Self(UnsafeCell::new(0)))
+    }
+
+    fn change(&self) {
+        // SAFETY: loom checks that no other access is unordered with it.
+        self.0.with_mut(|content| unsafe { *content += 1 });
+    }
+}
+
+/// Two threads want the same bytes, in turns: whoever gets them changes what is there and gives
+/// them back.
+fn bytes_pass_on<T: Send + Sync + 'static>(memory: T, claim: fn(&T) -> bool, give: fn(&T)) {
+    let shared = Arc::new((memory, Content::new()));
+    let turn = move |shared: &(T, Arc<Content>)| {
+        let (memory, content) = shared;
+        if claim(memory) {
+            content.change();
+            give(memory);
+        }
+    };
+    let other = loom::thread::spawn({
+        let shared = shared.clone();
+        move || turn(&shared)
+    });
+    turn(&shared);
+    other.join().unwrap();
+}
+
+/// All of the block; its first byte's address is always the same.
+fn give_back_all(block: &Block) {
+    // SAFETY: the model's turn claimed all of it, and has used it.
+    unsafe { block.give_back(block.region().base(), block.capacity()) };
+}
+
+#[test]
+fn bump_bytes_given_back_carry_what_was_done_to_them() {
+    loom::model(|| {
+        let block = Block::new(bytes(8)).unwrap();
+        bytes_pass_on(block, |block| block.alloc(bytes(8)).is_ok(), give_back_all);
+    });
+}
+
+/// The same where the bytes come by growing: there is an empty allocation to begin with.
+#[test]
+fn bump_bytes_added_in_place_carry_what_was_done_to_them() {
+    loom::model(|| {
+        let block = Block::new(bytes(8)).unwrap();
+        let extend = |block: &Block| {
+            // SAFETY: 1. an empty allocation is anybody's; 2. from nothing.
+            unsafe { block.extend(block.region().base(), 0, 8) }.is_some()
+        };
+        bytes_pass_on(block, extend, give_back_all);
+    });
+}
+
+/// The twins give bytes back, or take them, by a Relaxed exchange.
+#[test]
+fn bump_twins_whose_bytes_carry_nothing_are_caught() {
+    struct Twin(AtomicUsize, Ordering, Ordering);
+    for (take, give) in [
+        (Ordering::Acquire, Ordering::Relaxed),
+        (Ordering::Relaxed, Ordering::Release),
+    ] {
+        caught(move || {
+            bytes_pass_on(
+                Twin(AtomicUsize::new(0), take, give),
+                |Twin(used, take, _)| {
+                    let taken = used.compare_exchange(0, 8, *take, Ordering::Relaxed);
+                    taken.is_ok()
+                },
+                |Twin(used, _, give)| {
+                    let _ = used.compare_exchange(8, 0, *give, Ordering::Relaxed);
+                },
+            );
+        });
+    }
+}
+
+/// A block, with what is done to each of its bytes.
+struct Watched {
+    block: Block,
+    content: [Arc<Content>; 24],
+}
+
+impl Watched {
+    fn new() -> Arc<Self> {
+        let block = Block::new(bytes(24)).unwrap();
+        let content = [(); 24].map(|()| Content::new());
+        Arc::new(Self { block, content })
+    }
+
+    /// Uses the first and the last byte, which stand for all.
+    fn change(&self, first: NonNull<u8>, len: usize) {
+        let start = first.addr().get() - self.block.region().base().addr().get();
+        self.content[start].change();
+        self.content[start + len - 1].change();
+    }
+
+    /// Claims four bytes and uses them.
+    fn claim(&self) -> NonNull<u8> {
+        let first = self.block.alloc(bytes(4)).unwrap().cast();
+        self.change(first, 4);
+        first
+    }
+
+    /// Gives back what was claimed, and is used no more.
+    fn give_back(&self, first: NonNull<u8>, len: usize) {
+        // SAFETY: 1. the models give back what they have claimed; 2. all of it; 3. for the last time.
+        unsafe { self.block.give_back(first, len) };
+    }
+}
+
+/// One thread's allocation grows, moves if it must, shrinks and goes, while another thread claims
+/// and gives back: no byte is ever two threads' at a time.
+#[test]
+fn bump_allocations_that_change_their_length_stay_apart() {
+    loom::model(|| {
+        let watched = Watched::new();
+        let mine = watched.claim();
+        let other = loom::thread::spawn({
+            let watched = watched.clone();
+            move || {
+                let theirs = watched.claim();
+                watched.give_back(theirs, 4);
+            }
+        });
+        // SAFETY: 1. claimed above; 2. more.
+        let grown = unsafe { resize::grow(&watched.block, mine, bytes(4), bytes(8)) };
+        let grown = grown.unwrap().cast();
+        watched.change(grown, 8);
+        // SAFETY: 1. its own; 2. less.
+        let shrunk = unsafe { resize::shrink(&watched.block, grown, bytes(8), bytes(2)) };
+        assert_eq!(shrunk.unwrap().cast(), grown);
+        watched.change(grown, 2);
+        watched.give_back(grown, 2);
+        other.join().unwrap();
+        assert!(watched.block.used() <= 16);
+    });
+}
+
+/// The offset goes up and down to values it had before, while another thread is about to exchange
+/// one of them.
+#[test]
+fn bump_an_offset_that_comes_back_misleads_nobody() {
+    loom::model(|| {
+        let watched = Watched::new();
+        let first = watched.claim();
+        let other = loom::thread::spawn({
+            let watched = watched.clone();
+            move || {
+                let theirs = watched.claim();
+                watched.give_back(theirs, 4);
+                watched.claim()
+            }
+        });
+        watched.give_back(first, 4);
+        let mine = watched.claim();
+        let theirs = other.join().unwrap();
+        // loom would have told if they had been changed at a time; this tells if they are now.
+        assert!(mine.addr().get().abs_diff(theirs.addr().get()) >= 4);
+    });
+}
+
+/// The twin looks whether it is the last, and then moves the offset whatever it is.
+#[test]
+fn bump_twin_that_looks_and_gives_back_apart_is_caught() {
+    caught(|| {
+        let used = Arc::new(AtomicUsize::new(8));
+        let other = loom::thread::spawn({
+            let used = used.clone();
+            move || used.fetch_add(4, Ordering::Acquire)
+        });
+        if used.load(Ordering::Relaxed) == 8 {
+            used.store(0, Ordering::Release);
+        }
+        let mine = [(); 3].map(|()| used.fetch_add(4, Ordering::Acquire));
+        let theirs = other.join().unwrap();
+        assert!(mine.iter().all(|mine| *mine != theirs), "they overlap");
+    });
+}
+
+/// The twin takes its length off the offset without a look at who is the last.
+#[test]
+fn bump_twin_that_gives_back_what_is_not_last_is_caught() {
+    caught(|| {
+        let used = Arc::new(AtomicUsize::new(8));
+        let other = loom::thread::spawn({
+            let used = used.clone();
+            move || used.fetch_add(4, Ordering::Acquire)
+        });
+        used.fetch_sub(8, Ordering::Release);
+        let mine = [(); 3].map(|()| used.fetch_add(4, Ordering::Acquire));
+        let theirs = other.join().unwrap();
+        assert!(mine.iter().all(|mine| *mine != theirs), "they overlap");
     });
 }
 

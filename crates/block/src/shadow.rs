@@ -38,6 +38,33 @@ pub unsafe fn forbid(first: NonNull<u8>, len: usize) {
     let _ = (first, len);
 }
 
+/// As [`forbid`], while other threads are allowed the bytes before and behind. ASan takes notes of
+/// eight bytes at a time, and not atomically: those that are not in the range as a whole are left
+/// as they are.
+///
+/// # Safety
+///
+/// As for [`forbid`].
+#[inline(always)]
+pub unsafe fn forbid_amid(first: NonNull<u8>, len: usize) {
+    #[cfg(epoch_arena_asan)]
+    {
+        let unit = 8;
+        let skipped = first.addr().get().wrapping_neg() % unit;
+        if let Some(rest) = len.checked_sub(skipped) {
+            // SAFETY: inside the range.
+            let first = unsafe { first.add(skipped) };
+            // SAFETY: the same contract.
+            unsafe { forbid(first, rest - rest % unit) };
+        }
+    }
+    #[cfg(not(epoch_arena_asan))]
+    // SAFETY: the same contract.
+    unsafe {
+        forbid(first, len);
+    }
+}
+
 /// `first .. first + len` may be used again.
 ///
 /// # Safety

@@ -97,14 +97,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! **Collections.** With the feature `allocator-api2`, a `&EpochArena` and a `&Block` are allocators:
+//! `allocator_api2::vec::Vec`, hashbrown's maps and the like live in them.
+//!
 //! # Features
 //!
 //! | feature | default | gives |
 //! |---|---|---|
+//! | `allocator-api2` | no | `&EpochArena` and `&Block` are allocators |
 //! | `serde` | no | `Serialize` for the figures |
 //! | `tracing` | no | events for subscribers: advance, retire, reclaim, trim, and what was refused |
 //!
-//! Both are shown in [`guide::watch_it`].
+//! The last two are shown in [`guide::watch_it`].
 //!
 //! # Layers
 //!
@@ -133,9 +137,12 @@ pub mod glossary {}
 #[doc = include_str!("faq.md")]
 pub mod faq {}
 
+#[cfg(feature = "allocator-api2")]
+pub use epoch_arena_block::allocator_api2;
 pub use epoch_arena_block::{
-    Alignment, AnonymousMap, BadAlignment, Block, BlockFull, Heap, Memory, MemoryBuilder,
-    MemoryConfigError, MemoryError, MemoryStats, OverBudget, Region, Source, SourceError, TempFile,
+    Alignment, AnonymousMap, BadAlignment, Block, BlockFull, BorrowedBlock, Heap, Memory,
+    MemoryBuilder, MemoryConfigError, MemoryError, MemoryStats, OverBudget, Region, Source,
+    SourceError, TempFile,
 };
 pub use epoch_arena_core::{
     AllocError, ArenaHandle, ArenaStats, Epoch, EpochArena, MAX_LEN, Resolve, Store,

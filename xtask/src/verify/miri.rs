@@ -27,14 +27,27 @@ const SLOW: [&str; 8] = [
 pub fn steps(quick: bool) -> Vec<Step> {
     let (schedules, races) = if quick { (2, 4) } else { (16, 64) };
     let tests = |package: &'static str, filters: &[&'static str]| {
-        let tests = ["-p", package, "--test", "all", "--"];
+        let tests = ["-p", package, "--all-features", "--test", "all", "--"];
         miri(STRICT, &[&tests, filters, &SLOW].concat())
     };
-    let block: &[&str] = if quick { &["block::"] } else { &[] };
-    let arena: &[&str] = if quick {
-        &["arena::m4_uninitialised", "arena::m4_bug13"]
+    let block: &[&str] = if quick {
+        &[
+            "block::",
+            "borrowed::",
+            "allocator::b11_a",
+            "allocator::b11_bug",
+        ]
     } else {
-        &["arena::", "model::"]
+        &[]
+    };
+    let arena: &[&str] = if quick {
+        &[
+            "arena::m4_uninitialised",
+            "arena::m4_bug13",
+            "allocator::b11_bug23",
+        ]
+    } else {
+        &["arena::", "model::", "allocator::"]
     };
     // One schedule proves little of a race: the seed decides who runs when, and which of the values that a Relaxed or
     // Acquire load may see it sees.
@@ -42,11 +55,23 @@ pub fn steps(quick: bool) -> Vec<Step> {
     let block_races = [
         "-p",
         "epoch-arena-block",
+        "--all-features",
         "--test",
         "all",
+        "--",
         "budget::bug21_racing",
+        "allocator::b11_threads",
     ];
-    let arena_races = ["-p", "epoch-arena-core", "--test", "all", "threads::"];
+    let arena_races = [
+        "-p",
+        "epoch-arena-core",
+        "--all-features",
+        "--test",
+        "all",
+        "--",
+        "threads::",
+        "allocator::b11_threads",
+    ];
     let pool = ["-p", "epoch-arena-pool", "--test", "all", "miri::"];
     let bug = |test| miri(STRICT, &seeded::test("memory", test));
     let race = |test| miri(STRICT, &seeded::test("threads", test));

@@ -3,7 +3,7 @@
 use super::need::{NIGHTLY, Need};
 use super::seeded;
 use super::step::{Name, Step};
-use super::tests::LIBRARY;
+use super::tests::{ALLOCATORS, LIBRARY};
 use crate::stage::Stage;
 
 /// What these tests are about a sanitizer sees as a fault: guards forgotten on purpose leak, and resident bytes are
@@ -39,7 +39,7 @@ pub fn runner_variable() -> String {
 /// Stage asan.
 pub fn address(quick: bool) -> Vec<Step> {
     let crates: &[&str] = if quick { &LIBRARY[..6] } else { &LIBRARY };
-    let library = [crates, &["--tests", "--"], &NOT_UNDER_ASAN].concat();
+    let library = [crates, &ALLOCATORS, &["--tests", "--"], &NOT_UNDER_ASAN].concat();
     let arena = [
         &["--features", "arena"],
         &seeded::test("arena", "overrun")[..],
@@ -86,7 +86,7 @@ fn asan(arguments: &[&str]) -> Stage {
 /// Stage msan.
 pub fn memory(quick: bool) -> Vec<Step> {
     let crates: &[&str] = if quick { &LIBRARY[..4] } else { &LIBRARY };
-    let library = [crates, &["--tests", "--"], &NOT_UNDER_MSAN].concat();
+    let library = [crates, &ALLOCATORS, &["--tests", "--"], &NOT_UNDER_MSAN].concat();
     vec![
         Step::tests(Name::Msan, "uninitialised reads", vec![msan(&library)])
             .needs(&[Need::Linux, Need::Nightly, Need::RustSrc])
@@ -124,7 +124,8 @@ pub fn thread(quick: bool) -> Vec<Step> {
         .env("EPOCH_ARENA_STRESS_SECONDS", seconds)
         .env("EPOCH_ARENA_STRESS_WRITERS", "2")
         .env("EPOCH_ARENA_STRESS_READERS", "2");
-    let races = [&LIBRARY[..6], &["--test", "all", "--", "race", "threads"]].concat();
+    let filters = ["--test", "all", "--", "race", "threads"];
+    let races = [&LIBRARY[..6], &ALLOCATORS, &filters].concat();
     let races = (0..repeats).map(|_| tsan(&races)).collect();
     let bug = |test| tsan(&seeded::test("threads", test));
     let needs = [Need::Linux, Need::Nightly, Need::RustSrc];

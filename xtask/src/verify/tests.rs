@@ -20,10 +20,16 @@ pub const LIBRARY: [&str; 10] = [
     "epoch-arena",
 ];
 
+/// What block and arena have beyond their default features, where both are among the crates.
+pub const ALLOCATORS: [&str; 2] = [
+    "--features",
+    "epoch-arena-block/allocator-api2,epoch-arena-core/allocator-api2",
+];
+
 /// The steps.
 pub fn steps(quick: bool) -> Vec<Step> {
     let seeds = if quick { 1..=1 } else { 1..=3 };
-    let tests = [&LIBRARY[..], &["--lib", "--tests"]].concat();
+    let tests = [&LIBRARY[..], &ALLOCATORS, &["--lib", "--tests"]].concat();
     let plain = [&["test"], &seeded::test("plain", "a_wrong_sum")[..]].concat();
     let example = ["test", "--manifest-path", seeded::MANIFEST, "--doc"];
     vec![

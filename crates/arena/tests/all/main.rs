@@ -1,6 +1,8 @@
 //! `EpochArena` from the outside: its promises, its faults, and its bad input.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[cfg(feature = "allocator-api2")]
+mod allocator;
 mod arena;
 mod bad_input;
 mod faults;

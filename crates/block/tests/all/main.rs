@@ -1,8 +1,11 @@
 //! The block crate from the outside: its promises, its faults, and its bad input.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[cfg(feature = "allocator-api2")]
+mod allocator;
 mod bad_input;
 mod block;
+mod borrowed;
 mod budget;
 mod faults;
 mod memory;

@@ -6,7 +6,7 @@ use epoch_arena_block::{Block, Heap, Memory, MemoryError};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-fn config() -> ProptestConfig {
+pub fn config() -> ProptestConfig {
     ProptestConfig {
         cases: if cfg!(miri) { 4 } else { 256 },
         failure_persistence: None,

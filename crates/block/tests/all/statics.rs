@@ -4,6 +4,7 @@ use epoch_arena_block::*;
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
 assert_impl_all!(Block: Send, Sync);
+assert_impl_all!(BorrowedBlock<'static>: Send, Sync);
 assert_impl_all!(Memory: Send, Sync, Clone);
 assert_impl_all!(MemoryBuilder: Send, Sync);
 assert_impl_all!(MemoryStats: Send, Sync, Copy);
@@ -19,6 +20,7 @@ assert_impl_all!(MemoryConfigError: std::error::Error, Send, Sync, Copy);
 assert_impl_all!(BadAlignment: std::error::Error, Send, Sync, Copy);
 // Owners of memory are not copied.
 assert_not_impl_any!(Block: Clone);
+assert_not_impl_any!(BorrowedBlock<'static>: Clone, std::ops::DerefMut);
 assert_not_impl_any!(Region: Clone);
 
 /// The assertions above are checked by the compiler; these figures are shown when they fail.

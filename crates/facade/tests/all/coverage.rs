@@ -119,6 +119,19 @@ fn bug03_reset_and_drop_under_borrows_are_refused_by_doctests() {
     ]);
 }
 
+/// Peer bug 16: a reset, a drop or a move of the memory while a collection lives in it.
+#[test]
+fn bug16_a_reset_under_an_allocator_is_refused_by_doctests() {
+    let taken = "let taken: Block = std::mem::replace(&mut *lent, other);";
+    all_refused(&[
+        ("block/src/allocator.rs", "E0502", "block.reset();"),
+        ("block/src/allocator.rs", "E0505", "drop(block);"),
+        ("block/src/borrowed.rs", "E0596", taken),
+        ("arena/src/allocator.rs", "E0502", "arena.reset();"),
+        ("arena/src/allocator.rs", "E0505", "drop(arena);"),
+    ]);
+}
+
 /// Peer bug 7: a reference that outlives its guard, view, lease or key.
 #[test]
 fn bug07_references_that_outlive_their_guard_are_refused_by_doctests() {

@@ -1,0 +1,145 @@
+//! `&EpochArena` as an allocator, for collections that take one.
+
+use std::alloc::Layout;
+use std::ptr::NonNull;
+
+use epoch_arena_block::Alignment;
+use epoch_arena_block::resize::Bump;
+
+use crate::arena::EpochArena;
+
+// SAFETY: 1. by `EpochArena::claim`, and by the invariant of a chunk's `filled`; 2. `extend_shared`
+// changes no byte; 3. by the Release in `retract_shared` and the Acquire in the others.
+unsafe impl Bump for EpochArena {
+    fn claim(&self, layout: Layout) -> Option<NonNull<[u8]>> {
+        let align = Alignment::new(layout.align()).ok()?;
+        let first = self.claim_bytes(layout.size(), align).ok()?;
+        Some(NonNull::slice_from_raw_parts(first, layout.size()))
+    }
+
+    unsafe fn extend(&self, first: NonNull<u8>, len: usize, new_len: usize) -> Option<NonNull<u8>> {
+        let live = self.shared()?;
+        // SAFETY: 1. by the contract: where it is found in this chunk, it is the arena's, and the
+        // caller's; 2. likewise.
+        unsafe { live.extend_shared(first, len, new_len) }
+    }
+
+    unsafe fn retract(&self, first: NonNull<u8>, len: usize, new_len: usize) {
+        // SAFETY: by the contract; it does not end.
+        unsafe { self.retract_last(first, len, new_len, 0) }
+    }
+
+    unsafe fn give_back(&self, first: NonNull<u8>, len: usize) {
+        // SAFETY: by the contract; it ends.
+        unsafe { self.retract_last(first, len, 0, 1) }
+    }
+}
+
+#[cfg(feature = "allocator-api2")]
+mod api {
+    use std::alloc::Layout;
+    use std::ptr::NonNull;
+
+    use allocator_api2::alloc::{AllocError, Allocator};
+    use epoch_arena_block::resize::{self, Bump};
+
+    use crate::arena::EpochArena;
+
+    /// Collections that take an allocator live in an arena: those of `allocator-api2`, hashbrown's,
+    /// and others. Any number of threads may use one arena so, at the same time.
+    ///
+    /// As for a `&Block` of `epoch-arena-block`: the last allocation grows and shrinks in place, and
+    /// gives its bytes back when it is deallocated. Any other is moved to grow, and its bytes are
+    /// of no use before the arena is reset. "Last" is meant within the chunk that the threads share
+    /// at the time. A chunk that is left behind is not come back to, and what is too large for one
+    /// has a chunk of its own, which does not grow. One allocation has at most
+    /// [`MAX_LEN`](crate::MAX_LEN) bytes.
+    ///
+    /// Lock-free unless a chunk is full. One that is refused is an `AllocError`, which says no
+    /// reason, and changes nothing.
+    ///
+    /// ```
+    /// use allocator_api2::vec::Vec;
+    /// use epoch_arena_block::Memory;
+    /// use epoch_arena_core::EpochArena;
+    /// use hashbrown::{DefaultHashBuilder, HashMap};
+    ///
+    /// let mut arena = EpochArena::new(&Memory::builder().build()?);
+    /// let mut groups = HashMap::new_in(&arena);
+    /// for word in ["apple", "avocado", "banana", "blueberry", "cherry"] {
+    ///     let group = groups.entry(&word[..1]).or_insert_with(|| Vec::new_in(&arena));
+    ///     group.push(word);
+    /// }
+    /// assert_eq!(groups["b"], ["banana", "blueberry"]);
+    /// # let _: &HashMap<&str, Vec<&str, &EpochArena>, DefaultHashBuilder, &EpochArena> = &groups;
+    /// drop(groups);
+    /// arena.reset(); // the next epoch, in the same memory
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// The arena is borrowed by what lives in it, so no reset can take the memory from under it:
+    ///
+    /// ```compile_fail,E0502
+    /// # use allocator_api2::vec::Vec;
+    /// # use epoch_arena_block::Memory;
+    /// # use epoch_arena_core::EpochArena;
+    /// let mut arena = EpochArena::new(&Memory::builder().build().unwrap());
+    /// let mut numbers = Vec::new_in(&arena);
+    /// arena.reset();
+    /// numbers.push(1);
+    /// ```
+    ///
+    /// ```compile_fail,E0505
+    /// # use allocator_api2::vec::Vec;
+    /// # use epoch_arena_block::Memory;
+    /// # use epoch_arena_core::EpochArena;
+    /// let arena = EpochArena::new(&Memory::builder().build().unwrap());
+    /// let mut numbers = Vec::new_in(&arena);
+    /// drop(arena);
+    /// numbers.push(1);
+    /// ```
+    // SAFETY: allocations are valid while the arena is borrowed (1. and 2. of `Bump`), hence while
+    // this reference or a copy of it exists. All copies are the same arena. What is currently
+    // allocated was claimed and not given up, so any of the methods may have it.
+    unsafe impl Allocator for &EpochArena {
+        fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+            self.claim(layout).ok_or(AllocError)
+        }
+
+        unsafe fn deallocate(&self, first: NonNull<u8>, layout: Layout) {
+            // SAFETY: by the contract, which is the same: `layout` fits, and as we never
+            // give more than was asked for, its size is the allocation's.
+            unsafe { resize::give_back(*self, first, layout) }
+        }
+
+        unsafe fn grow(
+            &self,
+            first: NonNull<u8>,
+            old: Layout,
+            new: Layout,
+        ) -> Result<NonNull<[u8]>, AllocError> {
+            // SAFETY: 1. and 2. by the contract, as in `deallocate`.
+            unsafe { resize::grow(*self, first, old, new) }.ok_or(AllocError)
+        }
+
+        unsafe fn grow_zeroed(
+            &self,
+            first: NonNull<u8>,
+            old: Layout,
+            new: Layout,
+        ) -> Result<NonNull<[u8]>, AllocError> {
+            // SAFETY: 1. and 2. by the contract, as in `deallocate`.
+            unsafe { resize::grow_zeroed(*self, first, old, new) }.ok_or(AllocError)
+        }
+
+        unsafe fn shrink(
+            &self,
+            first: NonNull<u8>,
+            old: Layout,
+            new: Layout,
+        ) -> Result<NonNull<[u8]>, AllocError> {
+            // SAFETY: 1. and 2. by the contract, as in `deallocate`.
+            unsafe { resize::shrink(*self, first, old, new) }.ok_or(AllocError)
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! `&EpochArena` as an allocator: collections live in it across chunks, and threads share it.
+
+use std::alloc::Layout;
+
+use allocator_api2::alloc::Allocator;
+use allocator_api2::boxed::Box;
+use allocator_api2::vec::Vec;
+use epoch_arena_block::{Heap, Memory};
+use epoch_arena_core::{EpochArena, MAX_LEN};
+use hashbrown::{DefaultHashBuilder, HashMap};
+
+use crate::rng::Rng;
+use crate::small_memory;
+
+type Map<'a, K, V> = HashMap<K, V, DefaultHashBuilder, &'a EpochArena>;
+
+fn bytes(size: usize) -> Layout {
+    Layout::from_size_align(size, 1).unwrap()
+}
+
+/// Peer bug 23: bytes given back are no payload, and what has gone is not counted.
+#[test]
+fn b11_bug23_figures_follow_what_grows_shrinks_and_goes() {
+    let arena = EpochArena::new(&small_memory());
+    let figures = || {
+        let stats = arena.stats();
+        (stats.allocations, stats.payload)
+    };
+    let mut numbers: Vec<u64, &EpochArena> = Vec::with_capacity_in(4, &arena);
+    numbers.extend(0..4);
+    let first = numbers.as_ptr();
+    assert_eq!(figures(), (1, 32));
+    numbers.reserve_exact(4);
+    assert_eq!((figures(), numbers.as_ptr()), ((1, 64), first));
+    let last = Box::new_in([1_u8; 8], &arena);
+    assert_eq!(figures(), (2, 72));
+    drop(last);
+    numbers.shrink_to_fit();
+    assert_eq!((figures(), numbers.as_ptr()), ((1, 32), first));
+    assert!(numbers.iter().copied().eq(0..4));
+    drop(numbers);
+    assert_eq!(figures(), (0, 0));
+}
+
+#[test]
+fn b11_a_map_and_its_values_live_in_an_arena_of_many_chunks() {
+    let memory = small_memory();
+    let mut arena = EpochArena::new(&memory);
+    let count = if cfg!(miri) { 60 } else { 3_000_u32 };
+    let (mut sum, mut reserved) = (0, 0);
+    for epoch in 0..5 {
+        let mut map: Map<'_, u32, Vec<u8, &EpochArena>> = HashMap::new_in(&arena);
+        for key in 0..count {
+            map.entry(key % (count / 2))
+                .or_insert_with(|| Vec::new_in(&arena))
+                .extend_from_slice(&key.to_be_bytes());
+        }
+        for (key, value) in &map {
+            let second = key + count / 2;
+            assert_eq!(value[..4], key.to_be_bytes());
+            assert_eq!(value[4..], second.to_be_bytes());
+        }
+        sum += map.len();
+        drop(map);
+        arena.reset();
+        // Peer bug 18: the same load needs the same memory, once the chunks are split for it.
+        assert!(epoch < 2 || memory.stats().reserved == reserved);
+        reserved = memory.stats().reserved;
+    }
+    assert_eq!(sum, 5 * (count / 2) as usize);
+}
+
+/// What is given back in a chunk that the arena has moved on from stays where it is, and harms nobody.
+#[test]
+fn b11_what_goes_in_a_chunk_that_was_left_goes_at_the_reset() {
+    let memory = small_memory();
+    let arena = EpochArena::new(&memory);
+    let old = Box::new_in([1_u8; 100], &arena);
+    let chunks = arena.stats().chunks;
+    let mut fill = std::vec::Vec::new();
+    while arena.stats().chunks == chunks {
+        fill.push(Box::new_in([2_u8; 1000], &arena));
+    }
+    let before = arena.stats();
+    drop(old);
+    assert_eq!(arena.stats(), before);
+    let mut grows = Vec::new_in(&arena);
+    grows.extend_from_slice(&[3_u8; 50_000]); // a chunk of its own
+    grows.extend_from_slice(&[4; 50_000]); // and another
+    assert!(fill.iter().all(|bytes| **bytes == [2; 1000]));
+    assert_eq!((grows[49_999], grows[50_000]), (3, 4));
+}
+
+/// A chunk's end is the end: not a byte of the next chunk's header is taken.
+#[test]
+fn b11_what_grows_byte_by_byte_moves_at_the_end_of_its_chunk() {
+    let arena = EpochArena::new(&small_memory());
+    let mut bytes = Vec::new_in(&arena);
+    let (mut places, count) = (vec![], if cfg!(miri) { 5_000 } else { 20_000 });
+    for number in 0..count {
+        bytes.reserve_exact(1);
+        bytes.push(number as u8);
+        places.push(bytes.as_ptr());
+        let stats = arena.stats();
+        assert!(stats.used <= stats.capacity, "{number}: {stats:?}");
+    }
+    assert!(
+        (0..count)
+            .zip(&bytes)
+            .all(|(number, byte)| number as u8 == *byte)
+    );
+    places.dedup();
+    assert!(
+        (2..20).contains(&places.len()),
+        "moved {} times",
+        places.len()
+    );
+}
+
+#[test]
+fn b11_bug10_what_is_refused_changes_nothing() {
+    let builder = Memory::builder().source(Heap).block_size(64 << 10);
+    let memory = builder.budget(64 << 10).build().unwrap();
+    let arena = EpochArena::new(&memory);
+    let mut kept: Vec<u8, &EpochArena> = Vec::new_in(&arena);
+    kept.extend_from_slice(&[7; 1000]);
+    let before = arena.stats();
+    for size in [MAX_LEN + 1, isize::MAX as usize, 1 << 20] {
+        assert!((&arena).allocate(bytes(size)).is_err());
+        assert!(kept.try_reserve_exact(size - 1000).is_err());
+    }
+    assert_eq!((arena.stats(), &kept[..]), (before, &[7; 1000][..]));
+}
+
+/// Peer bug 13: what has no bytes may be anywhere.
+#[test]
+fn b11_bug13_empty_values_take_nothing_and_may_go() {
+    let arena = EpochArena::new(&small_memory());
+    drop(Box::new_in((), &arena)); // before there is a chunk
+    let key = arena.alloc_copy(b"key").unwrap();
+    drop(Box::new_in((), &arena));
+    let by = &arena;
+    let empty = by.allocate(bytes(0)).unwrap().cast();
+    // SAFETY: allocated with nothing.
+    let grown = unsafe { by.grow(empty, bytes(0), bytes(5)) }.unwrap();
+    assert_eq!((grown.len(), &*key), (5, &b"key"[..]));
+    assert_eq!(arena.stats().payload, 8);
+}
+
+/// Peer bug 16: only a reference allocates, and a reset needs more than that.
+#[test]
+fn b11_bug16_the_owner_of_the_memory_is_no_allocator() {
+    static_assertions::assert_impl_all!(&'static EpochArena: Allocator, Copy, Send, Sync);
+    static_assertions::assert_not_impl_any!(EpochArena: Allocator);
+    let mut arena = EpochArena::new(&small_memory());
+    let mut kept = Vec::new_in(&arena);
+    kept.push(1);
+    // Forgotten, so that it never gives back; the reset does not need it to.
+    std::mem::forget(kept);
+    arena.reset();
+    assert_eq!(arena.stats().payload, 0);
+}
+
+/// Bytes pass from thread to thread all the time, as collections go, and chunks fill up meanwhile.
+#[test]
+fn b11_threads_share_an_arena_through_their_collections() {
+    let (threads, rounds) = if cfg!(miri) { (3, 5) } else { (4, 400) };
+    let mut arena = EpochArena::new(&small_memory());
+    std::thread::scope(|s| {
+        for thread in 0..threads {
+            let arena = &arena;
+            s.spawn(move || {
+                let mut rng = Rng::new(thread);
+                let mut kept: Vec<Vec<u64, &EpochArena>, &EpochArena> = Vec::new_in(arena);
+                for round in 0..rounds {
+                    let value = thread << 32 | round;
+                    let mut numbers = Vec::new_in(arena);
+                    numbers.extend((0..rng.below(60)).map(|_| value));
+                    numbers.push(value);
+                    numbers.shrink_to_fit();
+                    assert!(numbers.iter().all(|number| *number == value));
+                    if rng.below(4) == 0 {
+                        kept.push(numbers);
+                    }
+                    // Aligned, so that some have padding before them.
+                    let aligned = Box::new_in(u128::from(value), arena);
+                    assert_eq!(*aligned, u128::from(value));
+                }
+                for numbers in &kept {
+                    assert!(numbers.iter().all(|number| number >> 32 == thread));
+                    assert!(numbers.windows(2).all(|pair| pair[0] == pair[1]));
+                }
+            });
+        }
+    });
+    let stats = arena.stats();
+    assert!(stats.payload <= stats.used && stats.used <= stats.capacity);
+    arena.reset();
+    assert_eq!(arena.stats().payload, 0);
+}
