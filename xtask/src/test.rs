@@ -155,9 +155,16 @@ fn examples() -> Vec<Stage> {
     let block = ["epoch-arena-block", "--features", "allocator-api2"];
     vec![
         example("quick_start", &facade, &[]),
-        example("memtable", &facade, &["60000"]),
+        example("memtable", &facade, &["20000"]),
+        example("mvcc", &facade, &["5000"]),
+        example("cache", &facade, &["10000"]),
         example("dedup", &facade, &["Cargo.lock"]),
+        example("async_scan", &facade, &["Cargo.lock"]),
         example("parser", &block, &[]),
-        example("serve_stats", &["epoch-arena", "--features", "serde"], &["--self-test"]),
+        example(
+            "serve_stats",
+            &["epoch-arena", "--features", "serde"],
+            &["--self-test"],
+        ),
     ]
 }

@@ -4,6 +4,7 @@
 
 mod coverage;
 mod documented;
+mod examples;
 mod links;
 mod orderings;
 mod stress;
