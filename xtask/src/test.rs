@@ -152,6 +152,7 @@ fn examples() -> Vec<Stage> {
         Stage::cargo(name, &[&fixed[..], &["--"], arguments].concat())
     };
     let facade = ["epoch-arena"];
+    let served = ["epoch-arena", "--features", "serde"];
     let block = ["epoch-arena-block", "--features", "allocator-api2"];
     vec![
         example("quick_start", &facade, &[]),
@@ -161,10 +162,6 @@ fn examples() -> Vec<Stage> {
         example("dedup", &facade, &["Cargo.lock"]),
         example("async_scan", &facade, &["Cargo.lock"]),
         example("parser", &block, &[]),
-        example(
-            "serve_stats",
-            &["epoch-arena", "--features", "serde"],
-            &["--self-test"],
-        ),
+        example("serve_stats", &served, &["--self-test"]),
     ]
 }

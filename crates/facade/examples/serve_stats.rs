@@ -23,8 +23,7 @@ const LONGEST_REQUEST: u64 = 8 << 10;
 
 fn main() -> Result<(), Failure> {
     let argument = std::env::args().nth(1);
-    let memory = Memory::builder().budget(64 << 20).build()?;
-    let pool = ArenaPool::builder().memory(memory).build()?;
+    let pool = pool()?;
     match argument.as_deref() {
         Some("--self-test") => self_test(&pool),
         address => {
@@ -37,6 +36,11 @@ fn main() -> Result<(), Failure> {
             })
         }
     }
+}
+
+fn pool() -> Result<ArenaPool, Failure> {
+    let memory = Memory::builder().budget(64 << 20).build()?;
+    Ok(ArenaPool::builder().memory(memory).build()?)
 }
 
 /// A workload, so that there is something to see: a writer that advances every ten thousand keys.
@@ -227,4 +231,9 @@ fn get(address: SocketAddr, path: &str, status: &str) -> Result<String, Failure>
         return Err(format!("{path}: {head}").into());
     }
     Ok(body.to_owned())
+}
+
+#[test]
+fn it_serves_what_it_says() -> Result<(), Failure> {
+    self_test(&pool()?)
 }
