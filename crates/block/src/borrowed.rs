@@ -15,7 +15,8 @@ use crate::region::Region;
 ///
 /// All that a `&Block` can do, it can: it is one, by `Deref`. There is no `&mut Block` to be had,
 /// with which the block could be moved out and outlive the memory; [`reset`](Self::reset) is here
-/// instead. When it goes, the memory is the lender's again, with whatever was written there.
+/// instead. When it goes, the memory is the lender's again, with what was written there since the
+/// last reset; the rest is to be taken as uninitialised.
 ///
 /// ```
 /// use epoch_arena_block::Block;

@@ -47,10 +47,10 @@ fn m1_bug18_a_lent_block_is_reset_and_the_memory_is_the_lenders_again() {
     }
     block.alloc_copy(b"the last").unwrap();
     drop(block);
-    // SAFETY: all of it was written above.
-    let bytes = memory.map(|byte| unsafe { byte.assume_init() });
-    assert_eq!(bytes[..8], *b"the last");
-    assert_eq!(bytes[8..], [9; 56]);
+    let last = memory[..8].iter();
+    // SAFETY: written since the last reset. (The rest was before: to MSan it is uninitialised.)
+    let last = last.map(|byte| unsafe { byte.assume_init() });
+    assert!(last.eq(*b"the last"));
 }
 
 #[test]
