@@ -213,12 +213,16 @@ pub fn cold_round<C: Contestant>(crew: &mut [C], outs: &mut [Vec<C::Handle>], ke
 /// started, which is half of a warm pass: it would look as if they had run one after the other.
 struct Gate {
     missing: AtomicUsize,
+    /// Spins between two looks of the scheduler's: none where there are more workers than cores.
+    patience: u32,
 }
 
 impl Gate {
     fn new(workers: usize) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
             missing: AtomicUsize::new(workers),
+            patience: if workers > cores { 1 } else { 1 << 12 },
         }
     }
 
@@ -229,7 +233,7 @@ impl Gate {
         while self.missing.load(Ordering::Relaxed) > 0 {
             std::hint::spin_loop();
             spins += 1;
-            if spins.is_multiple_of(1 << 12) {
+            if spins.is_multiple_of(self.patience) {
                 // More workers than cores: let them run.
                 std::thread::yield_now();
             }

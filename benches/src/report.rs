@@ -29,8 +29,14 @@ pub struct Figure {
 
 /// Prints one sample.
 pub fn sample(job: &Job, contestant: &str, figure: Figure) {
+    let name = format!("{}{}", job.name(), figure.suffix);
+    named(job, contestant, name, figure);
+}
+
+/// Prints one sample under a name of its own.
+pub fn named(job: &Job, contestant: &str, name: String, figure: Figure) {
     line(&Line::Sample(Sample {
-        bench: format!("{}{}", job.bench.name(), figure.suffix),
+        bench: name,
         contestant: contestant.to_owned(),
         keys: job.keys.name(),
         threads: job.threads,

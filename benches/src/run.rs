@@ -40,6 +40,11 @@ fn run(job: &Job) -> Result<(), String> {
         Group::Memory => groups::memory::run(job, keys),
         Group::Churn => groups::churn::run(job),
         Group::Tail => groups::tail::run(job, keys),
+        Group::Scale => groups::scale::run(job, keys),
+        Group::Shared => groups::shared::run(job, keys),
+        Group::Sort => groups::sort::run(job, keys),
+        Group::Pin => groups::pin::run(job),
+        Group::Ycsb => groups::ycsb::run(job),
     }
     Ok(())
 }

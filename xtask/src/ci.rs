@@ -71,6 +71,23 @@ pub fn lints() -> Vec<Stage> {
             &["clippy", "--all-targets", "--all-features"],
         )
         .args(&["--", "-D", "warnings"]),
+        Stage::cargo(
+            "clippy, counting",
+            &[
+                "clippy",
+                "--lib",
+                "--tests",
+                "--package",
+                "epoch-arena",
+                "--package",
+                "epoch-arena-bench",
+                "--",
+                "-D",
+                "warnings",
+            ],
+        )
+        .env("RUSTFLAGS", crate::bench::COUNT)
+        .env("CARGO_TARGET_DIR", "target/count"),
         Stage::cargo("documentation builds", &["doc", "--workspace", "--no-deps"])
             .env("RUSTDOCFLAGS", "-D warnings"),
         // As docs.rs does.

@@ -23,6 +23,7 @@ pub fn stages() -> Vec<Stage> {
         features(),
         programs::replay(),
         models(),
+        counted(),
     ];
     stages.extend(examples());
     // Last, as it needs what all of the above has fetched.
@@ -143,6 +144,23 @@ pub fn models() -> Stage {
         .env("RUSTFLAGS", LOOM)
         // Flags of its own would rebuild everything in the shared directory, twice.
         .env("CARGO_TARGET_DIR", "target/loom")
+}
+
+/// Shared writes per put, counted by a library that counts them.
+pub fn counted() -> Stage {
+    let arguments = [
+        "test",
+        "--profile",
+        "model",
+        "--package",
+        "epoch-arena",
+        "--test",
+        "all",
+        "counted",
+    ];
+    Stage::cargo("shared writes, counted", &arguments)
+        .env("RUSTFLAGS", crate::bench::COUNT)
+        .env("CARGO_TARGET_DIR", "target/count")
 }
 
 /// The examples, run on small input; they check what they do and fail if it is wrong.

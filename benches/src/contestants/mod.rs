@@ -101,7 +101,8 @@ mod tests {
     #[test]
     fn every_entry_of_the_roster_without_a_feature_is_here() {
         for entry in ROSTER.iter().filter(|entry| entry.feature.is_none()) {
-            let writes = entry.groups.iter().any(|group| *group != Group::Resolve);
+            // What takes part in a group of its own kind only stands in that group's file.
+            let writes = entry.groups.contains(&Group::Put);
             assert!(!writes || visit(entry.id, Exists).is_some(), "{}", entry.id);
             let resolves = entry.groups.contains(&Group::Resolve);
             assert!(

@@ -30,6 +30,13 @@ fn pool(retained: NonZeroU32) -> ArenaPool {
         .expect("the default settings build")
 }
 
+impl<const BATCH: usize> Ours<BATCH> {
+    /// One worker over a pool that retains `live` epochs.
+    pub fn retaining(live: NonZeroU32) -> Self {
+        Self(pool(live))
+    }
+}
+
 #[inline(always)]
 fn copy_in(guard: &ArenaGuard<'_>, key: &[u8]) -> ArenaHandle {
     guard

@@ -2,10 +2,15 @@
 
 pub mod churn;
 pub mod memory;
+pub mod pin;
 pub mod put;
 pub mod reclaim;
 pub mod resolve;
+pub mod scale;
+pub mod shared;
+pub mod sort;
 pub mod tail;
+pub mod ycsb;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

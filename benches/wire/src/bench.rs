@@ -20,17 +20,32 @@ pub enum Group {
     Churn,
     /// Percentiles of single puts.
     Tail,
+    /// Put, resolve and advance while one thing grows.
+    Scale,
+    /// Shared writes per put, counted.
+    Shared,
+    /// Sorting and searching resolved keys.
+    Sort,
+    /// A pin and its unpin.
+    Pin,
+    /// An engine of somebody else's, with its keys and values in boxes and in arenas.
+    Ycsb,
 }
 
 impl Group {
     /// Every group, in the order of the report.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 11] = [
         Self::Put,
         Self::Resolve,
         Self::Reclaim,
         Self::Memory,
         Self::Churn,
         Self::Tail,
+        Self::Scale,
+        Self::Shared,
+        Self::Sort,
+        Self::Pin,
+        Self::Ycsb,
     ];
 
     /// The name on the command line.
@@ -42,6 +57,11 @@ impl Group {
             Self::Memory => "memory",
             Self::Churn => "churn",
             Self::Tail => "tail",
+            Self::Scale => "scale",
+            Self::Shared => "shared",
+            Self::Sort => "sort",
+            Self::Pin => "pin",
+            Self::Ycsb => "ycsb",
         }
     }
 }
@@ -108,6 +128,51 @@ pub enum Bench {
     /// Percentiles of puts into fresh memory.
     #[serde(rename = "tail/cold")]
     TailCold,
+    /// Warm puts: so many keys in one epoch.
+    #[serde(rename = "scale/keys")]
+    ScaleKeys,
+    /// Resolves in random order, of so many keys in one epoch.
+    #[serde(rename = "scale/keys-resolve")]
+    ScaleKeysResolve,
+    /// Warm puts while so many epochs are live.
+    #[serde(rename = "scale/epochs")]
+    ScaleEpochs,
+    /// Resolves in random order, of keys spread over so many live epochs.
+    #[serde(rename = "scale/epochs-resolve")]
+    ScaleEpochsResolve,
+    /// An epoch of one key, from its advance on, while so many are live.
+    #[serde(rename = "scale/epochs-advance")]
+    ScaleEpochsAdvance,
+    /// Warm puts by so many threads.
+    #[serde(rename = "scale/threads")]
+    ScaleThreads,
+    /// Warm puts of keys of so many bytes.
+    #[serde(rename = "scale/length")]
+    ScaleLength,
+    /// Retire and reclaim an epoch of so many keys.
+    #[serde(rename = "scale/advance")]
+    ScaleAdvance,
+    /// Shared writes per put, in an epoch of many keys.
+    #[serde(rename = "shared/big")]
+    SharedBig,
+    /// The same, in epochs of a thousand keys.
+    #[serde(rename = "shared/small")]
+    SharedSmall,
+    /// Sort resolved keys.
+    #[serde(rename = "sort/sort")]
+    Sort,
+    /// Find keys in a sorted slice by binary search.
+    #[serde(rename = "sort/search")]
+    Search,
+    /// A pin that pins, and its unpin.
+    #[serde(rename = "pin/outermost")]
+    PinOutermost,
+    /// A pin while another is held.
+    #[serde(rename = "pin/nested")]
+    PinNested,
+    /// Load an engine, and run four mixes of reads and updates on it.
+    #[serde(rename = "ycsb")]
+    Ycsb,
 }
 
 impl Bench {
@@ -120,10 +185,23 @@ impl Bench {
             Self::Memory => Group::Memory,
             Self::ChurnMixed | Self::ChurnShift | Self::ChurnPinned | Self::Plateau => Group::Churn,
             Self::TailWarm | Self::TailCold => Group::Tail,
+            Self::ScaleKeys
+            | Self::ScaleKeysResolve
+            | Self::ScaleEpochs
+            | Self::ScaleEpochsResolve
+            | Self::ScaleEpochsAdvance
+            | Self::ScaleThreads
+            | Self::ScaleLength
+            | Self::ScaleAdvance => Group::Scale,
+            Self::SharedBig | Self::SharedSmall => Group::Shared,
+            Self::Sort | Self::Search => Group::Sort,
+            Self::PinOutermost | Self::PinNested => Group::Pin,
+            Self::Ycsb => Group::Ycsb,
         }
     }
 
-    /// The name in records and tables; percentiles and the plateau add a suffix of their own.
+    /// The name in records and tables. Percentiles, counts and the like add a suffix of their own, and a sweep the value
+    /// it has come to, see [`Job::name`](crate::Job::name).
     pub const fn name(self) -> &'static str {
         match self {
             Self::PutWarm => "put/warm",
@@ -138,12 +216,30 @@ impl Bench {
             Self::Plateau => "churn/plateau",
             Self::TailWarm => "tail/warm",
             Self::TailCold => "tail/cold",
+            Self::ScaleKeys => "scale/keys",
+            Self::ScaleKeysResolve => "scale/keys-resolve",
+            Self::ScaleEpochs => "scale/epochs",
+            Self::ScaleEpochsResolve => "scale/epochs-resolve",
+            Self::ScaleEpochsAdvance => "scale/epochs-advance",
+            Self::ScaleThreads => "scale/threads",
+            Self::ScaleLength => "scale/length",
+            Self::ScaleAdvance => "scale/advance",
+            Self::SharedBig => "shared/big",
+            Self::SharedSmall => "shared/small",
+            Self::Sort => "sort/sort",
+            Self::Search => "sort/search",
+            Self::PinOutermost => "pin/outermost",
+            Self::PinNested => "pin/nested",
+            Self::Ycsb => "ycsb",
         }
     }
 
     /// Whether one process can give only one honest sample, because the first pass warms what the next would find.
     pub const fn needs_fresh_process(self) -> bool {
-        matches!(self, Self::PutCold | Self::TailCold | Self::Memory)
+        matches!(
+            self,
+            Self::PutCold | Self::TailCold | Self::Memory | Self::Ycsb
+        )
     }
 }
 
@@ -170,6 +266,11 @@ mod tests {
             Bench::Reclaim,
             Bench::Plateau,
             Bench::TailCold,
+            Bench::ScaleEpochsAdvance,
+            Bench::SharedSmall,
+            Bench::Search,
+            Bench::PinNested,
+            Bench::Ycsb,
         ] {
             let wire = serde_json::to_string(&bench).unwrap();
             assert_eq!(wire.trim_matches('"'), bench.name());

@@ -19,6 +19,18 @@ pub struct Job {
     pub rounds: u32,
     /// Keys per thread and pass.
     pub count: usize,
+    /// In a sweep, what it has come to: so many keys, epochs, threads or bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<usize>,
+}
+
+impl Job {
+    /// The name in records: that of the bench, and in a sweep where it is, as in `scale/keys/100000`.
+    pub fn name(&self) -> String {
+        let bench = self.bench.name();
+        self.at
+            .map_or_else(|| bench.to_owned(), |at| format!("{bench}/{at}"))
+    }
 }
 
 /// One line of a benchmark process's standard output.
@@ -34,4 +46,30 @@ pub enum Line {
         /// Why.
         reason: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_survives_the_trip_and_a_sweep_says_where_it_is() {
+        let mut job = Job {
+            bench: Bench::ScaleKeys,
+            contestants: vec!["ours".into()],
+            keys: KeySource::Fix16,
+            threads: 1,
+            rounds: 3,
+            count: 1 << 16,
+            at: Some(100_000),
+        };
+        assert_eq!(job.name(), "scale/keys/100000");
+        let text = serde_json::to_string(&job).unwrap();
+        assert_eq!(serde_json::from_str::<Job>(&text).unwrap(), job);
+        job.at = None;
+        let text = serde_json::to_string(&job).unwrap();
+        assert!(!text.contains("\"at\""), "{text}");
+        assert_eq!(serde_json::from_str::<Job>(&text).unwrap(), job);
+        assert_eq!(job.name(), "scale/keys");
+    }
 }

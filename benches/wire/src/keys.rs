@@ -88,6 +88,14 @@ impl Keys {
         keys
     }
 
+    /// The keys from number `from` up to but without number `to`, in a buffer of their own.
+    pub fn part(&self, from: usize, to: usize) -> Self {
+        let bytes = self.range(from, to).map(<[u8]>::len).sum();
+        let mut keys = Self::with_capacity(to - from, bytes);
+        self.range(from, to).for_each(|key| keys.push(key));
+        keys
+    }
+
     /// The first keys, as many as have `bytes` bytes together, and at least one.
     pub fn within(&self, bytes: usize) -> Self {
         let fit = self.offsets.partition_point(|end| *end as usize <= bytes) - 1;

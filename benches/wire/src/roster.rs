@@ -11,6 +11,8 @@ pub enum Binary {
     Mimalloc,
     /// jemalloc.
     Jemalloc,
+    /// The system's malloc, and the library with its shared writes counted.
+    Counted,
 }
 
 impl Binary {
@@ -20,6 +22,7 @@ impl Binary {
             Self::System => "bench-system",
             Self::Mimalloc => "bench-mimalloc",
             Self::Jemalloc => "bench-jemalloc",
+            Self::Counted => "bench-counted",
         }
     }
 }
@@ -59,14 +62,44 @@ impl Contestant {
     pub fn enters(&self, bench: Bench) -> bool {
         // In fresh memory nothing was freed yet, in whatever order.
         let nothing_freed = bench == Bench::PutCold && self.id.ends_with("-shuffled");
-        self.groups.contains(&bench.group()) && !nothing_freed
+        let entrants = entrants(bench);
+        self.groups.contains(&bench.group())
+            && !nothing_freed
+            && (entrants.is_empty() || entrants.contains(&self.id))
+    }
+
+    /// The executable for `bench`.
+    pub fn binary_for(&self, bench: Bench) -> Binary {
+        match bench.group() {
+            Group::Shared => Binary::Counted,
+            _ => self.binary,
+        }
     }
 }
 
-use Group::{Churn, Memory, Put, Reclaim, Resolve, Tail};
+/// Who takes part where not all of the group do.
+const fn entrants(bench: Bench) -> &'static [&'static str] {
+    match bench {
+        Bench::ScaleKeys | Bench::ScaleLength | Bench::ScaleAdvance => {
+            &["floor", "ours", "bumpalo", "box-mimalloc"]
+        }
+        Bench::ScaleThreads => &["floor", "ours", "bumpalo", "naive-shared", "box-mimalloc"],
+        Bench::ScaleEpochs => &["floor", "ours"],
+        Bench::ScaleEpochsAdvance => &["ours"],
+        Bench::ScaleKeysResolve | Bench::ScaleEpochsResolve => {
+            &["raw-slice", "ours", "ours-pin-once"]
+        }
+        Bench::Search => &["sort-slices", "sort-key-refs"],
+        _ => &[],
+    }
+}
+
+use Group::{Churn, Memory, Pin, Put, Reclaim, Resolve, Scale, Shared, Sort, Tail, Ycsb};
 
 const WRITES: &[Group] = &[Put, Reclaim, Memory, Churn, Tail];
-const EVERY: &[Group] = &Group::ALL;
+const WRITES_AND_SCALE: &[Group] = &[Put, Reclaim, Memory, Churn, Tail, Scale];
+/// What writes, and its handles can be resolved.
+const BOTH: &[Group] = &[Put, Resolve, Reclaim, Memory, Churn, Tail];
 
 const fn entry(
     id: &'static str,
@@ -119,13 +152,29 @@ const fn shuffled(
     }
 }
 
+/// An engine with keys and values of some kind. It allocates nodes whatever these are, so each has a heap of its own.
+const fn engine(
+    id: &'static str,
+    label: &'static str,
+    feature: Option<&'static str>,
+    role: Role,
+    binary: Binary,
+) -> Contestant {
+    Contestant {
+        binary,
+        feature,
+        isolated: true,
+        ..entry(id, label, role, &[Ycsb])
+    }
+}
+
 /// Every contestant, in the order of the tables.
 pub const ROSTER: &[Contestant] = &[
     entry(
         "floor",
         "FLOOR: bump + inline copy",
         Role::Floor,
-        &[Put, Reclaim, Tail],
+        &[Put, Reclaim, Tail, Scale],
     ),
     entry("floor1", "FLOOR1: bump + memcpy", Role::Floor, &[Put]),
     entry(
@@ -134,13 +183,23 @@ pub const ROSTER: &[Contestant] = &[
         Role::Floor,
         &[Put, Tail],
     ),
-    entry("raw-slice", "FLOOR: raw &[u8]", Role::Floor, &[Resolve]),
-    entry("ours", "epoch-arena, pin per 64", Role::Ours, EVERY),
+    entry(
+        "raw-slice",
+        "FLOOR: raw &[u8]",
+        Role::Floor,
+        &[Resolve, Scale],
+    ),
+    entry(
+        "ours",
+        "epoch-arena, pin per 64",
+        Role::Ours,
+        &[Put, Resolve, Reclaim, Memory, Churn, Tail, Scale, Shared],
+    ),
     entry(
         "ours-pin-once",
         "epoch-arena, one pin",
         Role::Ours,
-        &[Resolve],
+        &[Resolve, Scale],
     ),
     entry(
         "ours-pin-each",
@@ -148,15 +207,23 @@ pub const ROSTER: &[Contestant] = &[
         Role::Ours,
         &[Put, Resolve],
     ),
-    peer("bumpalo", "bumpalo, per thread", "peer-bumpalo"),
+    Contestant {
+        groups: WRITES_AND_SCALE,
+        ..peer("bumpalo", "bumpalo, per thread", "peer-bumpalo")
+    },
     peer("bump-scope", "bump-scope, per thread", "peer-bump-scope"),
     peer("blink-local", "blink-alloc local, per thread", "peer-blink"),
     peer("blink-sync", "blink-alloc sync, shared", "peer-blink"),
     Contestant {
-        groups: EVERY,
+        groups: BOTH,
         ..peer("rarena", "rarena-allocator, shared", "peer-rarena")
     },
-    entry("naive-shared", "naive shared arena", Role::Peer, EVERY),
+    entry(
+        "naive-shared",
+        "naive shared arena",
+        Role::Peer,
+        &[Put, Resolve, Reclaim, Memory, Churn, Tail, Scale],
+    ),
     boxed("box-system", "Box, system malloc", Binary::System, None),
     shuffled(
         "box-system-shuffled",
@@ -164,12 +231,15 @@ pub const ROSTER: &[Contestant] = &[
         Binary::System,
         None,
     ),
-    boxed(
-        "box-mimalloc",
-        "Box, mimalloc",
-        Binary::Mimalloc,
-        Some("peer-mimalloc"),
-    ),
+    Contestant {
+        groups: WRITES_AND_SCALE,
+        ..boxed(
+            "box-mimalloc",
+            "Box, mimalloc",
+            Binary::Mimalloc,
+            Some("peer-mimalloc"),
+        )
+    },
     shuffled(
         "box-mimalloc-shuffled",
         "Box, mimalloc, shuffled frees",
@@ -189,7 +259,7 @@ pub const ROSTER: &[Contestant] = &[
         Some("peer-jemalloc"),
     ),
     Contestant {
-        groups: EVERY,
+        groups: BOTH,
         ..boxed(
             "defer-destroy",
             "crossbeam defer_destroy per key",
@@ -197,7 +267,116 @@ pub const ROSTER: &[Contestant] = &[
             None,
         )
     },
+    entry(
+        "sort-slices",
+        "FLOOR: &[u8] by memcmp",
+        Role::Floor,
+        &[Sort],
+    ),
+    entry("sort-key-refs", "KeyRef by Ord", Role::Ours, &[Sort]),
+    entry("sort-keys", "sort_keys of KeyRef", Role::Ours, &[Sort]),
+    entry(
+        "pin-local-handle",
+        "FLOOR: crossbeam LocalHandle::pin",
+        Role::Floor,
+        &[Pin],
+    ),
+    entry("pin-default", "crossbeam epoch::pin", Role::Peer, &[Pin]),
+    entry("pin-pool", "ArenaPool::pin", Role::Ours, &[Pin]),
+    entry("pin-local-arena", "LocalArena::pin", Role::Ours, &[Pin]),
+    engine(
+        "btree-box",
+        "BTreeMap in a lock, of Box",
+        None,
+        OTHERS,
+        MALLOC,
+    ),
+    engine(
+        "btree-ours",
+        "BTreeMap in a lock, of OwnedKey",
+        None,
+        OWN,
+        MALLOC,
+    ),
+    engine(
+        "btree-box-mimalloc",
+        "BTreeMap in a lock, of Box, mimalloc",
+        None,
+        OTHERS,
+        MIMALLOC,
+    ),
+    engine(
+        "btree-ours-mimalloc",
+        "BTreeMap in a lock, of OwnedKey, mimalloc",
+        None,
+        OWN,
+        MIMALLOC,
+    ),
+    engine("skipmap-box", "SkipMap of Box", SKIPLIST, OTHERS, MALLOC),
+    engine("skipmap-arc", "SkipMap of Arc", SKIPLIST, OTHERS, MALLOC),
+    engine("skipmap-ours", "SkipMap of OwnedKey", SKIPLIST, OWN, MALLOC),
+    engine(
+        "skipmap-box-mimalloc",
+        "SkipMap of Box, mimalloc",
+        SKIPLIST,
+        OTHERS,
+        MIMALLOC,
+    ),
+    engine(
+        "skipmap-arc-mimalloc",
+        "SkipMap of Arc, mimalloc",
+        SKIPLIST,
+        OTHERS,
+        MIMALLOC,
+    ),
+    engine(
+        "skipmap-ours-mimalloc",
+        "SkipMap of OwnedKey, mimalloc",
+        SKIPLIST,
+        OWN,
+        MIMALLOC,
+    ),
+    engine("tree-arc", "scc::TreeIndex of Arc", SCC, OTHERS, MALLOC),
+    engine("tree-ours", "scc::TreeIndex of OwnedKey", SCC, OWN, MALLOC),
+    engine(
+        "tree-arc-mimalloc",
+        "scc::TreeIndex of Arc, mimalloc",
+        SCC,
+        OTHERS,
+        MIMALLOC,
+    ),
+    engine(
+        "tree-ours-mimalloc",
+        "scc::TreeIndex of OwnedKey, mimalloc",
+        SCC,
+        OWN,
+        MIMALLOC,
+    ),
+    engine("hash-box", "scc::HashIndex of Box", SCC, OTHERS, MALLOC),
+    engine("hash-ours", "scc::HashIndex of OwnedKey", SCC, OWN, MALLOC),
+    engine(
+        "hash-box-mimalloc",
+        "scc::HashIndex of Box, mimalloc",
+        SCC,
+        OTHERS,
+        MIMALLOC,
+    ),
+    engine(
+        "hash-ours-mimalloc",
+        "scc::HashIndex of OwnedKey, mimalloc",
+        SCC,
+        OWN,
+        MIMALLOC,
+    ),
 ];
+
+const SKIPLIST: Option<&str> = Some("peer-skiplist");
+const SCC: Option<&str> = Some("peer-scc");
+/// With keys and values of this library; a failure is ours.
+const OWN: Role = Role::Ours;
+const OTHERS: Role = Role::Peer;
+const MALLOC: Binary = Binary::System;
+const MIMALLOC: Binary = Binary::Mimalloc;
 
 /// The entry with this id.
 pub fn contestant(id: &str) -> Option<&'static Contestant> {
@@ -227,6 +406,26 @@ mod tests {
                 .iter()
                 .all(|one| one.binary == Binary::System || one.isolated)
         );
+    }
+
+    #[test]
+    fn who_is_named_for_a_sweep_takes_part_in_it() {
+        for bench in [
+            Bench::ScaleKeys,
+            Bench::ScaleKeysResolve,
+            Bench::ScaleEpochs,
+            Bench::ScaleEpochsResolve,
+            Bench::ScaleEpochsAdvance,
+            Bench::ScaleThreads,
+            Bench::ScaleLength,
+            Bench::ScaleAdvance,
+        ] {
+            let named = entrants(bench);
+            assert!(named.contains(&"ours"), "{bench:?}");
+            for id in named {
+                assert!(contestant(id).unwrap().enters(bench), "{id} in {bench:?}");
+            }
+        }
     }
 
     #[test]

@@ -19,6 +19,13 @@ pub const CLASSES: usize = 19;
 /// (Unless a single value is larger than a quarter of that: then it is four times the value.)
 const SHARE: usize = 64;
 
+/// At the start of an epoch a chunk may be a larger part than [`SHARE`] says, as long as it is small
+/// anyway: with smaller ones, the refills would cost the first MiB of an epoch as much as its puts.
+const EARLY_SHARE: usize = 8;
+
+/// Bytes of the largest chunk to which that applies; [`SHARE`] allows more from 2 MiB on.
+const EARLY: usize = 32 << 10;
+
 /// The class of a chunk: `SMALLEST << class` bytes, header included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Class(u8);
@@ -53,7 +60,8 @@ impl Class {
 
     /// The class that a thread takes next which has taken `taken` bytes in this epoch.
     pub fn after(taken: usize) -> Self {
-        let share = (taken / SHARE).max(SMALLEST);
+        let early = (taken / EARLY_SHARE).min(EARLY);
+        let share = (taken / SHARE).max(early).max(SMALLEST);
         let class = share.ilog2() - SMALLEST.ilog2();
         Self(class.min(GROWTH_CLASSES as u32 - 1) as u8)
     }
@@ -110,7 +118,9 @@ mod tests {
         let mut last = Class::FIRST;
         for taken in (0..64 << 20).step_by(4096) {
             let class = Class::after(taken);
-            assert!(class == Class::FIRST || class.size() <= taken / SHARE);
+            let share = class.size() <= taken / SHARE;
+            let early = class.size() <= (taken / EARLY_SHARE).min(EARLY);
+            assert!(share || early || class == Class::FIRST);
             assert!(class >= last && class.index() < GROWTH_CLASSES);
             last = class;
         }

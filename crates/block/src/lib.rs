@@ -54,6 +54,9 @@ mod borrowed;
 #[doc(hidden)]
 pub mod bump;
 mod bytes;
+#[cfg(all(feature = "std", epoch_arena_count))]
+#[doc(hidden)]
+pub mod count;
 mod error;
 #[cfg(feature = "std")]
 mod memory;

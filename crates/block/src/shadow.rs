@@ -7,6 +7,14 @@
 
 use core::ptr::NonNull;
 
+#[cfg(epoch_arena_asan)]
+use crate::sync::{Mutex, lock};
+
+/// ASan's notes are one byte for eight of ours, which two threads with neighbouring claims share: told at the same
+/// time, it would forget one of them.
+#[cfg(epoch_arena_asan)]
+static NOTES: Mutex<()> = Mutex::new(());
+
 #[cfg(any(epoch_arena_asan, epoch_arena_msan))]
 unsafe extern "C" {
     #[cfg(epoch_arena_asan)]
@@ -25,6 +33,8 @@ unsafe extern "C" {
 /// The range is in one region that exists, and in nobody's use.
 #[inline(always)]
 pub unsafe fn forbid(first: NonNull<u8>, len: usize) {
+    #[cfg(epoch_arena_asan)]
+    let _notes = lock(&NOTES);
     #[cfg(epoch_arena_asan)]
     // SAFETY: it changes the sanitizer's notes only.
     unsafe {
@@ -72,6 +82,8 @@ pub unsafe fn forbid_amid(first: NonNull<u8>, len: usize) {
 /// As for [`forbid`]; it is the caller's to use or to give back.
 #[inline(always)]
 pub unsafe fn allow(first: NonNull<u8>, len: usize) {
+    #[cfg(epoch_arena_asan)]
+    let _notes = lock(&NOTES);
     #[cfg(epoch_arena_asan)]
     // SAFETY: it changes the sanitizer's notes only.
     unsafe {

@@ -1,8 +1,13 @@
-//! What is swapped for loom's in a model run. No other file names `core::sync` or `std::sync`, but
-//! for the number of a temporary file in `os.rs`.
+//! What is swapped for loom's in a model run, and for atomics that count where shared writes are
+//! counted (`count.rs`). No other file names `core::sync` or `std::sync`, but for
+//! the number of a temporary file in `os.rs`.
 
+#[cfg(all(feature = "std", epoch_arena_count))]
+pub(crate) use crate::count::AtomicUsize;
+#[cfg(not(any(epoch_arena_loom, all(feature = "std", epoch_arena_count))))]
+pub(crate) use core::sync::atomic::AtomicUsize;
 #[cfg(not(epoch_arena_loom))]
-pub(crate) use core::sync::atomic::{AtomicUsize, Ordering};
+pub(crate) use core::sync::atomic::Ordering;
 #[cfg(epoch_arena_loom)]
 pub(crate) use loom::sync::atomic::{AtomicUsize, Ordering};
 
@@ -19,6 +24,8 @@ pub(crate) use std::sync::{Arc, Weak};
 /// point where a panic can leave them.
 #[cfg(feature = "std")]
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    #[cfg(epoch_arena_count)]
+    crate::count::locked(mutex);
     mutex
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)

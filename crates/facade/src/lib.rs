@@ -139,6 +139,9 @@ pub mod faq {}
 
 #[cfg(feature = "allocator-api2")]
 pub use epoch_arena_block::allocator_api2;
+#[cfg(epoch_arena_count)]
+#[doc(hidden)]
+pub use epoch_arena_block::count;
 pub use epoch_arena_block::{
     Alignment, AnonymousMap, BadAlignment, Block, BlockFull, BorrowedBlock, Heap, Memory,
     MemoryBuilder, MemoryConfigError, MemoryError, MemoryStats, OverBudget, Region, Source,

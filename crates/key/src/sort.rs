@@ -1,7 +1,5 @@
 //! Sorting many keys: by eight bytes at a time, wherever in the keys they differ.
 
-use std::cmp::Ordering;
-
 use crate::key_ref::{KeyRef, prefix};
 
 /// Bytes that are compared at once.
@@ -14,8 +12,9 @@ const FEW: usize = 12;
 ///
 /// Comparing two keys looks at their bytes only where their first eight are equal. Sorting many
 /// goes further: it skips what all of them share, holds the next eight bytes of each in place of
-/// the first, and so on in each group of equals. So keys with long shared prefixes, as paths or
-/// `tenant/table/row`, sort by words, too, and each byte is looked at about once.
+/// the first, sorts by these words alone, which takes no branches, and goes on with the next eight in
+/// each group of equals. So keys with long shared prefixes, as paths or `tenant/table/row`, sort by
+/// words, too, and each byte is looked at about once.
 ///
 /// On average `n log n` comparisons of words, and no memory beside the slice.
 ///
@@ -29,9 +28,31 @@ const FEW: usize = 12;
 /// assert!(keys.is_sorted());
 /// ```
 pub fn sort_keys(keys: &mut [KeyRef<'_>]) {
-    sort_from(keys, 0);
-    for key in keys {
-        key.look_at(0);
+    if keys.len() <= FEW {
+        return keys.sort_unstable();
+    }
+    // The windows are the first eight bytes, and tell what is shared there without a look at a key.
+    let first = keys[0].as_bytes();
+    let depth = match shared_windows(keys) {
+        0 => 0,
+        known => look_behind_shared(keys, known),
+    };
+    keys.sort_unstable_by_key(KeyRef::window);
+    for group in keys.chunk_by_mut(|a, b| a.window() == b.window()) {
+        let window = group[0].window();
+        let longer = behind_the_ended(group, depth);
+        if longer.len() > 1 {
+            sort_from(longer, depth + WINDOW);
+            longer.iter_mut().for_each(|key| key.look(window));
+        }
+    }
+    if depth > 0 {
+        // Back to the first eight bytes: those that all share, and then what the window begins with.
+        let head = prefix(&first[..depth.min(WINDOW)]);
+        let bits = 8 * depth as u32;
+        let back =
+            |key: &mut KeyRef<'_>| key.look(head | key.window().checked_shr(bits).unwrap_or(0));
+        keys.iter_mut().for_each(back);
     }
 }
 
@@ -39,16 +60,16 @@ pub fn sort_keys(keys: &mut [KeyRef<'_>]) {
 fn sort_from<'k>(mut keys: &mut [KeyRef<'k>], mut depth: usize) {
     while keys.len() > FEW {
         depth = look_behind_shared(keys, depth);
-        keys.sort_unstable_by(|a, b| by_window(a, b, depth));
+        keys.sort_unstable_by_key(KeyRef::window);
         // Each group of keys that are equal so far and go on: by what is next. The largest one in
         // the next round, so that calls nest no deeper than a logarithm of their number.
         let mut largest: &mut [KeyRef<'k>] = &mut [];
-        for group in keys.chunk_by_mut(|a, b| by_window(a, b, depth) == Ordering::Equal) {
-            if group[0].len() - depth > WINDOW {
-                let mut smaller = group;
-                if smaller.len() > largest.len() {
-                    std::mem::swap(&mut smaller, &mut largest);
-                }
+        for group in keys.chunk_by_mut(|a, b| a.window() == b.window()) {
+            let mut smaller = behind_the_ended(group, depth);
+            if smaller.len() > largest.len() {
+                std::mem::swap(&mut smaller, &mut largest);
+            }
+            if smaller.len() > 1 {
                 sort_from(smaller, depth + WINDOW);
             }
         }
@@ -58,13 +79,26 @@ fn sort_from<'k>(mut keys: &mut [KeyRef<'k>], mut depth: usize) {
     keys.sort_unstable_by(|a, b| a[depth..].cmp(&b[depth..]));
 }
 
-/// By the eight bytes that are looked at; of keys that end within them, by their length: the window
-/// of a shorter one is filled up with zeros, which the longer may have, too.
-fn by_window(a: &KeyRef<'_>, b: &KeyRef<'_>, depth: usize) -> Ordering {
+/// How many bytes all keys share within their windows, which are the first eight. The zeros that fill one up are
+/// no bytes.
+fn shared_windows(keys: &[KeyRef<'_>]) -> usize {
+    let first = keys[0].window();
+    let differ = keys
+        .iter()
+        .fold(0, |bits, key| bits | (key.window() ^ first));
+    let equal = (differ.leading_zeros() / 8) as usize;
+    keys.iter().fold(equal, |shared, key| shared.min(key.len()))
+}
+
+/// Of keys that look at the same: puts those first that end in there, by their length (the window of a shorter
+/// one is filled up with zeros, which the longer may have, too). Returns the others.
+fn behind_the_ended<'s, 'k>(group: &'s mut [KeyRef<'k>], depth: usize) -> &'s mut [KeyRef<'k>] {
     let rest = |key: &KeyRef<'_>| (key.len() - depth).min(WINDOW + 1);
-    a.window()
-        .cmp(&b.window())
-        .then_with(|| rest(a).cmp(&rest(b)))
+    if group.len() > 1 {
+        group.sort_unstable_by_key(rest);
+    }
+    let ended = group.partition_point(|key| rest(key) <= WINDOW);
+    &mut group[ended..]
 }
 
 /// Has all keys look behind what they share, `known` bytes at least; returns how much that is.
@@ -93,6 +127,11 @@ fn shared(a: &[u8], b: &[u8], depth: usize) -> usize {
 impl KeyRef<'_> {
     /// Puts the eight bytes at `depth` in place of the first ones.
     fn look_at(&mut self, depth: usize) {
-        *self = Self::with_prefix(self.as_bytes(), prefix(&self.as_bytes()[depth..]));
+        self.look(prefix(&self.as_bytes()[depth..]));
+    }
+
+    /// Puts these eight bytes in place of the first ones.
+    fn look(&mut self, window: u64) {
+        *self = Self::with_prefix(self.as_bytes(), window);
     }
 }

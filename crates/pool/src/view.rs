@@ -146,15 +146,24 @@ impl<'a> View<'a> {
     pub fn alloc_copy(&self, bytes: &[u8]) -> Result<ArenaHandle, AllocError> {
         let stamp = self.core.slots.current();
         // SAFETY: 1. the pool's stamp, and its writer; 2. loaded under the guard.
-        let first = match unsafe { self.local.writer.bump(stamp, bytes.len()) } {
-            Some(first) => first,
-            None => self.refill(stamp, bytes.len(), Alignment::BYTE)?.0,
+        let Some(first) = (unsafe { self.local.writer.bump(stamp, bytes.len()) }) else {
+            // All of the rest is out of line: so few registers are spilled around it.
+            return self.copy_into_new_chunk(stamp, bytes);
         };
         // SAFETY: 1. just claimed, for this call alone; 2. so it cannot overlap `bytes`.
         unsafe { copy(bytes, first) };
         // SAFETY: 1. inside a chunk of the epoch's arena, and initialised; 2. nobody else knows
-        // it, and it is not written again; 3. by `Writer`'s invariant no more fits its chunk, and
-        // `refill` refuses more.
+        // it, and it is not written again; 3. by `Writer`'s invariant no more fits its chunk.
+        Ok(unsafe { ArenaHandle::new(first, bytes.len(), stamp) })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn copy_into_new_chunk(&self, stamp: u64, bytes: &[u8]) -> Result<ArenaHandle, AllocError> {
+        let (first, _) = self.refill(stamp, bytes.len(), Alignment::BYTE)?;
+        // SAFETY: as in `alloc_copy`.
+        unsafe { copy(bytes, first) };
+        // SAFETY: 1., 2. as in `alloc_copy`; 3. `refill` refuses more.
         Ok(unsafe { ArenaHandle::new(first, bytes.len(), stamp) })
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use epoch_arena_bench_wire::{Binary, ROSTER};
+use epoch_arena_bench_wire::{Binary, Group, ROSTER};
 use serde_json::Value;
 
 /// What was built, and what could not be.
@@ -29,8 +29,34 @@ impl Built {
     }
 }
 
+/// Builds what the groups need.
+pub fn build(groups: &[Group]) -> Result<Built, String> {
+    let mut built = with_peers()?;
+    if groups.contains(&Group::Shared) {
+        built.executables.extend(counted()?);
+    }
+    Ok(built)
+}
+
+/// What makes the library count its shared writes; see `crates/block/src/count.rs`.
+pub const COUNT: &str = "--cfg epoch_arena_count";
+
+/// The executable that counts. No peers: what they share is not counted.
+fn counted() -> Result<Option<(String, PathBuf)>, String> {
+    eprintln!("building the benchmark that counts shared writes");
+    let mut command = cargo_build(&BTreeSet::new());
+    // Flags of its own would rebuild everything in the shared directory, twice.
+    command
+        .args(["--target-dir", "target/count"])
+        .env("RUSTFLAGS", COUNT);
+    let mut built = run(command, Noise::Loud)
+        .map_err(|reason| format!("the benchmark that counts cannot be built: {reason}"))?;
+    let executable = built.remove(Binary::System.name());
+    Ok(executable.map(|path| (Binary::Counted.name().to_owned(), path)))
+}
+
 /// Builds with every peer; if that fails, with every peer that can be built by itself.
-pub fn build() -> Result<Built, String> {
+fn with_peers() -> Result<Built, String> {
     let mut features: BTreeSet<&'static str> =
         ROSTER.iter().filter_map(|entry| entry.feature).collect();
     eprintln!("building the benchmark and its peers (release)");
@@ -70,9 +96,14 @@ enum Noise {
 
 /// Builds the executables of these features; their paths by name, or the reason why not.
 fn cargo(features: &BTreeSet<&str>, noise: Noise) -> Result<BTreeMap<String, PathBuf>, String> {
+    run(cargo_build(features), noise)
+}
+
+fn cargo_build(features: &BTreeSet<&str>) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let list = features.iter().copied().collect::<Vec<_>>().join(",");
-    let output = Command::new(&cargo)
+    let mut command = Command::new(&cargo);
+    command
         .current_dir(crate::workspace())
         .args([
             "build",
@@ -84,7 +115,13 @@ fn cargo(features: &BTreeSet<&str>, noise: Noise) -> Result<BTreeMap<String, Pat
             &list,
         ])
         // The paths of the executables come as JSON on stdout, whatever the target directory.
-        .arg("--message-format=json-render-diagnostics")
+        .arg("--message-format=json-render-diagnostics");
+    command
+}
+
+/// Runs a build; the executables it made by name, or the reason why not.
+fn run(mut command: Command, noise: Noise) -> Result<BTreeMap<String, PathBuf>, String> {
+    let output = command
         .stdin(Stdio::null())
         .stderr(if noise == Noise::Loud {
             Stdio::inherit()
@@ -94,7 +131,7 @@ fn cargo(features: &BTreeSet<&str>, noise: Noise) -> Result<BTreeMap<String, Pat
         .stdout(Stdio::piped())
         .spawn()
         .and_then(std::process::Child::wait_with_output)
-        .map_err(|error| format!("`{}` cannot be started: {error}", cargo.display()))?;
+        .map_err(|error| format!("cargo cannot be started: {error}"))?;
     if !output.status.success() {
         return Err(first_error(&String::from_utf8_lossy(&output.stderr)));
     }

@@ -171,7 +171,9 @@ fn place(group: Group, record: &Record) -> (String, String) {
             record.keys.clone(),
         ),
         Group::Reclaim => ("10 million keys".into(), record.keys.clone()),
-        Group::Resolve => (variant.to_owned(), record.keys.clone()),
+        Group::Resolve | Group::Scale | Group::Shared | Group::Sort | Group::Pin | Group::Ycsb => {
+            (variant.to_owned(), record.keys.clone())
+        }
     }
 }
 

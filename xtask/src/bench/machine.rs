@@ -24,7 +24,7 @@ impl Machine {
 }
 
 /// The crates whose versions stand in the report.
-const PEERS: [&str; 8] = [
+const PEERS: [&str; 10] = [
     "bumpalo",
     "bump-scope",
     "blink-alloc",
@@ -32,6 +32,8 @@ const PEERS: [&str; 8] = [
     "mimalloc",
     "tikv-jemallocator",
     "crossbeam-epoch",
+    "crossbeam-skiplist",
+    "scc",
     "epoch-arena",
 ];
 

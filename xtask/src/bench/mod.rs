@@ -8,21 +8,23 @@ mod notes;
 mod plan;
 mod run;
 pub mod svg;
+mod sweep;
 mod table;
 
 use std::fs;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+pub use build::COUNT;
 use epoch_arena_bench_wire::{Group, Record};
 
 /// Arguments.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Fewer rounds and key sets: ends within two minutes after the build, in place of ten.
+    /// Fewer rounds and key sets: ends within three minutes after the build, in place of twenty.
     #[arg(long)]
     quick: bool,
-    /// Only these groups: put, resolve, reclaim, memory, churn, tail.
+    /// Only these groups: put, resolve, reclaim, memory, churn, tail, scale, shared, sort, pin, ycsb.
     #[arg(long, value_name = "GROUP", value_delimiter = ',')]
     only: Vec<Group>,
     /// Measure on the lines of this file too, one key per line, any bytes; repeatable.
@@ -54,7 +56,7 @@ pub fn run(args: Args) -> Result<(), String> {
         args.only.clone()
     };
 
-    let built = build::build()?;
+    let built = build::build(&groups)?;
     let plan = plan::plan(&groups, &sets.usable, args.quick, machine::cores());
     let mut outcome = run::run(plan, &built);
     for (group, set, reason) in groups

@@ -22,6 +22,17 @@ pub const fn summary(group: Group) -> &'static str {
         Group::Tail => {
             "percentiles of single puts, the timer's own cost included; ratio to the bump loop's"
         }
+        Group::Scale => {
+            "put, resolve and advance while one thing grows: keys, epochs, threads, length"
+        }
+        Group::Shared => {
+            "shared writes per put, counted, and what a model makes of them on many cores"
+        }
+        Group::Sort => "sort and search of resolved keys, and its ratio to slices by memcmp",
+        Group::Pin => "a pin and its unpin, and its ratio to crossbeam's",
+        Group::Ycsb => {
+            "YCSB's mixes A, B, C and F on somebody else's maps, keys and values in boxes and in arenas"
+        }
     }
 }
 
@@ -54,6 +65,25 @@ pub const fn caveat(group: Group) -> &'static str {
         Group::Tail => {
             "Each put is timed by the cycle counter, which costs more than a put: compare rows, do not subtract. The \
              maximum is the scheduler's as much as anybody's."
+        }
+        Group::Scale => {
+            "The number behind the name is what grows. More threads than cores take turns: there the figure can only \
+             show that threads cost nothing by their number. Beyond the caches all figures grow, the reference's as \
+             well: look at the ratio."
+        }
+        Group::Shared => {
+            "Counted, not timed. `model` is a model: a closed queue at one cache line that takes 100 ns to come over, \
+             each put as fast as the bump loop's. crossbeam-epoch's own atomics and reference counts are not counted."
+        }
+        Group::Sort => {
+            "Distinct keys, in random order; no key twice, so a list with few lines gives few keys."
+        }
+        Group::Pin => {
+            "crossbeam collects garbage at every 128th pin of a thread; that is part of every figure here."
+        }
+        Group::Ycsb => {
+            "Keys of 24 bytes, values of 100. An update in an arena leaves the old value until its epoch goes, as in a \
+             memtable: `rss-end` counts it. Nodes are the map's own and are allocated with every contestant."
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use epoch_arena_bench_wire::{Bench, Binary, Contestant, Group, Job, KeySource, ROSTER};
 
+use super::sweep::points;
+
 /// One process, perhaps started several times.
 #[derive(Debug)]
 pub struct Step {
@@ -24,18 +26,36 @@ struct Effort {
     all_sets: bool,
 }
 
+impl Effort {
+    /// Fewer rounds where a pass takes seconds.
+    fn at(self, at: Option<usize>) -> Self {
+        let most = match at {
+            Some(100_000_000..) => 3,
+            _ => u32::MAX,
+        };
+        let (shared, own) = self.rounds;
+        Self {
+            rounds: (shared.min(most), own.min(most)),
+            ..self
+        }
+    }
+}
+
 /// The steps, in the order of the report.
 pub fn plan(groups: &[Group], sets: &[KeySource], quick: bool, cores: usize) -> Vec<Step> {
     let mut steps = Vec::new();
     for bench in groups.iter().flat_map(|group| benches(*group)).copied() {
         for keys in sets_of(bench, sets, effort(bench, quick).all_sets) {
-            let threads: &[usize] = if bench.group() == Group::Put && cores > 1 {
-                &[1, cores]
-            } else {
-                &[1]
-            };
-            for threads in threads {
-                steps.extend(processes(bench, &keys, *threads, effort(bench, quick)));
+            for at in points(bench, quick) {
+                for threads in threads_of(bench, at, cores) {
+                    let case = Case {
+                        bench,
+                        keys: &keys,
+                        threads,
+                        at,
+                    };
+                    steps.extend(processes(&case, effort(bench, quick).at(at)));
+                }
             }
         }
     }
@@ -44,7 +64,21 @@ pub fn plan(groups: &[Group], sets: &[KeySource], quick: bool, cores: usize) -> 
 
 /// Whether the group runs on every key set.
 pub fn uses_key_sets(group: Group) -> bool {
-    !matches!(group, Group::Reclaim | Group::Churn)
+    !matches!(
+        group,
+        Group::Reclaim | Group::Churn | Group::Scale | Group::Shared | Group::Pin | Group::Ycsb
+    )
+}
+
+/// How many threads take part, each number in a row of its own.
+fn threads_of(bench: Bench, at: Option<usize>, cores: usize) -> Vec<usize> {
+    match bench.group() {
+        Group::Put if cores > 1 => vec![1, cores],
+        Group::Shared => vec![1, 2],
+        Group::Ycsb => vec![2],
+        _ if bench == Bench::ScaleThreads => vec![at.unwrap_or(1)],
+        _ => vec![1],
+    }
 }
 
 fn benches(group: Group) -> &'static [Bench] {
@@ -60,6 +94,20 @@ fn benches(group: Group) -> &'static [Bench] {
             Bench::Plateau,
         ],
         Group::Tail => &[Bench::TailWarm, Bench::TailCold],
+        Group::Scale => &[
+            Bench::ScaleKeys,
+            Bench::ScaleKeysResolve,
+            Bench::ScaleEpochs,
+            Bench::ScaleEpochsResolve,
+            Bench::ScaleEpochsAdvance,
+            Bench::ScaleThreads,
+            Bench::ScaleLength,
+            Bench::ScaleAdvance,
+        ],
+        Group::Shared => &[Bench::SharedBig, Bench::SharedSmall],
+        Group::Sort => &[Bench::Sort, Bench::Search],
+        Group::Pin => &[Bench::PinOutermost, Bench::PinNested],
+        Group::Ycsb => &[Bench::Ycsb],
     }
 }
 
@@ -78,8 +126,32 @@ fn effort(bench: Bench, quick: bool) -> Effort {
         Bench::Plateau => (0, (1, 1)),
         Bench::TailWarm => (1 << 18, pick((5, 5), (15, 15))),
         Bench::TailCold => (1 << 18, pick((3, 3), (7, 7))),
+        // A sweep says itself how many keys there are; these are put over and over.
+        Bench::ScaleKeys | Bench::ScaleLength => (1 << 16, pick((5, 3), (9, 5))),
+        Bench::ScaleKeysResolve | Bench::ScaleEpochs | Bench::ScaleEpochsResolve => {
+            (1 << 16, pick((5, 5), (9, 9)))
+        }
+        Bench::ScaleEpochsAdvance => (1 << 16, pick((3, 3), (9, 9))),
+        Bench::ScaleAdvance => (1 << 16, pick((9, 5), (25, 9))),
+        Bench::ScaleThreads => (1 << 17, pick((5, 3), (11, 7))),
+        // A count needs no rounds.
+        Bench::SharedBig => (if quick { 1 << 22 } else { 10_000_000 }, (1, 1)),
+        Bench::SharedSmall => (1 << 20, (1, 1)),
+        Bench::Sort | Bench::Search => (
+            if quick { 200_000 } else { 1_000_000 },
+            pick((5, 5), (11, 11)),
+        ),
+        Bench::PinOutermost | Bench::PinNested => (1 << 14, pick((25, 25), (101, 101))),
+        Bench::Ycsb => (
+            if quick { 100_000 } else { 1_000_000 },
+            pick((1, 1), (3, 3)),
+        ),
     };
-    let all_sets = !quick || matches!(bench, Bench::PutWarm | Bench::ResolveHot);
+    let all_sets = !quick
+        || matches!(
+            bench,
+            Bench::PutWarm | Bench::ResolveHot | Bench::Sort | Bench::Search
+        );
     Effort {
         count,
         rounds,
@@ -90,6 +162,9 @@ fn effort(bench: Bench, quick: bool) -> Effort {
 fn sets_of(bench: Bench, sets: &[KeySource], all: bool) -> Vec<KeySource> {
     match bench.group() {
         Group::Churn => vec![KeySource::OfTheLoad],
+        Group::Pin | Group::Ycsb => vec![KeySource::OfTheLoad],
+        Group::Scale if bench == Bench::ScaleLength => vec![KeySource::OfTheLoad],
+        Group::Scale | Group::Shared => vec![KeySource::Fix16],
         Group::Reclaim => vec![KeySource::User],
         _ if all => sets.to_vec(),
         _ => {
@@ -100,8 +175,17 @@ fn sets_of(bench: Bench, sets: &[KeySource], all: bool) -> Vec<KeySource> {
     }
 }
 
+/// What several contestants are compared in.
+struct Case<'k> {
+    bench: Bench,
+    keys: &'k KeySource,
+    threads: usize,
+    at: Option<usize>,
+}
+
 /// Contestants that leave no trace in a heap share a process and race; the others get one each.
-fn processes(bench: Bench, keys: &KeySource, threads: usize, effort: Effort) -> Vec<Step> {
+fn processes(case: &Case<'_>, effort: Effort) -> Vec<Step> {
+    let bench = case.bench;
     let step = |who: &[&Contestant], rounds: u32| {
         let (rounds, starts) = if bench.needs_fresh_process() {
             (1, rounds)
@@ -112,13 +196,14 @@ fn processes(bench: Bench, keys: &KeySource, threads: usize, effort: Effort) -> 
         let job = Job {
             bench,
             contestants,
-            keys: keys.clone(),
-            threads,
+            keys: case.keys.clone(),
+            threads: case.threads,
             rounds,
             count: effort.count,
+            at: case.at,
         };
         Step {
-            binary: who[0].binary,
+            binary: who[0].binary_for(bench),
             job,
             starts,
         }

@@ -14,7 +14,7 @@ use super::build::Built;
 use super::plan::Step;
 
 /// No honest process takes this long; one that does hangs.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What a run found out.
 #[derive(Debug, Default)]
@@ -35,7 +35,7 @@ pub fn run(steps: Vec<Step>, built: &Built) -> Outcome {
         progress.announce(&step.job);
         let mut gone = BTreeSet::new();
         match executable(step, built) {
-            Err(reason) => skip(&step.job, &step.job.contestants, &reason, &mut outcome),
+            Err(reason) => leave_out(&step.job, &step.job.contestants, &reason, &mut outcome),
             Ok((path, job)) => {
                 for id in step
                     .job
@@ -46,7 +46,7 @@ pub fn run(steps: Vec<Step>, built: &Built) -> Outcome {
                     let reason = contestant(id)
                         .and_then(|one| built.missing(one.feature))
                         .unwrap_or("not built");
-                    skip(&step.job, std::slice::from_ref(id), reason, &mut outcome);
+                    leave_out(&step.job, std::slice::from_ref(id), reason, &mut outcome);
                 }
                 for _ in 0..step.starts {
                     start(path, &job, &mut samples, &mut gone, &mut outcome);
@@ -108,7 +108,7 @@ fn start(
             }
             Err(error) => outcome.failures.push(format!(
                 "{}: a line that is none: {error}: {line}",
-                job.bench.name()
+                job.name()
             )),
         }
     }
@@ -125,12 +125,20 @@ fn lose(job: &Job, id: &str, reason: &str, gone: &mut BTreeSet<String>, outcome:
     }
 }
 
+/// Rows of what was not built: it needs a peer that cannot be had here, were it only its allocator or its map.
+fn leave_out(job: &Job, ids: &[String], reason: &str, outcome: &mut Outcome) {
+    let (bench, keys) = (job.name(), job.keys.name());
+    outcome.records.extend(
+        ids.iter()
+            .map(|id| Record::skipped(&bench, id, &keys, job.threads, reason)),
+    );
+}
+
+/// Rows of what was built and failed.
 fn skip(job: &Job, ids: &[String], reason: &str, outcome: &mut Outcome) {
-    let (bench, keys) = (job.bench.name(), job.keys.name());
+    leave_out(job, ids, reason, outcome);
+    let (bench, keys) = (job.name(), job.keys.name());
     for id in ids {
-        outcome
-            .records
-            .push(Record::skipped(bench, id, &keys, job.threads, reason));
         // A peer may fail; what is ours, the floor included, may not.
         if contestant(id).is_none_or(|one| one.role != Role::Peer) {
             outcome
@@ -220,7 +228,7 @@ impl Progress {
     fn announce(&self, job: &Job) {
         let what = format!(
             "{} on {}, {} thread(s)",
-            job.bench.name(),
+            job.name(),
             job.keys.name(),
             job.threads
         );
@@ -256,6 +264,7 @@ mod tests {
             threads: 1,
             rounds: 1,
             count: 1,
+            at: None,
         }
     }
 

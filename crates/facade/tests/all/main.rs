@@ -2,6 +2,7 @@
 //! had is named by a test.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod counted;
 mod coverage;
 mod documented;
 mod examples;

@@ -1,0 +1,53 @@
+//! Time of a pin and its unpin, beside crossbeam's own.
+
+use std::hint::black_box;
+
+use epoch_arena::ArenaPool;
+use epoch_arena::crossbeam_epoch::{self, Collector};
+
+use crate::clock;
+use crate::groups::{Lane, race};
+use crate::wire::{Bench, Job};
+
+/// Measures the job's contestants.
+pub fn run(job: &Job) {
+    let nested = job.bench == Bench::PinNested;
+    let pins = job.count;
+    // What a lane pins in is leaked: a guard that outlives a round's start borrows it.
+    race(job, "pin-local-handle", "ns/pin", |id| match id {
+        "pin-local-handle" => {
+            let handle = Box::leak(Box::new(Collector::new().register()));
+            Some(lane(pins, nested, || handle.pin()))
+        }
+        "pin-default" => Some(lane(pins, nested, crossbeam_epoch::pin)),
+        "pin-pool" => {
+            let pool = Box::leak(Box::new(pool()));
+            Some(lane(pins, nested, || pool.pin()))
+        }
+        "pin-local-arena" => {
+            let local = Box::leak(Box::new(pool().local()));
+            Some(lane(pins, nested, || local.pin()))
+        }
+        _ => None,
+    });
+}
+
+fn pool() -> ArenaPool {
+    ArenaPool::builder()
+        .build()
+        .expect("the default settings build")
+}
+
+/// Pins and unpins; `nested`: while one more guard is held.
+fn lane<G: 'static>(pins: usize, nested: bool, pin: impl Fn() -> G + 'static) -> Lane {
+    Box::new(move || {
+        let outer = nested.then(&pin);
+        let (nanos, ()) = clock::time(|| {
+            for _ in 0..pins {
+                black_box(&pin());
+            }
+        });
+        drop(outer);
+        nanos / pins as f64
+    })
+}
