@@ -2,6 +2,9 @@
 //!
 //! Written apart from the library, on memory of its own: it is what the library is measured against.
 
+use crossbeam_epoch::Collector;
+
+use super::ours::PIN_PER_64;
 use crate::contest::{Contestant, Plan, Raw, Resolver, look, room};
 use crate::os::{Pages, Region};
 use crate::wire::Keys;
@@ -63,10 +66,27 @@ impl<const INLINE_COPY: bool, const HUGE: bool> Contestant for Floor<INLINE_COPY
         Raw::from_parts(to, key.len())
     }
 
-    /// The pointer lives in a register for the whole loop: what a compiler does with a local, it need not with a field.
     fn fill(&mut self, keys: &Keys, out: &mut Vec<Raw>) {
+        self.fill_from(keys.iter(), out);
+    }
+
+    fn reset(&mut self, out: &mut Vec<Raw>) {
+        out.clear();
+        // The least that giving memory back for reuse can mean: an entry per chunk, in a dense list.
+        self.free.clear();
+        let used = self.at as usize - self.region.base() as usize;
+        self.free.extend((0..used).step_by(CHUNK));
+        std::hint::black_box(&self.free);
+        self.at = self.region.base();
+    }
+}
+
+impl<const INLINE_COPY: bool, const HUGE: bool> Floor<INLINE_COPY, HUGE> {
+    /// The pointer lives in a register for the whole loop: what a compiler does with a local, it need not with a field.
+    #[inline(always)]
+    fn fill_from<'k>(&mut self, keys: impl ExactSizeIterator<Item = &'k [u8]>, out: &mut Vec<Raw>) {
         let mut at = self.at;
-        crate::contest::store(keys.iter(), out, |key| {
+        crate::contest::store(keys, out, |key| {
             let to = at;
             // SAFETY: as in `put`.
             unsafe {
@@ -81,16 +101,6 @@ impl<const INLINE_COPY: bool, const HUGE: bool> Contestant for Floor<INLINE_COPY
         });
         self.at = at;
     }
-
-    fn reset(&mut self, out: &mut Vec<Raw>) {
-        out.clear();
-        // The least that giving memory back for reuse can mean: an entry per chunk, in a dense list.
-        self.free.clear();
-        let used = self.at as usize - self.region.base() as usize;
-        self.free.extend((0..used).step_by(CHUNK));
-        std::hint::black_box(&self.free);
-        self.at = self.region.base();
-    }
 }
 
 impl<const INLINE_COPY: bool, const HUGE: bool> Resolver for Floor<INLINE_COPY, HUGE> {
@@ -100,6 +110,37 @@ impl<const INLINE_COPY: bool, const HUGE: bool> Resolver for Floor<INLINE_COPY, 
             .iter()
             .map(|handle| look(unsafe { handle.bytes() }))
             .sum()
+    }
+}
+
+/// The floor with crossbeam-epoch's own pin per 64 keys: what nobody can be below who pins for a batch of so many.
+#[derive(Debug)]
+pub struct FloorPinned(Floor<INLINE, HUGE_PAGES>);
+
+impl Contestant for FloorPinned {
+    type Handle = Raw;
+
+    fn crew(plan: Plan) -> Vec<Self> {
+        Floor::crew(plan).into_iter().map(Self).collect()
+    }
+
+    #[inline(always)]
+    fn put(&mut self, key: &[u8]) -> Raw {
+        self.0.put(key)
+    }
+
+    fn fill(&mut self, keys: &Keys, out: &mut Vec<Raw>) {
+        // A participant per thread and pass; half a microsecond.
+        let handle = Collector::new().register();
+        for start in (0..keys.len()).step_by(PIN_PER_64) {
+            let _guard = handle.pin();
+            let end = keys.len().min(start + PIN_PER_64);
+            self.0.fill_from(keys.range(start, end), out);
+        }
+    }
+
+    fn reset(&mut self, out: &mut Vec<Raw>) {
+        self.0.reset(out);
     }
 }
 

@@ -12,9 +12,9 @@ mod rarena;
 
 pub use boxes::Boxes;
 pub use deferred::Deferred;
-pub use floor::{Floor, HUGE_PAGES, INLINE, MEMCPY, SMALL_PAGES};
+pub use floor::{Floor, FloorPinned, HUGE_PAGES, INLINE, MEMCPY, SMALL_PAGES};
 pub use naive::Naive;
-pub use ours::{Ours, OursEpochs, PIN_EACH, PIN_ONCE, PIN_PER_64};
+pub use ours::{AsItIs, Ours, OursEpochs, PIN_EACH, PIN_ONCE, PIN_PER_64, Prefaulted, SmallPages};
 
 use crate::contest::{Contestant, Resolver};
 
@@ -42,8 +42,12 @@ pub fn visit<V: Visit>(id: &str, visitor: V) -> Option<V::Out> {
         "floor" => visitor.visit::<Floor<INLINE, HUGE_PAGES>>(),
         "floor1" => visitor.visit::<Floor<MEMCPY, HUGE_PAGES>>(),
         "floor-4k" => visitor.visit::<Floor<INLINE, SMALL_PAGES>>(),
+        "floor-pinned" => visitor.visit::<FloorPinned>(),
         "ours" => visitor.visit::<Ours<PIN_PER_64>>(),
+        "ours-pin-once" => visitor.visit::<Ours<PIN_ONCE>>(),
         "ours-pin-each" => visitor.visit::<Ours<PIN_EACH>>(),
+        "ours-prefault" => visitor.visit::<Ours<PIN_PER_64, Prefaulted>>(),
+        "ours-4k" => visitor.visit::<Ours<PIN_PER_64, SmallPages>>(),
         #[cfg(feature = "peer-bumpalo")]
         "bumpalo" => visitor.visit::<bumpalo::Bumpalo>(),
         #[cfg(feature = "peer-bump-scope")]

@@ -1,8 +1,9 @@
 //! This library.
 
+use std::marker::PhantomData;
 use std::num::NonZeroU32;
 
-use epoch_arena::{ArenaGuard, ArenaHandle, ArenaPool};
+use epoch_arena::{AnonymousMap, ArenaGuard, ArenaHandle, ArenaPool, Memory, MemoryBuilder};
 
 use crate::contest::{Contestant, Plan, Resolver, look, store, timed};
 use crate::groups::churn::Epochs;
@@ -15,25 +16,66 @@ pub const PIN_EACH: usize = 1;
 /// One pin for all keys.
 pub const PIN_ONCE: usize = usize::MAX;
 
+/// How the memory is set up; everything else is as it is by default.
+pub trait Setup: Clone + Send + 'static {
+    /// The settings for a load of so many bytes.
+    fn memory(bytes: usize) -> MemoryBuilder;
+}
+
+/// The default settings.
+#[derive(Clone, Copy, Debug)]
+pub struct AsItIs;
+
+/// With blocks for the whole load whose pages are in memory beforehand, by `maintain`.
+#[derive(Clone, Copy, Debug)]
+pub struct Prefaulted;
+
+/// Without huge pages.
+#[derive(Clone, Copy, Debug)]
+pub struct SmallPages;
+
+impl Setup for AsItIs {
+    fn memory(_bytes: usize) -> MemoryBuilder {
+        Memory::builder()
+    }
+}
+
+impl Setup for Prefaulted {
+    fn memory(bytes: usize) -> MemoryBuilder {
+        // Chunks have headers and a rest: an eighth more, and a block.
+        Memory::builder().prefault(bytes + bytes / 8 + (2 << 20))
+    }
+}
+
+impl Setup for SmallPages {
+    fn memory(_bytes: usize) -> MemoryBuilder {
+        Memory::builder().source(AnonymousMap::new().huge_pages(false))
+    }
+}
+
 /// A pool for the whole crew, each worker with its implicit per-thread arena.
 #[derive(Clone)]
 #[expect(
     missing_debug_implementations,
     reason = "a benchmark's worker is never shown"
 )]
-pub struct Ours<const BATCH: usize>(ArenaPool);
+pub struct Ours<const BATCH: usize, S = AsItIs>(ArenaPool, PhantomData<S>);
 
-fn pool(retained: NonZeroU32) -> ArenaPool {
-    ArenaPool::builder()
+fn pool<S: Setup>(retained: NonZeroU32, bytes: usize) -> ArenaPool {
+    let memory = S::memory(bytes).build().expect("the settings are valid");
+    let pool = ArenaPool::builder()
         .retained_epochs(retained)
+        .memory(memory)
         .build()
-        .expect("the default settings build")
+        .expect("the default settings build");
+    pool.maintain();
+    pool
 }
 
 impl<const BATCH: usize> Ours<BATCH> {
     /// One worker over a pool that retains `live` epochs.
     pub fn retaining(live: NonZeroU32) -> Self {
-        Self(pool(live))
+        Self(pool::<AsItIs>(live, 0), PhantomData)
     }
 }
 
@@ -44,11 +86,17 @@ fn copy_in(guard: &ArenaGuard<'_>, key: &[u8]) -> ArenaHandle {
         .expect("no budget is set, and a key is short")
 }
 
-impl<const BATCH: usize> Contestant for Ours<BATCH> {
+impl<const BATCH: usize, S: Setup> Contestant for Ours<BATCH, S> {
     type Handle = ArenaHandle;
 
     fn crew(plan: Plan) -> Vec<Self> {
-        vec![Self(pool(NonZeroU32::MIN)); plan.workers]
+        vec![
+            Self(
+                pool::<S>(NonZeroU32::MIN, plan.bytes * plan.workers),
+                PhantomData
+            );
+            plan.workers
+        ]
     }
 
     #[inline(always)]
@@ -100,7 +148,7 @@ impl<const BATCH: usize> Contestant for Ours<BATCH> {
     }
 }
 
-impl<const BATCH: usize> Resolver for Ours<BATCH> {
+impl<const BATCH: usize, S: Setup> Resolver for Ours<BATCH, S> {
     fn resolve(&mut self, handles: &[ArenaHandle]) -> u64 {
         let mut sum = 0;
         for batch in handles.chunks(BATCH) {
@@ -123,8 +171,8 @@ pub struct OursEpochs(ArenaPool);
 
 impl OursEpochs {
     /// A pool that retains `live` epochs.
-    pub fn new(live: NonZeroU32) -> Self {
-        Self(pool(live))
+    pub fn new<S: Setup>(live: NonZeroU32) -> Self {
+        Self(pool::<S>(live, 0))
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::num::NonZeroU32;
 
 use crate::contest::{Contestant, Plan, room};
-use crate::contestants::{OursEpochs, Visit, visit};
+use crate::contestants::{AsItIs, OursEpochs, SmallPages, Visit, visit};
 use crate::groups::{NOT_BUILT, guarded, skip};
 use crate::os::resident;
 use crate::report::{self, Figure};
@@ -117,11 +117,12 @@ impl<C: Contestant> Epochs for Ring<C> {
 pub fn run(job: &Job) {
     for id in &job.contestants {
         let work = || {
-            if id == "ours" {
-                measure(job, id, || OursEpochs::new(LIVE));
-                return Some(());
+            match id.as_str() {
+                "ours" => measure(job, id, || OursEpochs::new::<AsItIs>(LIVE)),
+                "ours-4k" => measure(job, id, || OursEpochs::new::<SmallPages>(LIVE)),
+                _ => return visit(id, Load { job, id }),
             }
-            visit(id, Load { job, id })
+            Some(())
         };
         if guarded(id, work) == Some(None) {
             skip(id, NOT_BUILT);

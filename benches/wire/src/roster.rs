@@ -89,7 +89,7 @@ const fn entrants(bench: Bench) -> &'static [&'static str] {
         Bench::ScaleKeysResolve | Bench::ScaleEpochsResolve => {
             &["raw-slice", "ours", "ours-pin-once"]
         }
-        Bench::Search => &["sort-slices", "sort-key-refs"],
+        Bench::Search => &["sort-slices", "sort-key-refs", "sort-keys"],
         _ => &[],
     }
 }
@@ -184,6 +184,12 @@ pub const ROSTER: &[Contestant] = &[
         &[Put, Tail],
     ),
     entry(
+        "floor-pinned",
+        "FLOOR and crossbeam's pin per 64",
+        Role::Floor,
+        &[Put],
+    ),
+    entry(
         "raw-slice",
         "FLOOR: raw &[u8]",
         Role::Floor,
@@ -199,13 +205,25 @@ pub const ROSTER: &[Contestant] = &[
         "ours-pin-once",
         "epoch-arena, one pin",
         Role::Ours,
-        &[Resolve, Scale],
+        &[Put, Resolve, Scale],
     ),
     entry(
         "ours-pin-each",
         "epoch-arena, pin per key",
         Role::Ours,
         &[Put, Resolve],
+    ),
+    entry(
+        "ours-prefault",
+        "epoch-arena, prefaulted",
+        Role::Ours,
+        &[Put, Tail],
+    ),
+    entry(
+        "ours-4k",
+        "epoch-arena on 4 KiB pages",
+        Role::Ours,
+        &[Put, Memory, Churn],
     ),
     Contestant {
         groups: WRITES_AND_SCALE,
@@ -274,7 +292,7 @@ pub const ROSTER: &[Contestant] = &[
         &[Sort],
     ),
     entry("sort-key-refs", "KeyRef by Ord", Role::Ours, &[Sort]),
-    entry("sort-keys", "sort_keys of KeyRef", Role::Ours, &[Sort]),
+    entry("sort-keys", "sort_keys, search_keys", Role::Ours, &[Sort]),
     entry(
         "pin-local-handle",
         "FLOOR: crossbeam LocalHandle::pin",

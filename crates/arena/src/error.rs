@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use epoch_arena_block::{MemoryError, SourceError};
+use epoch_arena_block::{MemoryError, OverBudget, SourceError};
 
 use crate::pack::MAX_LEN;
 
@@ -24,6 +24,28 @@ pub enum AllocError {
     TooLong,
     /// There is no memory: the budget, or the source.
     Memory(MemoryError),
+}
+
+impl AllocError {
+    /// The figures of the budget, if that is why it failed: what a caller acts on. Constant time.
+    ///
+    /// ```
+    /// use epoch_arena_block::Memory;
+    /// use epoch_arena_core::EpochArena;
+    /// let memory = Memory::builder().block_size(64 << 10).budget(64 << 10).build()?;
+    /// let arena = EpochArena::new(&memory);
+    /// let refused = arena.alloc_copy(&[0; 100_000]).unwrap_err();
+    /// assert_eq!(refused.over_budget().map(|over| over.budget), Some(64 << 10));
+    /// let too_long = arena.alloc_copy(&vec![0; 16 << 20]).unwrap_err();
+    /// assert_eq!(too_long.over_budget(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub const fn over_budget(&self) -> Option<OverBudget> {
+        match self {
+            Self::Memory(MemoryError::OverBudget(over)) => Some(*over),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for AllocError {

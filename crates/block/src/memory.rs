@@ -87,6 +87,8 @@ pub trait Relieve: Send + Sync {
 /// is asked and taken off only after it has the region back.
 struct State {
     reserved: usize,
+    /// The most that `reserved` was right after it grew, for bytes that the source then gave.
+    peak: usize,
     free_bytes: usize,
     /// Regions of whole blocks, last in first out: the warmest is used first.
     free: Vec<Region>,
@@ -133,7 +135,7 @@ impl Memory {
         let layout =
             Layout::from_size_align(size, BLOCK_ALIGN).map_err(|_| MemoryError::TooLarge)?;
         let mut asked = false;
-        loop {
+        let reserved = loop {
             let evicted = {
                 let mut state = lock(&shared.state);
                 if let Some(region) = state.take_warmest(size) {
@@ -141,7 +143,7 @@ impl Memory {
                 }
                 if shared.budget - state.reserved >= size {
                     state.reserved += size;
-                    break;
+                    break state.reserved;
                 }
                 // No other size is of use now: make room, but only if that helps.
                 let used = state.reserved - state.free_bytes;
@@ -160,8 +162,8 @@ impl Memory {
                     shared.relieve();
                 }
             }
-        }
-        Ok(Block::of(self.clone(), shared.acquire(layout)?))
+        };
+        Ok(Block::of(self.clone(), shared.acquire(layout, reserved)?))
     }
 
     /// A dropped block's region: kept up to the high-water mark, else released.
@@ -231,7 +233,7 @@ impl Memory {
             return 0;
         };
         loop {
-            {
+            let reserved = {
                 let mut state = lock(&shared.state);
                 let enough = state.free_bytes.saturating_add(size) > shared.prefault;
                 let room = shared.budget - state.reserved >= size;
@@ -239,8 +241,9 @@ impl Memory {
                     return added;
                 }
                 state.reserved += size;
-            }
-            let Ok(region) = shared.acquire(layout) else {
+                state.reserved
+            };
+            let Ok(region) = shared.acquire(layout, reserved) else {
                 return added;
             };
             if region.populate().is_err() {
@@ -294,6 +297,7 @@ impl Memory {
             reserved: state.reserved,
             free: state.free_bytes,
             in_use: state.reserved - state.free_bytes,
+            peak: state.peak.max(state.reserved),
             budget: (self.shared.budget != usize::MAX).then_some(self.shared.budget),
             high_water: self.shared.high_water,
             block_size: self.shared.block_size,
@@ -319,14 +323,15 @@ impl Shared {
         })
     }
 
-    /// A new region whose bytes are reserved already; they are no longer if it fails.
-    fn acquire(&self, layout: Layout) -> Result<Region, SourceError> {
+    /// A new region whose bytes are reserved already; they are no longer if it fails. With them,
+    /// `reserved` was reserved in all.
+    fn acquire(&self, layout: Layout, reserved: usize) -> Result<Region, SourceError> {
         let reservation = Reservation {
             shared: self,
             bytes: layout.size(),
         };
         let region = suitable(self.source.acquire(layout)?, layout)?;
-        reservation.keep();
+        reservation.keep(reserved);
         Ok(region)
     }
 
@@ -381,7 +386,12 @@ struct Reservation<'a> {
 }
 
 impl Reservation<'_> {
-    fn keep(self) {
+    /// The source has given the bytes. Only now do they count for the peak: a request that fails
+    /// changes nothing.
+    fn keep(self, reserved: usize) {
+        let mut state = lock(&self.shared.state);
+        state.peak = state.peak.max(reserved);
+        drop(state);
         std::mem::forget(self);
     }
 }
@@ -549,6 +559,7 @@ impl MemoryBuilder {
                 prefault: self.prefault,
                 state: Mutex::new(State {
                     reserved: 0,
+                    peak: 0,
                     free_bytes: 0,
                     free: Vec::new(),
                 }),
@@ -574,7 +585,10 @@ fn default_source() -> Box<dyn Source> {
 /// # use epoch_arena_block::Memory;
 /// let memory = Memory::builder().budget(4 << 20).build()?;
 /// println!("{}", memory.stats()); // 0 B reserved of 4.0 MiB ...
-/// assert_eq!(memory.stats().budget, Some(4 << 20));
+/// drop([memory.block(1)?, memory.block(1)?]);
+/// memory.trim(0);
+/// let stats = memory.stats();
+/// assert_eq!((stats.reserved, stats.peak, stats.budget), (0, 4 << 20, Some(4 << 20)));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -583,6 +597,9 @@ fn default_source() -> Box<dyn Source> {
 pub struct MemoryStats {
     /// Bytes of all blocks that exist: in use and free.
     pub reserved: usize,
+    /// The most that `reserved` has ever been, exactly; so never more than the budget. Where the
+    /// source fails, the bytes that it was asked for count no longer.
+    pub peak: usize,
     /// Bytes of blocks that are free, kept for later.
     pub free: usize,
     /// Bytes of blocks that somebody holds.
@@ -603,7 +620,8 @@ impl fmt::Display for MemoryStats {
         }
         write!(
             f,
-            ": {} in use, {} free (kept up to {})",
+            ", {} at the most: {} in use, {} free (kept up to {})",
+            Bytes(self.peak),
             Bytes(self.in_use),
             Bytes(self.free),
             Bytes(self.high_water)

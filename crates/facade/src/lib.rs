@@ -80,7 +80,7 @@
 //! returns what is free and says what is held, and by whom:
 //!
 //! ```
-//! use epoch_arena::{AllocError, ArenaPool, Memory, MemoryError};
+//! use epoch_arena::{ArenaPool, Memory};
 //! let memory = Memory::builder().budget(4 << 20).build()?;
 //! let pool = ArenaPool::builder().memory(memory).build()?;
 //! let refused = loop {
@@ -88,7 +88,7 @@
 //!         break refused;
 //!     }
 //! };
-//! let AllocError::Memory(MemoryError::OverBudget(over)) = refused else { panic!("{refused}") };
+//! let over = refused.over_budget().ok_or(refused)?;
 //! assert_eq!(over.used, over.budget);
 //! pool.advance()?;
 //! pool.advance()?; // the full epoch is retired, its memory reused
@@ -150,7 +150,9 @@ pub use epoch_arena_block::{
 pub use epoch_arena_core::{
     AllocError, ArenaHandle, ArenaStats, Epoch, EpochArena, MAX_LEN, Resolve, Store,
 };
-pub use epoch_arena_key::{ArenaKey, KeyError, KeyRef, OwnedKey, PromoteKeyError, sort_keys};
+pub use epoch_arena_key::{
+    ArenaKey, KeyError, KeyRef, OwnedKey, PromoteKeyError, search_keys, sort_keys,
+};
 pub use epoch_arena_pool::{
     AdvanceError, ArenaGuard, ArenaPool, Batch, BatchFull, BuildError, ForeignGuard, Held, Lease,
     Leased, LocalArena, Maintained, PinKind, Pinned, PoolBuilder, PoolStats, PromoteError,

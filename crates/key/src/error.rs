@@ -3,6 +3,7 @@
 use std::fmt;
 
 use epoch_arena_core::AllocError;
+use epoch_arena_pool::{BatchFull, OverBudget};
 
 /// A key could not be made; nothing was changed.
 ///
@@ -25,6 +26,30 @@ pub enum KeyError {
     },
     /// The bytes could not be allocated.
     Alloc(AllocError),
+    /// The batch has no room for the key; only from
+    /// [`push_into`](crate::ArenaKey::push_into).
+    BatchFull(BatchFull),
+}
+
+impl KeyError {
+    /// As [`AllocError::over_budget`]. Constant time.
+    ///
+    /// ```
+    /// use epoch_arena_key::{ArenaKey, KeyError};
+    /// use epoch_arena_pool::{ArenaPool, Memory};
+    /// let memory = Memory::builder().block_size(64 << 10).budget(64 << 10).build()?;
+    /// let pool = ArenaPool::builder().memory(memory).max_key_len(100_000).build()?;
+    /// let refused = ArenaKey::copy_from(&[0; 70_000], &pool.pin()).unwrap_err();
+    /// assert_eq!(refused.over_budget().map(|over| over.budget), Some(64 << 10));
+    /// assert_eq!(KeyError::TooLong { max: 256 }.over_budget(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub const fn over_budget(&self) -> Option<OverBudget> {
+        match self {
+            Self::Alloc(cause) => cause.over_budget(),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for KeyError {
@@ -36,6 +61,7 @@ impl fmt::Display for KeyError {
                  PoolBuilder::max_key_len"
             ),
             Self::Alloc(cause) => cause.fmt(f),
+            Self::BatchFull(cause) => cause.fmt(f),
         }
     }
 }
@@ -45,6 +71,12 @@ impl std::error::Error for KeyError {}
 impl From<AllocError> for KeyError {
     fn from(cause: AllocError) -> Self {
         Self::Alloc(cause)
+    }
+}
+
+impl From<BatchFull> for KeyError {
+    fn from(cause: BatchFull) -> Self {
+        Self::BatchFull(cause)
     }
 }
 
@@ -67,6 +99,28 @@ pub enum PromoteKeyError {
     Stale,
     /// The copy could not be made.
     Key(KeyError),
+}
+
+impl PromoteKeyError {
+    /// As [`AllocError::over_budget`]. Constant time.
+    ///
+    /// ```
+    /// use epoch_arena_key::ArenaKey;
+    /// use epoch_arena_pool::{ArenaPool, Memory};
+    /// let memory = Memory::builder().block_size(64 << 10).budget(64 << 10).build()?;
+    /// let pool = ArenaPool::builder().memory(memory).max_key_len(100_000).build()?;
+    /// let guard = pool.pin();
+    /// let key = ArenaKey::copy_from(&[0; 40_000], &guard)?;
+    /// let refused = key.promote(&guard).unwrap_err();
+    /// assert_eq!(refused.over_budget().map(|over| over.used), Some(64 << 10));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub const fn over_budget(&self) -> Option<OverBudget> {
+        match self {
+            Self::Key(cause) => cause.over_budget(),
+            Self::Stale => None,
+        }
+    }
 }
 
 impl fmt::Display for PromoteKeyError {

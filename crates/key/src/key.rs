@@ -3,6 +3,7 @@
 use std::fmt;
 
 use epoch_arena_core::{ArenaHandle, Epoch, Resolve, Store};
+use epoch_arena_pool::Batch;
 
 use crate::error::{KeyError, PromoteKeyError};
 use crate::key_ref::{KeyRef, prefix};
@@ -84,6 +85,42 @@ impl ArenaKey {
         };
         Ok(Self {
             handle,
+            prefix: prefix(bytes),
+        })
+    }
+
+    /// Copies `bytes` into a batch, so that the key and what is pushed beside it are of one epoch.
+    /// The pool's length limit applies. Its key alignment does not: in a batch all is packed. Takes
+    /// what [`Batch::push`] takes; the bytes are not read back, and the key is given even where its
+    /// epoch was retired since the batch was begun.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::TooLong`] beyond the pool's limit, [`KeyError::BatchFull`] if it does not fit;
+    /// nothing is changed.
+    ///
+    /// ```
+    /// use epoch_arena_key::{ArenaKey, KeyError};
+    /// use epoch_arena_pool::ArenaPool;
+    /// let pool = ArenaPool::builder().build()?; // keys of at most 256 bytes
+    /// let guard = pool.pin();
+    /// let mut batch = guard.batch(300)?;
+    /// let key = ArenaKey::push_into(b"user:12345", &mut batch)?;
+    /// let value = batch.push(b"ann")?; // a value, whatever its length
+    /// assert_eq!(key.epoch(), value.epoch());
+    /// assert_eq!(key.resolve(&guard).unwrap().as_bytes(), b"user:12345");
+    /// let refused = ArenaKey::push_into(&[b'x'; 257], &mut batch).unwrap_err();
+    /// assert_eq!((refused, batch.remaining()), (KeyError::TooLong { max: 256 }, 287));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn push_into(bytes: &[u8], batch: &mut Batch<'_>) -> Result<Self, KeyError> {
+        let max = batch.max_key_len();
+        if bytes.len() > max {
+            return Err(KeyError::TooLong { max: max as u32 });
+        }
+        Ok(Self {
+            handle: batch.push(bytes)?,
             prefix: prefix(bytes),
         })
     }

@@ -27,12 +27,14 @@ mod error;
 mod key;
 mod key_ref;
 mod owned;
+mod search;
 mod sort;
 
 pub use error::{KeyError, PromoteKeyError};
 pub use key::ArenaKey;
 pub use key_ref::KeyRef;
 pub use owned::OwnedKey;
+pub use search::search_keys;
 pub use sort::sort_keys;
 
 /// The README's example, as a test.

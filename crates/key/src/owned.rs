@@ -32,6 +32,42 @@ use crate::key_ref::KeyRef;
 /// assert_eq!(*memtable.get(&b"fig"[..]).unwrap().value(), 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// # When a map drops its keys
+///
+/// A map with an epoch scheme of its own drops a key later than it removes it. `SkipMap` puts the
+/// node of an entry that was removed or replaced into crossbeam-epoch's garbage; there the node
+/// waits, with its key, until the collector gets to it, and holds the epoch meanwhile. If nobody
+/// pins that collector any more, it waits for ever. (What is in the map still goes with the map, at
+/// once.)
+///
+/// To see it: [`PoolStats::leases`](epoch_arena_pool::PoolStats::leases) lists the lease, with as
+/// many [`owners`](epoch_arena_pool::Leased::owners) as there are such keys, and the line that took
+/// it. To end it: move the collector on, by pins and flushes, on a thread that has no other guard of
+/// it.
+///
+/// ```
+/// use crossbeam_skiplist::SkipMap;
+/// use epoch_arena_key::{ArenaKey, OwnedKey};
+/// use epoch_arena_pool::{ArenaPool, crossbeam_epoch};
+///
+/// let pool = ArenaPool::builder().build()?;
+/// let map: SkipMap<OwnedKey, u32> = SkipMap::new();
+/// let key = ArenaKey::copy_from(b"counter", &pool.pin())?;
+/// let lease = pool.lease(key.epoch()).expect("it is live");
+/// for value in 0..10 {
+///     map.insert(OwnedKey::new(key, lease.clone()).expect("same epoch"), value); // replaces
+/// }
+/// drop((lease, map));
+/// if let Some(leased) = pool.stats().leases.first() {
+///     println!("{leased}"); // epoch 0 by 9 owners ...: nodes in the garbage
+/// }
+/// while pool.oldest_lease().is_some() {
+///     crossbeam_epoch::pin().flush(); // the collector that a `SkipMap` uses
+/// #   std::thread::yield_now();
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct OwnedKey {
     /// Invariant: of the lease's epoch, so that it resolves.

@@ -1,6 +1,7 @@
 //! Sorting many keys: by eight bytes at a time, wherever in the keys they differ.
 
 use crate::key_ref::{KeyRef, prefix};
+use crate::search::shared;
 
 /// Bytes that are compared at once.
 const WINDOW: usize = size_of::<u64>();
@@ -116,12 +117,6 @@ fn look_behind_shared(keys: &mut [KeyRef<'_>], known: usize) -> usize {
         depth = shared(first, &other, known);
     }
     depth
-}
-
-/// How many bytes two keys share, which share `depth` at least.
-fn shared(a: &[u8], b: &[u8], depth: usize) -> usize {
-    let same = |(a, b): &(&u8, &u8)| a == b;
-    depth + a[depth..].iter().zip(&b[depth..]).take_while(same).count()
 }
 
 impl KeyRef<'_> {

@@ -34,9 +34,13 @@ pub struct Batch<'a> {
     chunk: Chunk,
     stamp: u64,
     pushed: u32,
+    /// The pool's limit. Beside `pushed` it takes no room, and `push` does not look at it.
+    max_key_len: u32,
     /// Borrowed: the guard stays, and the batch on its thread.
     view: PhantomData<&'a View<'a>>,
 }
+
+const _: () = assert!(size_of::<Batch<'_>>() <= 40);
 
 impl<'a> Batch<'a> {
     /// # Safety
@@ -44,7 +48,13 @@ impl<'a> Batch<'a> {
     /// For `'a`: `first .. first + len` was claimed from `chunk` in one step and is the caller's
     /// alone; the chunk is of the epoch's arena, which is not reclaimed; and only this thread
     /// claims from it.
-    pub(crate) unsafe fn new(first: NonNull<u8>, len: usize, chunk: Chunk, stamp: u64) -> Self {
+    pub(crate) unsafe fn new(
+        first: NonNull<u8>,
+        len: usize,
+        chunk: Chunk,
+        stamp: u64,
+        max_key_len: usize,
+    ) -> Self {
         Self {
             next: first,
             // SAFETY: one past the claimed bytes.
@@ -52,6 +62,8 @@ impl<'a> Batch<'a> {
             chunk,
             stamp,
             pushed: 0,
+            // The builder allows no more than a handle can describe, which is 24 bits.
+            max_key_len: max_key_len as u32,
             view: PhantomData,
         }
     }
@@ -137,6 +149,21 @@ impl<'a> Batch<'a> {
     #[inline]
     pub fn remaining(&self) -> usize {
         self.end.addr().get() - self.next.addr().get()
+    }
+
+    /// The most bytes a key may have in this pool; [`push`](Self::push), for values, does not look at
+    /// it.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// let pool = ArenaPool::builder().max_key_len(64).build()?;
+    /// # let guard = pool.pin();
+    /// assert_eq!(guard.batch(1_000)?.max_key_len(), 64);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn max_key_len(&self) -> usize {
+        self.max_key_len as usize
     }
 
     /// The epoch of all its values.

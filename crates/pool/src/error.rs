@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use epoch_arena_block::MemoryConfigError;
+use epoch_arena_block::{MemoryConfigError, OverBudget};
 use epoch_arena_core::{AllocError, Epoch, MAX_LEN};
 
 use crate::builder::MAX_EPOCHS;
@@ -174,6 +174,27 @@ pub enum PromoteError {
     Stale,
     /// The copy could not be allocated.
     Alloc(AllocError),
+}
+
+impl PromoteError {
+    /// As [`AllocError::over_budget`]. Constant time.
+    ///
+    /// ```
+    /// use epoch_arena_pool::{ArenaPool, Memory};
+    /// let memory = Memory::builder().block_size(64 << 10).budget(64 << 10).build()?;
+    /// let pool = ArenaPool::builder().memory(memory).build()?;
+    /// let guard = pool.pin();
+    /// let handle = guard.alloc_copy(&[0; 40_000])?;
+    /// let refused = guard.promote(handle).unwrap_err();
+    /// assert_eq!(refused.over_budget().map(|over| over.used), Some(64 << 10));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub const fn over_budget(&self) -> Option<OverBudget> {
+        match self {
+            Self::Alloc(cause) => cause.over_budget(),
+            Self::Stale => None,
+        }
+    }
 }
 
 impl fmt::Display for PromoteError {

@@ -49,6 +49,11 @@ impl Hold {
         &self.stamps
     }
 
+    /// The oldest epoch it holds.
+    pub fn oldest(&self) -> Option<Epoch> {
+        self.stamps.first().map(|stamp| epoch(*stamp))
+    }
+
     /// As it is listed; `held_back` gives the bytes that an epoch holds back.
     pub fn report(&self, owners: usize, held_back: impl Fn(u64) -> usize) -> Option<Leased> {
         let (oldest, newest) = (self.stamps.first()?, self.stamps.last()?);

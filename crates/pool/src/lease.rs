@@ -151,6 +151,24 @@ impl Snapshot {
         stamps.map(|stamp| core::epoch(*stamp))
     }
 
+    /// Whether it holds `epoch`, so that its handles resolve here. `false` for those that were
+    /// retired before it was taken, those that came later, and another pool's. A binary search over
+    /// the epochs.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let before = pool.current_epoch();
+    /// let snapshot = pool.snapshot();
+    /// let later = pool.advance()?;
+    /// assert!(snapshot.holds(before) && !snapshot.holds(later));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn holds(&self, epoch: Epoch) -> bool {
+        let stamp = pack::stamp(epoch.number());
+        self.hold.stamps().binary_search(&stamp).is_ok()
+    }
+
     /// The bytes of `handle`, or `None` if its epoch is not one of these. A binary search over
     /// the epochs, no pin.
     ///

@@ -426,6 +426,31 @@ impl ArenaPool {
         Snapshot::new(hold)
     }
 
+    /// The oldest epoch that any lease or snapshot of this pool holds, live or retired, or `None` if
+    /// there is none: what an engine that retires by its readers goes by. A lease that is taken or
+    /// dropped meanwhile may count or not. Takes the pool's lock; linear in the leases, without
+    /// their clones, and walks no chunk.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # use std::num::NonZeroU32;
+    /// let pool = ArenaPool::builder().retained_epochs(NonZeroU32::new(100).unwrap()).build()?;
+    /// pool.advance()?;
+    /// let reader = pool.lease(pool.current_epoch()).expect("the current epoch is live");
+    /// pool.advance()?;
+    /// assert_eq!(pool.oldest_lease(), Some(reader.epoch()));
+    /// // Retire what no reader needs any more.
+    /// let needed = pool.oldest_lease().unwrap_or(pool.current_epoch());
+    /// assert_eq!(pool.retire_before(needed), 1);
+    /// drop(reader);
+    /// assert_eq!(pool.oldest_lease(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn oldest_lease(&self) -> Option<Epoch> {
+        let state = self.core.state();
+        state.leases().filter_map(|hold| hold.oldest()).min()
+    }
+
     /// Holds `stamps`, which are live; under the lock.
     fn hold(
         &self,

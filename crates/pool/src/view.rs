@@ -316,7 +316,7 @@ impl<'a> View<'a> {
         // SAFETY: `bytes` bytes, just claimed for this batch alone from `chunk`, which this
         // thread alone claims from, of the epoch's arena, which is not reclaimed under the guard;
         // the result borrows `self`.
-        Ok(unsafe { Batch::new(first, bytes, chunk, stamp) })
+        Ok(unsafe { Batch::new(first, bytes, chunk, stamp, self.core.settings.max_key_len) })
     }
 
     /// Copies a value that is about to expire into the current epoch, packed: one survivor need

@@ -117,11 +117,11 @@ fn effort(bench: Bench, quick: bool) -> Effort {
     // the instructions. Cold and memory: many pages, so that one page more or less does not show.
     let (count, rounds) = match bench {
         Bench::PutWarm => (1 << 16, pick((25, 41), (101, 101))),
-        Bench::PutCold => (1 << 19, pick((3, 3), (9, 9))),
+        Bench::PutCold => (500_000, pick((3, 3), (9, 9))),
         Bench::ResolveHot => (1 << 10, pick((25, 25), (101, 101))),
         Bench::ResolveRandom => (1_000_000, pick((7, 7), (31, 31))),
         Bench::Reclaim => (10_000_000, pick((3, 1), (7, 3))),
-        Bench::Memory => (1 << 22, pick((1, 1), (3, 3))),
+        Bench::Memory => (4_000_000, pick((1, 1), (3, 3))),
         Bench::ChurnMixed | Bench::ChurnShift | Bench::ChurnPinned => (0, pick((1, 1), (3, 3))),
         Bench::Plateau => (0, (1, 1)),
         Bench::TailWarm => (1 << 18, pick((5, 5), (15, 15))),

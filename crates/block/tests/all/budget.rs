@@ -24,7 +24,10 @@ fn sample(memory: &Memory, source: &Faulty, blocks: usize, done: &AtomicBool) {
     loop {
         let last = done.load(Ordering::Relaxed);
         let stats = memory.stats();
-        assert!(stats.reserved <= blocks * BLOCK, "{stats}");
+        assert!(
+            stats.reserved <= stats.peak && stats.peak <= blocks * BLOCK,
+            "{stats}"
+        );
         assert_eq!(stats.reserved, stats.in_use + stats.free);
         // What the source has out is what exists; `reserved` covers it from before to after.
         assert!(source.regions() <= blocks);

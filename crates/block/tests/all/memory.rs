@@ -1,6 +1,9 @@
 //! M3: accounting, recycling, and the return to the system.
 
-use epoch_arena_block::{Heap, Memory};
+use std::alloc::Layout;
+use std::sync::{Arc, OnceLock};
+
+use epoch_arena_block::{Heap, Memory, Region, Source, SourceError};
 
 use crate::support::Faulty;
 
@@ -46,6 +49,83 @@ fn m3_bytes_are_counted_exactly_from_block_to_block() {
     assert_eq!(memory.trim(0), 64 * KIB);
     assert_eq!(memory.trim(0), 0);
     assert_eq!((figures(&memory), source.regions()), ((0, 0, 0), 0));
+}
+
+/// It grows with what the source gave, whatever became of that, and with nothing else.
+#[test]
+fn m3_the_peak_is_the_most_that_was_ever_reserved() {
+    let source = Faulty::default();
+    let memory = memory(&source, 256 * KIB, 1 << 30);
+    assert_eq!(memory.stats().peak, 0);
+    drop([memory.block(1).unwrap(), memory.block(1).unwrap()]);
+    memory.trim(0);
+    let held = memory.block(1).unwrap();
+    assert_eq!(
+        (memory.stats().reserved, memory.stats().peak),
+        (64 * KIB, 128 * KIB)
+    );
+    assert!(memory.block(200 * KIB).is_err(), "over the budget");
+    source.fail_from(1, crate::support::Fault::Error);
+    assert!(
+        memory.block(192 * KIB).is_err(),
+        "it would be the whole budget"
+    );
+    assert_eq!(memory.stats().peak, 128 * KIB);
+    source.heal();
+    drop(memory.block(192 * KIB).unwrap());
+    assert_eq!(memory.stats().peak, 256 * KIB);
+    drop(held);
+    memory.trim(0);
+    assert_eq!(
+        (memory.stats().reserved, memory.stats().peak),
+        (0, 256 * KIB)
+    );
+    let shown = memory.stats().to_string();
+    assert!(
+        shown.starts_with("0 B reserved of 256.0 KiB, 256.0 KiB at the most: "),
+        "{shown}"
+    );
+}
+
+/// The heap, which looks at the memory's figures while it is asked.
+#[derive(Clone, Debug, Default)]
+struct Looking(Arc<OnceLock<Memory>>);
+
+impl Source for Looking {
+    fn acquire(&self, layout: Layout) -> Result<Region, SourceError> {
+        if let Some(memory) = self.0.get() {
+            let stats = memory.stats();
+            assert_eq!((stats.reserved, stats.peak), (layout.size(), layout.size()));
+        }
+        Heap.acquire(layout)
+    }
+}
+
+/// So that no report says that more is reserved than ever was.
+#[test]
+fn m3_bytes_on_their_way_from_the_source_are_in_the_peak_as_they_are_reserved() {
+    let source = Looking::default();
+    let memory = Memory::builder().source(source.clone()).high_water(0);
+    let memory = memory.block_size(64 * KIB).build().unwrap();
+    source.0.set(memory.clone()).unwrap();
+    drop(memory.block(1).unwrap());
+    drop(memory.block(100 * KIB).unwrap());
+    assert_eq!(
+        (memory.stats().reserved, memory.stats().peak),
+        (0, 128 * KIB)
+    );
+}
+
+#[test]
+fn m3_blocks_that_are_prepared_count_for_the_peak() {
+    let builder = Memory::builder().block_size(64 * KIB).high_water(0);
+    let memory = builder.prefault(128 * KIB).build().unwrap();
+    memory.prepare();
+    memory.trim(0);
+    assert_eq!(
+        (memory.stats().reserved, memory.stats().peak),
+        (0, 128 * KIB)
+    );
 }
 
 #[test]

@@ -63,6 +63,7 @@ proptest! {
             .build()
             .unwrap();
         let mut held: Vec<Block> = Vec::new();
+        let mut peak = 0;
         let mut free: Vec<usize> = Vec::new(); // units of the free blocks: last freed, first used; first freed, first evicted
         for (action, argument) in steps {
             let in_use: usize = held.iter().map(|b| b.capacity() / UNIT).sum();
@@ -110,6 +111,8 @@ proptest! {
             prop_assert_eq!(stats.in_use, in_use);
             prop_assert_eq!(stats.free, free.iter().sum::<usize>() * UNIT);
             prop_assert_eq!(stats.reserved, stats.in_use + stats.free);
+            peak = stats.reserved.max(peak);
+            prop_assert_eq!(stats.peak, peak);
             prop_assert!(stats.reserved <= budget * UNIT && stats.free <= high_water * UNIT);
         }
     }

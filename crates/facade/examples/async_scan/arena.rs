@@ -95,7 +95,7 @@ impl crate::Log for Log {
         let segments = self.segments.lock().map_err(poisoned)?;
         let snapshot = self.pool.snapshot();
         // The oldest may have been retired, with no record of the current epoch here yet.
-        let held = |segment: &&Segment| snapshot.epochs().any(|epoch| epoch == segment.epoch);
+        let held = |segment: &&Segment| snapshot.holds(segment.epoch);
         let (mut epochs, mut records) = (Vec::new(), Vec::new());
         for segment in segments.iter().filter(held) {
             epochs.push(segment.epoch);

@@ -7,10 +7,7 @@ use std::num::NonZeroU32;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use epoch_arena::{
-    AdvanceError, AllocError, ArenaGuard, ArenaHandle, ArenaKey, ArenaPool, Epoch, Memory,
-    MemoryError,
-};
+use epoch_arena::{AdvanceError, ArenaGuard, ArenaHandle, ArenaKey, ArenaPool, Epoch, Memory};
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::shared::{Failure, poisoned};
@@ -27,7 +24,6 @@ pub struct Cache {
     per_generation: usize,
     /// Bytes that were written to the current one.
     written: AtomicUsize,
-    most: AtomicUsize,
     generations: AtomicUsize,
 }
 
@@ -96,7 +92,6 @@ impl Cache {
             per_generation: budget / GENERATIONS as usize / 16 * 15,
             hasher: DefaultHashBuilder::default(),
             written: AtomicUsize::new(0),
-            most: AtomicUsize::new(0),
             generations: AtomicUsize::new(1),
             pool,
             memory,
@@ -114,30 +109,25 @@ impl Cache {
         let len = key.len() + value.len();
         let mut room = match guard.batch(len) {
             Ok(room) => room,
-            Err(AllocError::Memory(MemoryError::OverBudget(over))) => {
-                let is_held = over.reclaimable > 0;
-                return Ok(if is_held {
-                    Written::Held
-                } else {
-                    Written::Full
-                });
+            Err(refused) => {
+                return match refused.over_budget() {
+                    Some(over) if over.reclaimable > 0 => Ok(Written::Held),
+                    Some(_) => Ok(Written::Full),
+                    None => Err(refused.into()),
+                };
             }
-            Err(other) => return Err(other.into()),
         };
-        let (key, value) = (room.push(key)?, room.push(value)?);
+        let (key, value) = (ArenaKey::push_into(key, &mut room)?, room.push(value)?);
         // Relaxed: a count, to go by roughly.
         self.written.fetch_add(len, Ordering::Relaxed);
-        Ok(match ArenaKey::from_handle(key, guard) {
-            Some(key) => Written::Entry(Entry { hash, key, value }),
-            // Others have advanced by a whole window since the batch was begun.
-            None => Written::Held,
-        })
+        // If others have advanced by a whole window meanwhile, it has expired: the next sweep takes
+        // it out.
+        Ok(Written::Entry(Entry { hash, key, value }))
     }
 
     /// Begins the next generation, unless another thread has; the oldest expires. No guard of this
     /// thread may be alive, which would hold its memory.
     fn next_generation(&self, full: Epoch) -> Result<(), Failure> {
-        self.note();
         match self.pool.advance_from(full) {
             Ok(_) => {
                 // Relaxed: as above. What is written by others just now is not counted.
@@ -149,11 +139,6 @@ impl Cache {
             Err(AdvanceError::Moved(_) | AdvanceError::TooManyEpochs { .. }) => Ok(()),
             Err(other) => Err(other.into()),
         }
-    }
-
-    fn note(&self) {
-        let reserved = self.memory.stats().reserved;
-        self.most.fetch_max(reserved, Ordering::Relaxed); // a figure for the report
     }
 }
 
@@ -202,8 +187,7 @@ impl crate::Cache for Cache {
     }
 
     fn most(&self) -> usize {
-        self.note();
-        self.most.load(Ordering::Relaxed)
+        self.memory.stats().peak
     }
 
     fn report(&self) -> String {

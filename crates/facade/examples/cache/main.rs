@@ -68,7 +68,7 @@ pub trait Cache: Sync {
         see: &mut dyn FnMut(&[u8]),
     ) -> Result<Found, Failure>;
 
-    /// The most bytes it has had, as far as it knows.
+    /// The most bytes it has ever had.
     fn most(&self) -> usize;
 
     /// What there is to say in the end.

@@ -49,9 +49,8 @@ impl Memtable {
         if batch.epoch() != self.epoch.epoch() {
             return Ok(false); // and the batch gives its room back
         }
-        let (key, value) = (batch.push(key)?, batch.push(value)?);
-        let key = ArenaKey::from_handle(key, &self.epoch);
-        let owned = key.and_then(|key| OwnedKey::new(key, self.epoch.clone()));
+        let (key, value) = (ArenaKey::push_into(key, &mut batch)?, batch.push(value)?);
+        let owned = OwnedKey::new(key, self.epoch.clone());
         self.map
             .insert(owned.ok_or("the key is not of its epoch")?, value);
         Ok(true)

@@ -94,9 +94,8 @@ impl crate::Bank for Bank {
         // Under the lock, so that no reader takes a version that is just being retired.
         let mut complete = self.complete.lock().map_err(poisoned)?;
         *complete = stats.current;
-        let leases = self.pool.stats().leases;
-        let oldest_read = leases.iter().map(|lease| lease.oldest).min();
         // A reader of a version needs what was before later ones, and nothing of its own.
+        let oldest_read = self.pool.oldest_lease();
         self.pool.retire_before(oldest_read.unwrap_or(*complete));
         Ok(())
     }

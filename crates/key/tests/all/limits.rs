@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use epoch_arena_core::MAX_LEN;
 use epoch_arena_key::{ArenaKey, KeyError, OwnedKey, PromoteKeyError};
-use epoch_arena_pool::{Alignment, AllocError, ArenaPool, Memory};
+use epoch_arena_pool::{Alignment, AllocError, ArenaPool, BatchFull, Memory};
 
 fn says(message: impl std::fmt::Display, words: &[&str]) {
     let message = message.to_string();
@@ -54,6 +54,74 @@ fn m10_the_limit_is_the_pools() {
         // What is no key is not limited by it.
         assert!(guard.alloc_copy(&vec![1; max + 1]).is_ok());
     }
+}
+
+#[test]
+fn m10_a_key_in_a_batch_is_as_any_other_and_has_the_pools_limit() {
+    for max in [0, 1, 8, 256] {
+        let pool = ArenaPool::builder().max_key_len(max).build().unwrap();
+        let guard = pool.pin();
+        let mut batch = guard.batch(4 * max).unwrap();
+        for len in [0, max / 2, max] {
+            let bytes: Vec<u8> = (0..len).map(|at| 0xf0 ^ at as u8).collect();
+            let key = ArenaKey::push_into(&bytes, &mut batch).unwrap();
+            assert_eq!((key.len(), key.epoch()), (len, batch.epoch()));
+            // As if it were made of the handle; the prefix, too, by which it is compared.
+            let again = ArenaKey::from_handle(key.handle(), &guard).unwrap();
+            let (key, again) = (key.resolve(&guard).unwrap(), again.resolve(&guard).unwrap());
+            assert_eq!((key, key.as_bytes()), (again, &bytes[..]));
+        }
+        let (left, before) = (batch.remaining(), pool.stats());
+        for len in [max + 1, max + 100, 10_000] {
+            let refused = ArenaKey::push_into(&vec![1; len], &mut batch).unwrap_err();
+            assert_eq!(refused, KeyError::TooLong { max: max as u32 });
+        }
+        assert_eq!((batch.remaining(), pool.stats()), (left, before));
+    }
+}
+
+#[test]
+fn m10_a_key_that_a_full_batch_refuses_changes_nothing() {
+    let pool = pool();
+    let guard = pool.pin();
+    let mut batch = guard.batch(10).unwrap();
+    ArenaKey::push_into(b"seven b", &mut batch).unwrap();
+    for _ in 0..100 {
+        let refused = ArenaKey::push_into(b"four", &mut batch).unwrap_err();
+        assert_eq!(refused, KeyError::BatchFull(BatchFull { remaining: 3 }));
+        says(refused, &["3 bytes left"]);
+    }
+    let too_long = ArenaKey::push_into(&[0; 257], &mut batch).unwrap_err();
+    assert_eq!(too_long, KeyError::TooLong { max: 256 }, "in any batch");
+    ArenaKey::push_into(b"3!!", &mut batch).unwrap();
+    assert_eq!(batch.remaining(), 0);
+    drop(batch);
+    assert_eq!((pool.stats().allocations, pool.stats().payload), (2, 10));
+}
+
+#[test]
+fn m10_keys_are_packed_in_a_batch_whatever_their_alignment() {
+    let align = Alignment::new(64).unwrap();
+    let pool = ArenaPool::builder().key_alignment(align).build().unwrap();
+    let guard = pool.pin();
+    let mut batch = guard.batch(20).unwrap();
+    let keys = [b"12345", b"1234567".as_slice(), b"12345678"]
+        .map(|bytes| ArenaKey::push_into(bytes, &mut batch).unwrap());
+    let ends = keys.map(|key| key.resolve(&guard).unwrap().as_bytes().as_ptr_range());
+    assert!(ends.windows(2).all(|pair| pair[0].end == pair[1].start));
+}
+
+/// Peer bug 4: a key goes into the epoch that its batch names, live or not.
+#[test]
+fn m10_bug04_a_key_stays_in_the_epoch_of_its_batch() {
+    let pool = pool();
+    let guard = pool.pin();
+    let mut batch = guard.batch(20).unwrap();
+    let (epoch, lease) = (batch.epoch(), pool.lease(batch.epoch()).unwrap());
+    (0..2).for_each(|_| drop(pool.advance().unwrap().to_string()));
+    let key = ArenaKey::push_into(b"stale at birth", &mut batch).unwrap();
+    assert_eq!((key.epoch(), key.resolve(&guard).is_none()), (epoch, true));
+    assert_eq!(key.resolve(&lease).unwrap().as_bytes(), b"stale at birth");
 }
 
 #[test]
@@ -154,6 +222,9 @@ fn m10_bug15_a_key_that_finds_no_memory_says_why() {
         .unwrap();
     assert!(matches!(refused, KeyError::Alloc(AllocError::Memory(_))));
     says(refused, &["budget", "raise"]);
+    let over = refused.over_budget().unwrap();
+    assert_eq!((over.used, over.budget, over.reclaimable), (4096, 4096, 0));
+    assert_eq!(KeyError::Alloc(AllocError::TooLong).over_budget(), None);
     let before = pool.stats();
     assert!(ArenaKey::copy_from(&[1; 100], &guard).is_err());
     assert_eq!(pool.stats(), before);

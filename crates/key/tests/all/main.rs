@@ -4,5 +4,6 @@
 mod limits;
 mod maps;
 mod order;
+mod search;
 mod sort;
 mod statics;

@@ -5,21 +5,20 @@ use std::sync::mpsc::channel;
 
 use crossbeam_epoch::Collector;
 use epoch_arena_block::{Heap, Source};
-use epoch_arena_pool::{AllocError, ArenaPool, Lease, Memory, MemoryError, OverBudget, PinKind};
+use epoch_arena_pool::{AllocError, ArenaPool, Lease, Memory, OverBudget, PinKind};
 
 use crate::pools::{BLOCK, adds_up, advance, maintain_until, number, put};
 use crate::support::{Faulty, Finish};
 
 fn is_over(refused: AllocError) -> bool {
-    matches!(refused, AllocError::Memory(MemoryError::OverBudget(_)))
+    refused.over_budget().is_some()
 }
 
 /// The figures with which a value is refused.
 fn refusal(pool: &ArenaPool, len: usize) -> OverBudget {
-    match pool.pin().alloc_copy(&vec![1; len]) {
-        Err(AllocError::Memory(MemoryError::OverBudget(over))) => over,
-        other => panic!("not refused, but {other:?}"),
-    }
+    let refused = pool.pin().alloc_copy(&vec![1; len]).err();
+    let over = refused.and_then(|refused| refused.over_budget());
+    over.expect("not refused")
 }
 
 fn memory(blocks: usize) -> Memory {

@@ -128,6 +128,63 @@ fn m7_a_snapshot_holds_all_live_epochs_and_no_later_one() {
     assert_eq!(pool.stats().retired_epochs, 0);
 }
 
+#[test]
+fn m7_a_snapshot_says_which_epochs_it_holds() {
+    let (pool, other) = (pool(3), pool(3));
+    let gone = pool.current_epoch();
+    advance(&pool, 3);
+    advance(&other, 1);
+    let snapshot = pool.snapshot();
+    advance(&pool, 5);
+    let held: Vec<_> = snapshot.epochs().collect();
+    assert!(held.iter().all(|epoch| snapshot.holds(*epoch)));
+    assert!(!snapshot.holds(gone) && !snapshot.holds(pool.current_epoch()));
+    assert!(!snapshot.holds(other.current_epoch()), "another pool's");
+}
+
+/// Against the lists of the statistics, over leases and snapshots that come and go.
+#[test]
+fn m7_the_oldest_lease_is_the_oldest_epoch_of_any() {
+    let pool = pool(4);
+    let (mut leases, mut snapshots) = (Vec::new(), Vec::new());
+    for round in 0..200_usize {
+        match round.wrapping_mul(7) % 10 {
+            0..3 => leases.push(pool.lease(pool.current_epoch()).unwrap()),
+            3 => snapshots.push(pool.snapshot()),
+            4 if !leases.is_empty() => drop(leases.remove(0)),
+            5 if !snapshots.is_empty() => drop(snapshots.remove(0)),
+            6 => leases.extend(leases.last().cloned()),
+            7 => drop(leases.pop()),
+            _ => advance(&pool, 1),
+        }
+        let oldest = (leases.iter().map(|lease| lease.epoch()))
+            .chain(snapshots.iter().flat_map(|snapshot| snapshot.epochs()))
+            .min();
+        assert_eq!(pool.oldest_lease(), oldest, "round {round}");
+    }
+    drop((leases, snapshots));
+    assert_eq!(pool.oldest_lease(), None);
+}
+
+/// It is seen however old its epoch is, and whoever drops it.
+#[test]
+fn m7_the_oldest_lease_may_be_of_a_retired_epoch_and_go_on_any_thread() {
+    let pool = pool(1);
+    let old = pool.lease(pool.current_epoch()).unwrap();
+    let (clone, epoch) = (old.clone(), old.epoch());
+    advance(&pool, 5);
+    let new = pool.lease(pool.current_epoch()).unwrap();
+    drop(old);
+    assert_eq!(pool.oldest_lease(), Some(epoch));
+    std::thread::scope(|s| {
+        s.spawn(|| drop(clone));
+        // Either is right meanwhile.
+        let seen = pool.oldest_lease();
+        assert!(seen == Some(epoch) || seen == Some(new.epoch()));
+    });
+    assert_eq!(pool.oldest_lease(), Some(new.epoch()));
+}
+
 /// A pinned reader holds all that is retired meanwhile, a lease only its own: what is held by
 /// which is told apart.
 #[test]
