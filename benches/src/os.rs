@@ -109,6 +109,16 @@ pub fn resident() -> usize {
     kib.expect("Linux tells what is resident in /proc/self/smaps_rollup") * 1024
 }
 
+/// The page faults of this thread so far, those that needed no disk.
+pub fn faults() -> u64 {
+    // SAFETY: the structure is numbers, for which all zeros is a value.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: `usage` is a valid place for the result.
+    let failed = unsafe { libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage) };
+    assert_eq!(failed, 0, "Linux tells every thread its usage");
+    usage.ru_minflt.unsigned_abs()
+}
+
 /// Keeps the calling thread to one core, `nth` of those it may use. A pass is shorter than the time after which the
 /// kernel would separate two threads that it has put on one core; then it would measure the scheduler.
 pub fn keep_to_core(nth: usize) {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::wire::{Job, Line, Sample};
+use crate::wire::{Job, Line, Sample, Series};
 
 /// Prints one line. A reader that went away ends the process: nobody is left to measure for.
 pub fn line(line: &Line) {
@@ -35,7 +35,25 @@ pub fn sample(job: &Job, contestant: &str, figure: Figure) {
 
 /// Prints one sample under a name of its own.
 pub fn named(job: &Job, contestant: &str, name: String, figure: Figure) {
+    line(&Line::Sample(of(job, contestant, name, figure)));
+}
+
+/// Prints one sample, with the way to it.
+pub fn sample_with_series(job: &Job, contestant: &str, figure: Figure, series: Series) {
+    // Four digits are more than a picture shows, and a third of the text.
+    let round = |value: f64| (value * 1e4).round() / 1e4;
+    let name = format!("{}{}", job.name(), figure.suffix);
     line(&Line::Sample(Sample {
+        series: Some(Series {
+            every: series.every,
+            values: series.values.into_iter().map(round).collect(),
+        }),
+        ..of(job, contestant, name, figure)
+    }));
+}
+
+fn of(job: &Job, contestant: &str, name: String, figure: Figure) -> Sample {
+    Sample {
         bench: name,
         contestant: contestant.to_owned(),
         keys: job.keys.name(),
@@ -43,5 +61,6 @@ pub fn named(job: &Job, contestant: &str, name: String, figure: Figure) {
         value: figure.value,
         unit: figure.unit.to_owned(),
         floor: figure.floor,
-    }));
+        series: None,
+    }
 }

@@ -1,5 +1,6 @@
 //! The project's chores: `cargo xtask VERB`, one verb per file.
 
+mod asm;
 mod bench;
 mod ci;
 #[cfg(test)]
@@ -11,7 +12,7 @@ mod stage;
 mod test;
 mod verify;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -28,6 +29,8 @@ struct Xtask {
 enum Verb {
     /// Measure put, resolve, reclaim, memory, churn and tail, beside the floor and the peers.
     Bench(bench::Args),
+    /// Print the machine code of a hot operation, and count its straight path.
+    Asm(asm::Args),
     /// Run everything at once, at random, and see that nothing is wrong and memory is flat.
     Soak(soak::Args),
     /// Run every test.
@@ -43,6 +46,7 @@ enum Verb {
 fn main() -> ExitCode {
     let outcome = match Xtask::parse().verb {
         Verb::Bench(args) => bench::run(args),
+        Verb::Asm(args) => asm::run(args),
         Verb::Soak(args) => soak::run(args),
         Verb::Test(args) => test::run(args),
         Verb::Ci(args) => ci::run(args),
@@ -63,6 +67,11 @@ fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .unwrap_or(Path::new("."))
+}
+
+/// Where builds go: as cargo decides it.
+fn target_dir() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::groups::{NOT_BUILT, guarded, skip};
 use crate::os::resident;
 use crate::report::{self, Figure};
 use crate::wire::stats::median;
-use crate::wire::{Bench, Job};
+use crate::wire::{Bench, Job, Series};
 
 /// Epochs that are live at a time.
 const LIVE: NonZeroU32 = NonZeroU32::new(8).expect("eight is not zero");
@@ -22,6 +22,8 @@ const EPOCH_BYTES: usize = 4 << 20;
 const PLATEAU_EPOCHS: usize = 2000;
 const PLATEAU_BYTES: usize = 256 << 10;
 const PLATEAU_BEFORE: usize = 10;
+/// Memory is looked at every so many of them.
+const PLATEAU_EVERY: usize = 20;
 /// The `pinned` load: one key in so many survives so many epochs.
 const SURVIVORS: usize = 1000;
 const SURVIVAL: usize = 32;
@@ -164,23 +166,20 @@ fn measure<E: Epochs>(job: &Job, id: &str, make: impl FnOnce() -> E) {
     match job.bench {
         Bench::Plateau => plateau(job, id, &mut store, &mut source, base),
         load => {
-            let value = churn(load, &mut store, &mut source, base);
-            report::sample(
-                job,
-                id,
-                Figure {
-                    suffix: "",
-                    value,
-                    unit: "B/B",
-                    floor: Some(1.0),
-                },
-            );
+            let values = churn(load, &mut store, &mut source, base);
+            let figure = Figure {
+                suffix: "",
+                value: median(&values[START..]).unwrap_or_default(),
+                unit: "B/B",
+                floor: Some(1.0),
+            };
+            report::sample_with_series(job, id, figure, Series { every: 1, values });
         }
     }
 }
 
-/// The median, over the epochs after the start, of resident bytes per live payload byte.
-fn churn(load: Bench, store: &mut dyn Epochs, source: &mut Source, base: usize) -> f64 {
+/// Resident bytes per live payload byte at the end of each epoch.
+fn churn(load: Bench, store: &mut dyn Epochs, source: &mut Source, base: usize) -> Vec<f64> {
     let mut window: VecDeque<usize> = VecDeque::new();
     let mut survivors = VecDeque::with_capacity(KEPT);
     let mut ratios = Vec::with_capacity(EPOCHS);
@@ -192,16 +191,14 @@ fn churn(load: Bench, store: &mut dyn Epochs, source: &mut Source, base: usize) 
         if window.len() > LIVE.get() as usize {
             window.pop_front();
         }
-        if epoch >= START {
-            let outside = survivors
-                .iter()
-                .filter(|survivor| survivor.is_outside(epoch));
-            let live = window.iter().sum::<usize>()
-                + outside.map(|survivor| survivor.key.len()).sum::<usize>();
-            ratios.push(resident().saturating_sub(base) as f64 / live as f64);
-        }
+        let outside = survivors
+            .iter()
+            .filter(|survivor| survivor.is_outside(epoch));
+        let live = window.iter().sum::<usize>()
+            + outside.map(|survivor| survivor.key.len()).sum::<usize>();
+        ratios.push(resident().saturating_sub(base) as f64 / live as f64);
     }
-    median(&ratios).unwrap_or_default()
+    ratios
 }
 
 /// Fills one epoch; says how many bytes it holds.
@@ -308,6 +305,7 @@ impl Source {
 fn plateau(job: &Job, id: &str, store: &mut dyn Epochs, source: &mut Source, base: usize) {
     let taken = |store: &dyn Epochs| (resident().saturating_sub(base), store.reserved());
     let mut early = (0, None);
+    let mut over_time = Vec::with_capacity(PLATEAU_EPOCHS / PLATEAU_EVERY);
     for epoch in 0..PLATEAU_EPOCHS {
         if epoch > 0 {
             store.next_epoch();
@@ -319,6 +317,9 @@ fn plateau(job: &Job, id: &str, store: &mut dyn Epochs, source: &mut Source, bas
         if epoch + 1 == PLATEAU_BEFORE {
             early = taken(store);
         }
+        if (epoch + 1).is_multiple_of(PLATEAU_EVERY) {
+            over_time.push(kib(taken(store).0));
+        }
     }
     let late = taken(store);
     figures(
@@ -327,6 +328,10 @@ fn plateau(job: &Job, id: &str, store: &mut dyn Epochs, source: &mut Source, bas
         ["-resident-early", "-resident-late", "-resident-growth"],
         early.0,
         late.0,
+        Some(Series {
+            every: PLATEAU_EVERY,
+            values: over_time,
+        }),
     );
     if let (Some(early), Some(late)) = (early.1, late.1) {
         figures(
@@ -335,8 +340,13 @@ fn plateau(job: &Job, id: &str, store: &mut dyn Epochs, source: &mut Source, bas
             ["-reserved-early", "-reserved-late", "-reserved-growth"],
             early,
             late,
+            None,
         );
     }
+}
+
+fn kib(bytes: usize) -> f64 {
+    bytes as f64 / 1024.0
 }
 
 fn figures(
@@ -345,15 +355,19 @@ fn figures(
     [before, after, growth]: [&'static str; 3],
     early: usize,
     late: usize,
+    over_time: Option<Series>,
 ) {
     let bytes = |suffix, bytes: usize| Figure {
         suffix,
-        value: bytes as f64 / 1024.0,
+        value: kib(bytes),
         unit: "KiB",
         floor: None,
     };
     report::sample(job, id, bytes(before, early));
-    report::sample(job, id, bytes(after, late));
+    match over_time {
+        Some(series) => report::sample_with_series(job, id, bytes(after, late), series),
+        None => report::sample(job, id, bytes(after, late)),
+    }
     let value = late as f64 / early.max(1) as f64;
     report::sample(
         job,

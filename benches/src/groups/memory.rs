@@ -1,14 +1,21 @@
 //! Resident bytes per payload byte, in a process that has done nothing else.
 
+use std::num::NonZeroU32;
+
 use crate::contest::{Contestant, Plan, room};
-use crate::contestants::{Visit, visit};
+use crate::contestants::{AsItIs, OursEpochs, Visit, visit};
+use crate::groups::churn::Epochs;
 use crate::groups::{NOT_BUILT, guarded, plan, skip};
 use crate::os::resident;
 use crate::report::{self, Figure};
-use crate::wire::{Job, Keys};
+use crate::wire::{Bench, Job, Keys};
 
 /// Measures the job's contestants; of an honest job there is one.
 pub fn run(job: &Job, keys: &'static Keys) {
+    if job.bench == Bench::MemoryEpochs {
+        guarded("ours", || epochs(job));
+        return;
+    }
     let plan = plan(job, keys, false);
     for id in &job.contestants {
         match guarded(id, || visit(id, Set { plan, keys })) {
@@ -29,6 +36,31 @@ pub fn run(job: &Job, keys: &'static Keys) {
             None => {}
         }
     }
+}
+
+/// Live epochs of one key each: what an epoch costs when there is next to nothing in it.
+const EPOCHS: NonZeroU32 = NonZeroU32::new(1000).expect("a thousand is not zero");
+
+fn epochs(job: &Job) {
+    let before = resident();
+    let mut pool = OursEpochs::new::<AsItIs>(EPOCHS);
+    for epoch in 0..EPOCHS.get() {
+        if epoch > 0 {
+            pool.next_epoch();
+        }
+        pool.put(b"0123456789abcdef");
+    }
+    let grown = resident().saturating_sub(before);
+    report::sample(
+        job,
+        "ours",
+        Figure {
+            suffix: "",
+            value: grown as f64 / 1024.0 / f64::from(EPOCHS.get()),
+            unit: "KiB",
+            floor: None,
+        },
+    );
 }
 
 struct Set {

@@ -2,36 +2,47 @@
 
 use crate::clock;
 use crate::contest::{Contestant, Plan, room};
-use crate::contestants::{Visit, visit};
+use crate::contestants::{Ours, PIN_PER_64, Prefaulted, Visit, visit};
 use crate::groups::{NOT_BUILT, guarded, plan, skip};
+use crate::os::faults;
 use crate::report::{self, Figure};
 use crate::wire::stats::quantile;
 use crate::wire::{Bench, Job, Keys};
 
-const PERCENTILES: [(&str, f64); 4] = [
+/// Enough of them to draw the whole distribution; tables show four.
+const PERCENTILES: [(&str, f64); 9] = [
     ("-p50", 0.5),
+    ("-p75", 0.75),
+    ("-p90", 0.9),
+    ("-p95", 0.95),
     ("-p99", 0.99),
+    ("-p99.5", 0.995),
     ("-p99.9", 0.999),
+    ("-p99.99", 0.9999),
     ("-max", 1.0),
 ];
 
 /// Measures the job's contestants, each beside the floor.
 pub fn run(job: &Job, keys: &'static Keys) {
     let cold = job.bench == Bench::TailCold;
+    // Into prepared memory this library goes as into fresh one, and is compared with what is warm.
     let plan = plan(job, keys, !cold);
     let per_tick = clock::nanos_per_tick();
+    let set = Set { plan, keys, cold };
     for _ in 0..job.rounds {
-        let Some(Some(floor)) = guarded("floor", || visit("floor", Set { plan, keys, cold }))
-        else {
+        let Some(Some(floor)) = guarded("floor", || visit("floor", set)) else {
             return;
         };
         for id in &job.contestants {
-            let ticks = match id.as_str() {
+            let passed = match id.as_str() {
                 "floor" => Some(Some(floor.clone())),
-                _ => guarded(id, || visit(id, Set { plan, keys, cold })),
+                "ours" if job.bench == Bench::TailPrefault => {
+                    guarded(id, || Some(prefaulted(plan, keys)))
+                }
+                _ => guarded(id, || visit(id, set)),
             };
-            match ticks {
-                Some(Some(ticks)) => figures(job, id, &ticks, &floor, per_tick),
+            match passed {
+                Some(Some(passed)) => figures(job, id, &passed, &floor, per_tick),
                 Some(None) => skip(id, NOT_BUILT),
                 None => {}
             }
@@ -39,10 +50,16 @@ pub fn run(job: &Job, keys: &'static Keys) {
     }
 }
 
-fn figures(job: &Job, id: &str, ticks: &[u64], floor: &[u64], per_tick: f64) {
+fn prefaulted(plan: Plan, keys: &'static Keys) -> Passed {
+    let mut crew = Ours::<PIN_PER_64, Prefaulted>::crew(plan);
+    crew[0].register();
+    timed_pass(&mut crew[0], keys, &mut room(plan.keys), room(plan.keys))
+}
+
+fn figures(job: &Job, id: &str, passed: &Passed, floor: &Passed, per_tick: f64) {
     for (suffix, q) in PERCENTILES {
         let nanos = |sorted: &[u64]| quantile(sorted, q).map(|ticks| ticks as f64 * per_tick);
-        if let Some(value) = nanos(ticks) {
+        if let Some(value) = nanos(&passed.ticks) {
             report::sample(
                 job,
                 id,
@@ -50,13 +67,33 @@ fn figures(job: &Job, id: &str, ticks: &[u64], floor: &[u64], per_tick: f64) {
                     suffix,
                     value,
                     unit: "ns",
-                    floor: nanos(floor),
+                    floor: nanos(&floor.ticks),
                 },
             );
         }
     }
+    report::sample(
+        job,
+        id,
+        Figure {
+            suffix: "-faults",
+            value: passed.faults as f64,
+            unit: "faults",
+            floor: None,
+        },
+    );
 }
 
+/// What a pass of single puts took.
+#[derive(Clone)]
+struct Passed {
+    /// The ticks of every put, sorted.
+    ticks: Vec<u64>,
+    /// The page faults of all of them.
+    faults: u64,
+}
+
+#[derive(Clone, Copy)]
 struct Set {
     plan: Plan,
     keys: &'static Keys,
@@ -64,23 +101,33 @@ struct Set {
 }
 
 impl Visit for Set {
-    /// The ticks of every put, sorted.
-    type Out = Vec<u64>;
+    type Out = Passed;
 
-    fn visit<C: Contestant + 'static>(self) -> Vec<u64> {
+    fn visit<C: Contestant + 'static>(self) -> Passed {
         let mut crew = C::crew(self.plan);
         let worker = &mut crew[0];
         let mut out = room(self.plan.keys);
-        let mut ticks = room(self.plan.keys);
+        let ticks = room(self.plan.keys);
         if !self.cold {
             worker.fill(self.keys, &mut out);
             worker.disorder(&mut out);
             worker.reset(&mut out);
             worker.reset_shared();
         }
-        worker.fill_timed(self.keys, &mut out, &mut ticks);
-        std::hint::black_box(&out);
-        ticks.sort_unstable();
-        ticks
+        timed_pass(worker, self.keys, &mut out, ticks)
     }
+}
+
+fn timed_pass<C: Contestant>(
+    worker: &mut C,
+    keys: &Keys,
+    out: &mut Vec<C::Handle>,
+    mut ticks: Vec<u64>,
+) -> Passed {
+    let before = faults();
+    worker.fill_timed(keys, out, &mut ticks);
+    let faults = faults() - before;
+    std::hint::black_box(&out);
+    ticks.sort_unstable();
+    Passed { ticks, faults }
 }

@@ -128,6 +128,12 @@ pub enum Bench {
     /// Percentiles of puts into fresh memory.
     #[serde(rename = "tail/cold")]
     TailCold,
+    /// Percentiles of this library's puts into fresh memory that it was told to prepare.
+    #[serde(rename = "tail/prefault")]
+    TailPrefault,
+    /// Resident KiB per live epoch of one key.
+    #[serde(rename = "memory/epochs")]
+    MemoryEpochs,
     /// Warm puts: so many keys in one epoch.
     #[serde(rename = "scale/keys")]
     ScaleKeys,
@@ -182,9 +188,9 @@ impl Bench {
             Self::PutWarm | Self::PutCold => Group::Put,
             Self::ResolveHot | Self::ResolveRandom => Group::Resolve,
             Self::Reclaim => Group::Reclaim,
-            Self::Memory => Group::Memory,
+            Self::Memory | Self::MemoryEpochs => Group::Memory,
             Self::ChurnMixed | Self::ChurnShift | Self::ChurnPinned | Self::Plateau => Group::Churn,
-            Self::TailWarm | Self::TailCold => Group::Tail,
+            Self::TailWarm | Self::TailCold | Self::TailPrefault => Group::Tail,
             Self::ScaleKeys
             | Self::ScaleKeysResolve
             | Self::ScaleEpochs
@@ -216,6 +222,8 @@ impl Bench {
             Self::Plateau => "churn/plateau",
             Self::TailWarm => "tail/warm",
             Self::TailCold => "tail/cold",
+            Self::TailPrefault => "tail/prefault",
+            Self::MemoryEpochs => "memory/epochs",
             Self::ScaleKeys => "scale/keys",
             Self::ScaleKeysResolve => "scale/keys-resolve",
             Self::ScaleEpochs => "scale/epochs",
@@ -238,7 +246,12 @@ impl Bench {
     pub const fn needs_fresh_process(self) -> bool {
         matches!(
             self,
-            Self::PutCold | Self::TailCold | Self::Memory | Self::Ycsb
+            Self::PutCold
+                | Self::TailCold
+                | Self::TailPrefault
+                | Self::Memory
+                | Self::MemoryEpochs
+                | Self::Ycsb
         )
     }
 }

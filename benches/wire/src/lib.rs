@@ -14,5 +14,5 @@ pub mod stats;
 pub use bench::{Bench, Group};
 pub use job::{Job, Line};
 pub use keys::{KeySource, Keys, KeysError, MAX_KEY_LEN};
-pub use record::{Record, Sample, summarise};
+pub use record::{Record, Sample, Series, summarise};
 pub use roster::{Binary, Contestant, ROSTER, Role, contestant};

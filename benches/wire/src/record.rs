@@ -4,6 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::stats::median;
 
+/// A value as it went over a run: memory over the epochs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Series {
+    /// Epochs from one value to the next; the first value is that of the epoch with this number, counted from one.
+    pub every: usize,
+    /// The values.
+    pub values: Vec<f64>,
+}
+
 /// One value of one round, beside the reference's value of the same round.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
@@ -21,6 +30,9 @@ pub struct Sample {
     pub unit: String,
     /// What the reference took in this round; `None` where nothing can serve as one.
     pub floor: Option<f64>,
+    /// How the value went over the round, where it is of interest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<Series>,
 }
 
 /// One measurement: the medians over its rounds. `--json` writes these.
@@ -42,6 +54,9 @@ pub struct Record {
     pub ratio_to_floor: Option<f64>,
     /// How many rounds there were.
     pub rounds: usize,
+    /// How the value went over a round: of each place, the median over the rounds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<Series>,
     /// Why there is no value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,
@@ -65,6 +80,7 @@ impl Record {
             unit: String::new(),
             ratio_to_floor: None,
             rounds: 0,
+            series: None,
             skipped: Some(reason.to_owned()),
         }
     }
@@ -111,8 +127,29 @@ pub fn summarise(samples: &[Sample]) -> Vec<Record> {
         record.value = median(&values);
         record.ratio_to_floor = median(&ratios);
         record.rounds = rounds.len();
+        let series: Vec<&Series> = rounds
+            .iter()
+            .filter_map(|sample| sample.series.as_ref())
+            .collect();
+        record.series = middle(&series);
     }
     grouped.into_iter().map(|(record, _)| record).collect()
+}
+
+/// One series of several: of each place, the median.
+fn middle(series: &[&Series]) -> Option<Series> {
+    let first = series.first()?;
+    let at = |place: usize| {
+        let values: Vec<f64> = series
+            .iter()
+            .filter_map(|one| one.values.get(place).copied())
+            .collect();
+        median(&values)
+    };
+    Some(Series {
+        every: first.every,
+        values: (0..first.values.len()).map_while(at).collect(),
+    })
 }
 
 #[cfg(test)]
@@ -128,7 +165,22 @@ mod tests {
             value,
             unit: "ns/key".into(),
             floor,
+            series: None,
         }
+    }
+
+    #[test]
+    fn a_series_is_the_median_at_each_place() {
+        let mut samples = vec![sample("a", 1.0, None); 3];
+        for (sample, values) in samples.iter_mut().zip([[1.0, 5.0], [2.0, 4.0], [9.0, 6.0]]) {
+            let values = values.to_vec();
+            sample.series = Some(Series { every: 20, values });
+        }
+        let expected = Series {
+            every: 20,
+            values: vec![2.0, 5.0],
+        };
+        assert_eq!(summarise(&samples)[0].series, Some(expected));
     }
 
     #[test]

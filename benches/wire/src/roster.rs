@@ -90,6 +90,8 @@ const fn entrants(bench: Bench) -> &'static [&'static str] {
             &["raw-slice", "ours", "ours-pin-once"]
         }
         Bench::Search => &["sort-slices", "sort-key-refs", "sort-keys"],
+        Bench::TailPrefault => &["floor", "ours"],
+        Bench::MemoryEpochs => &["ours"],
         _ => &[],
     }
 }

@@ -4,22 +4,45 @@ use std::fs;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// What the report says about its circumstances: name and value.
-#[derive(Debug, Default)]
+use serde::{Deserialize, Serialize};
+
+/// What the report says about its circumstances.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
-    /// In the order of the report.
-    pub facts: Vec<(&'static str, String)>,
+    /// The processor.
+    pub cpu: String,
+    /// Cores that the run could use.
+    pub cores: usize,
+    /// Main memory.
+    pub memory: String,
+    /// The kernel, and its huge pages.
+    pub system: String,
+    /// The compiler and how it was called.
+    pub compiler: String,
+    /// How much was measured: `quick` or `full`.
+    pub effort: String,
+    /// The versions of this library and its peers.
+    pub versions: String,
 }
 
 impl Machine {
-    /// All in one line.
+    /// Name and value, in the order of the report.
+    pub fn facts(&self) -> [(&'static str, String); 6] {
+        [
+            ("cpu", format!("{}, {} cores", self.cpu, self.cores)),
+            ("memory", self.memory.clone()),
+            ("system", self.system.clone()),
+            ("compiler", self.compiler.clone()),
+            ("effort", self.effort.clone()),
+            ("versions", self.versions.clone()),
+        ]
+    }
+
+    /// What fits a line.
     pub fn line(&self) -> String {
-        let skip = |name: &str| matches!(name, "peers" | "run");
-        let facts = self.facts.iter().filter(|(name, _)| !skip(name));
-        facts
-            .map(|(_, value)| value.as_str())
-            .collect::<Vec<_>>()
-            .join(" | ")
+        let facts = &self.facts()[..4];
+        let values: Vec<&str> = facts.iter().map(|(_, value)| value.as_str()).collect();
+        values.join(" | ")
     }
 }
 
@@ -55,31 +78,44 @@ pub fn describe(quick: bool) -> Machine {
         .map(|out| String::from_utf8_lossy(&out.stdout).into_owned());
     let lock = fs::read_to_string(crate::workspace().join("Cargo.lock")).unwrap_or_default();
     Machine {
-        facts: vec![
-            ("cpu", format!("{cpu}, {} cores", cores())),
-            (
-                "memory",
-                kib.map_or_else(
-                    || "memory unknown".into(),
-                    |kib| format!("{} GiB", kib.div_ceil(1 << 20)),
-                ),
-            ),
-            (
-                "system",
-                format!("{} {kernel}, huge pages {pages}", std::env::consts::OS),
-            ),
-            (
-                "compiler",
-                format!(
-                    "{}, release, fat LTO, one codegen unit",
-                    rustc.unwrap_or_default().trim()
-                ),
-            ),
-            ("run", if quick { "quick".into() } else { "full".into() }),
-            ("date", date()),
-            ("peers", versions(&lock)),
-        ],
+        cpu,
+        cores: cores(),
+        memory: kib.map_or_else(
+            || "memory unknown".into(),
+            |kib| format!("{} GiB", kib.div_ceil(1 << 20)),
+        ),
+        system: format!("{} {kernel}, huge pages {pages}", std::env::consts::OS),
+        compiler: format!(
+            "{}, release, fat LTO, one codegen unit",
+            rustc.unwrap_or_default().trim()
+        ),
+        effort: if quick { "quick".into() } else { "full".into() },
+        versions: versions(&lock),
     }
+}
+
+/// The commit that is checked out, with a `+` if files of it were changed since.
+pub fn commit() -> String {
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git")
+            .args(arguments)
+            .current_dir(crate::workspace())
+            .output();
+        output
+            .ok()
+            .filter(|output| output.status.success())
+            .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let Some(commit) = git(&["rev-parse", "--short=12", "HEAD"]) else {
+        return "unknown".into();
+    };
+    let changed = git(&["status", "--porcelain", "--untracked-files=no"]);
+    let mark = if changed.is_none_or(|files| files.is_empty()) {
+        ""
+    } else {
+        "+"
+    };
+    commit + mark
 }
 
 fn read(file: &str) -> String {
@@ -111,7 +147,8 @@ fn versions(lock: &str) -> String {
     found.join(", ")
 }
 
-fn date() -> String {
+/// Now.
+pub fn date() -> String {
     let seconds = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());

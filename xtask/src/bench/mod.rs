@@ -1,61 +1,110 @@
 //! `cargo xtask bench`: builds the benchmark processes, runs them one after the other, and reports.
 
+mod bars;
 mod build;
+mod docs;
+mod figures;
 mod html;
 mod keysets;
 mod machine;
 mod notes;
 mod plan;
 mod run;
+mod saved;
+mod scale;
 pub mod svg;
 mod sweep;
 mod table;
+mod targets;
 
 use std::fs;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 pub use build::COUNT;
 use epoch_arena_bench_wire::{Group, Record};
 
+use crate::target_dir;
+use saved::Saved;
+
 /// Arguments.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// Fewer rounds and key sets: ends within three minutes after the build, in place of twenty.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "from")]
     quick: bool,
-    /// Only these groups: put, resolve, reclaim, memory, churn, tail, scale, shared, sort, pin, ycsb.
+    /// Only these groups; an unknown name is answered with the known ones.
     #[arg(long, value_name = "GROUP", value_delimiter = ',')]
     only: Vec<Group>,
     /// Measure on the lines of this file too, one key per line, any bytes; repeatable.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "from")]
     keys: Vec<PathBuf>,
-    /// Write the records as JSON.
+    /// Write the run as JSON: machine, versions, date and every record.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Write the page here; without it, below the target directory.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Measure nothing: report a run that --json wrote.
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    from: Option<PathBuf>,
+    /// Write the figures into `README.md` and `docs/benchmarks.md`, between their markers.
+    #[arg(long)]
+    update_docs: bool,
 }
 
 /// Runs the verb.
 pub fn run(args: Args) -> Result<(), String> {
-    let target = target_dir();
     let page = args
         .html
         .clone()
-        .unwrap_or_else(|| target.join("bench").join("report.html"));
+        .unwrap_or_else(|| target_dir().join("bench").join("report.html"));
     // Everything that can be wrong with the command line comes before the minutes of building and measuring.
-    let sets = keysets::collect(&args.keys, &target.join("bench"))?;
     for file in std::iter::once(&page).chain(&args.json) {
         claim(file)?;
     }
+    if args.update_docs {
+        docs::check()?;
+    }
+    let (mut saved, failures) = match &args.from {
+        Some(file) => (Saved::read(file)?, Vec::new()),
+        None => measure(&args)?,
+    };
+    if !args.only.is_empty() {
+        let belongs = |record: &Record| {
+            args.only
+                .iter()
+                .any(|group| table::belongs(group.name(), record))
+        };
+        saved.records.retain(belongs);
+    }
+    print_tables(&saved);
+    if let Some(file) = &args.json {
+        write(file, &saved.json())?;
+    }
+    write(&page, &html::page(&saved))?;
+    if failures.is_empty() && args.update_docs {
+        docs::update(&saved)?;
+    }
+    let shown = fs::canonicalize(&page).unwrap_or(page);
+    println!("{}", shown.display());
+    match failures.as_slice() {
+        [] => Ok(()),
+        failures => Err(format!(
+            "something of this library failed:\n  {}",
+            failures.join("\n  ")
+        )),
+    }
+}
+
+/// Builds and measures; what of our own failed comes beside it.
+fn measure(args: &Args) -> Result<(Saved, Vec<String>), String> {
+    let sets = keysets::collect(&args.keys, &target_dir().join("bench"))?;
     let groups = if args.only.is_empty() {
         Group::ALL.to_vec()
     } else {
         args.only.clone()
     };
-
     let built = build::build(&groups)?;
     let plan = plan::plan(&groups, &sets.usable, args.quick, machine::cores());
     let mut outcome = run::run(plan, &built);
@@ -73,44 +122,52 @@ pub fn run(args: Args) -> Result<(), String> {
             ));
         }
     }
-
-    let machine = machine::describe(args.quick);
-    print_tables(&groups, &outcome.records, &machine);
-    if let Some(file) = &args.json {
-        write(file, &json(&outcome.records))?;
-    }
-    write(&page, &html::page(&groups, &outcome.records, &machine))?;
-    let shown = fs::canonicalize(&page).unwrap_or(page);
-    println!("{}", shown.display());
-    match outcome.failures.as_slice() {
-        [] => Ok(()),
-        failures => Err(format!(
-            "something of this library failed:\n  {}",
-            failures.join("\n  ")
-        )),
-    }
+    let saved = Saved {
+        date: machine::date(),
+        command: command(std::env::args().skip(2)),
+        commit: machine::commit(),
+        machine: machine::describe(args.quick),
+        records: outcome.records,
+    };
+    Ok((saved, outcome.failures))
 }
 
-fn print_tables(groups: &[Group], records: &[Record], machine: &machine::Machine) {
+/// The command that repeats a run: what was asked for, and not where it was to be written.
+fn command(arguments: impl Iterator<Item = String>) -> String {
+    let mut kept = String::from("cargo xtask bench");
+    let mut value_of_last = false;
+    for argument in arguments {
+        let name = argument.split('=').next().unwrap_or(&argument).to_owned();
+        let dropped = matches!(name.as_str(), "--json" | "--html" | "--update-docs");
+        if !dropped && !value_of_last {
+            kept.push(' ');
+            kept.push_str(&argument);
+        }
+        value_of_last = dropped && name == argument && name != "--update-docs";
+    }
+    kept
+}
+
+fn print_tables(saved: &Saved) {
     let width = if std::io::stdout().is_terminal() {
         None
     } else {
         Some(200)
     };
-    println!("{}\n", machine.line());
-    for group in groups {
+    println!("{}\n", saved.machine.line());
+    for group in table::groups(&saved.records) {
         println!(
             "{}\n{}\n",
-            notes::heading(*group),
-            table::table(*group, records, width)
+            notes::heading(group),
+            table::table(group, &saved.records, width)
         );
     }
-}
-
-/// Where builds go: as cargo decides it.
-fn target_dir() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| crate::workspace().join("target"), PathBuf::from)
+    let targets = targets::targets(&saved.records);
+    println!(
+        "== targets: {}\n{}\n",
+        targets::summary(&targets),
+        table::of_targets(&targets, width)
+    );
 }
 
 /// Makes sure that a file can be written in the end, without touching what it holds.
@@ -137,19 +194,6 @@ fn claim(file: &Path) -> Result<(), String> {
 
 fn write(file: &Path, text: &str) -> Result<(), String> {
     fs::write(file, text).map_err(|error| format!("{}: cannot be written: {error}", file.display()))
-}
-
-/// An array with one record per line: parses as a whole, and reads well in a diff.
-fn json(records: &[Record]) -> String {
-    let mut text = Vec::from(*b"[\n");
-    for (at, record) in records.iter().enumerate() {
-        let comma = if at + 1 < records.len() { "," } else { "" };
-        let line = serde_json::to_string(record).unwrap_or_else(|_| "null".into());
-        // A vector takes what it is given.
-        let _ = writeln!(text, "{line}{comma}");
-    }
-    text.extend_from_slice(b"]\n");
-    String::from_utf8_lossy(&text).into_owned()
 }
 
 #[cfg(test)]
@@ -188,16 +232,22 @@ mod tests {
     }
 
     #[test]
-    fn the_json_is_one_array_that_reads_back() {
-        let records = vec![
-            Record::skipped("put", "a", "b", 1, "why"),
-            Record::skipped("put", "c", "d", 2, "\"x\""),
-        ];
+    fn an_earlier_run_is_reported_and_not_measured() {
+        let args = parse("--from a.json --update-docs --html b.html").unwrap();
+        assert!(args.update_docs && args.from == Some("a.json".into()));
+        for wrong in ["--quick", "--keys k", "--json c"] {
+            assert!(parse(&format!("--from a.json {wrong}")).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_command_says_what_was_measured_and_not_where_it_went() {
+        let line = "--quick --json a.json --keys k --html=b.html --update-docs --only put";
+        let arguments = line.split(' ').map(str::to_owned);
         assert_eq!(
-            serde_json::from_str::<Vec<Record>>(&json(&records)).unwrap(),
-            records
+            command(arguments),
+            "cargo xtask bench --quick --keys k --only put"
         );
-        assert_eq!(serde_json::from_str::<Vec<Record>>(&json(&[])).unwrap(), []);
     }
 
     #[test]

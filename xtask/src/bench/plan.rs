@@ -86,14 +86,14 @@ fn benches(group: Group) -> &'static [Bench] {
         Group::Put => &[Bench::PutWarm, Bench::PutCold],
         Group::Resolve => &[Bench::ResolveHot, Bench::ResolveRandom],
         Group::Reclaim => &[Bench::Reclaim],
-        Group::Memory => &[Bench::Memory],
+        Group::Memory => &[Bench::Memory, Bench::MemoryEpochs],
         Group::Churn => &[
             Bench::ChurnMixed,
             Bench::ChurnShift,
             Bench::ChurnPinned,
             Bench::Plateau,
         ],
-        Group::Tail => &[Bench::TailWarm, Bench::TailCold],
+        Group::Tail => &[Bench::TailWarm, Bench::TailCold, Bench::TailPrefault],
         Group::Scale => &[
             Bench::ScaleKeys,
             Bench::ScaleKeysResolve,
@@ -125,7 +125,8 @@ fn effort(bench: Bench, quick: bool) -> Effort {
         Bench::ChurnMixed | Bench::ChurnShift | Bench::ChurnPinned => (0, pick((1, 1), (3, 3))),
         Bench::Plateau => (0, (1, 1)),
         Bench::TailWarm => (1 << 18, pick((5, 5), (15, 15))),
-        Bench::TailCold => (1 << 18, pick((3, 3), (7, 7))),
+        Bench::TailCold | Bench::TailPrefault => (1 << 18, pick((3, 3), (7, 7))),
+        Bench::MemoryEpochs => (0, pick((1, 1), (3, 3))),
         // A sweep says itself how many keys there are; these are put over and over.
         Bench::ScaleKeys | Bench::ScaleLength => (1 << 16, pick((5, 3), (9, 5))),
         Bench::ScaleKeysResolve | Bench::ScaleEpochs | Bench::ScaleEpochsResolve => {
@@ -161,6 +162,7 @@ fn effort(bench: Bench, quick: bool) -> Effort {
 
 fn sets_of(bench: Bench, sets: &[KeySource], all: bool) -> Vec<KeySource> {
     match bench.group() {
+        _ if bench == Bench::MemoryEpochs => vec![KeySource::OfTheLoad],
         Group::Churn => vec![KeySource::OfTheLoad],
         Group::Pin | Group::Ycsb => vec![KeySource::OfTheLoad],
         Group::Scale if bench == Bench::ScaleLength => vec![KeySource::OfTheLoad],

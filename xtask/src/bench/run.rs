@@ -214,9 +214,9 @@ struct Progress {
 impl Progress {
     fn new(length: u64) -> Self {
         let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
-        if let Ok(style) =
-            ProgressStyle::with_template("{elapsed_precise} [{bar:40}] {percent:>3}% {msg}")
-        {
+        if let Ok(style) = ProgressStyle::with_template(
+            "{elapsed_precise} [{bar:40}] {percent:>3}%, {eta} left, {msg}",
+        ) {
             bar.set_style(style.progress_chars("=> "));
         }
         Self {

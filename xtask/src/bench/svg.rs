@@ -1,172 +1,200 @@
-//! Horizontal bars, drawn by hand: no plotting library, no script, no network.
+//! Lines over an axis, drawn by hand: no plotting library, no script, no network.
 
 use std::fmt::Write;
 
-/// One bar.
+pub use super::scale::round_step;
+use super::scale::{Axis, Scale, tick};
+
+/// One line.
 #[derive(Clone, Debug)]
-pub struct Bar {
-    /// Whose it is.
+pub struct Line {
+    /// Whose it is; stands at its end.
     pub label: String,
-    /// How long it is.
-    pub value: f64,
-    /// What stands at its end.
-    pub text: String,
     /// The class that colours it: `floor`, `ours` or `peer`.
     pub class: &'static str,
+    /// From left to right.
+    pub points: Vec<(f64, f64)>,
 }
 
-/// How lengths follow from values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Axis {
-    /// From zero, in proportion.
-    Linear,
-    /// By orders of magnitude, for values that span several.
-    Log,
+/// One axis with its ticks, and what it says of itself.
+#[derive(Clone, Debug)]
+pub struct Ruler {
+    /// Where values stand.
+    pub scale: Scale,
+    /// Values and their names.
+    pub ticks: Vec<(f64, String)>,
+    /// Below the axis; of the upright one, nothing: its unit stands above the picture.
+    pub name: String,
 }
 
-const LABELS: f64 = 214.0;
-const BARS: f64 = 300.0;
-const VALUES: f64 = 126.0;
-const ROW: f64 = 24.0;
-const AXIS: f64 = 22.0;
-
-/// A picture of the bars, in the order given.
-pub fn bars(title: &str, bars: &[Bar], axis: Axis) -> String {
-    let width = LABELS + BARS + VALUES;
-    let height = ROW * bars.len() as f64 + AXIS;
-    let scale = Scale::over(bars, axis);
-    let mut svg = String::new();
-    // Writing into a string cannot fail.
-    let _ = write!(
-        svg,
-        r#"<svg viewBox="0 0 {width} {height}" role="img" aria-label="{}"><title>{}</title>"#,
-        escape(title),
-        escape(title)
-    );
-    for (at, name) in scale.ticks() {
-        let x = LABELS + at * BARS;
-        let bottom = height - AXIS + 4.0;
-        let _ = write!(
-            svg,
-            r#"<line class="grid" x1="{x:.1}" y1="0" x2="{x:.1}" y2="{bottom}"/>"#
-        );
-        let _ = write!(
-            svg,
-            r#"<text class="tick" x="{x:.1}" y="{:.1}">{name}</text>"#,
-            height - 5.0
-        );
+impl Ruler {
+    /// With ticks at round values of `unit`.
+    pub fn new(scale: Scale, unit: &str, name: &str) -> Self {
+        let ticks = scale.ticks().into_iter();
+        Self {
+            ticks: ticks.map(|value| (value, tick(value, unit))).collect(),
+            scale,
+            name: name.to_owned(),
+        }
     }
-    for (row, bar) in bars.iter().enumerate() {
-        let top = row as f64 * ROW;
-        let middle = top + ROW / 2.0 + 4.0;
-        let length = (scale.at(bar.value) * BARS).max(2.0);
+
+    /// The axis along which something grows, by orders of magnitude.
+    pub fn growth(values: &[f64], name: &str) -> Self {
+        let mut steps = values.to_vec();
+        steps.retain(|step| step.is_finite());
+        steps.sort_by(f64::total_cmp);
+        steps.dedup();
+        let (low, high) = match steps[..] {
+            [low, .., high] => (low, high),
+            _ => (1.0, 10.0),
+        };
+        let axis = if low > 0.0 && high >= 8.0 * low {
+            Axis::Log
+        } else {
+            Axis::Linear
+        };
+        let mut ruler = Self::new(Scale::between(low, high, axis), "", name);
+        // Where it was looked at is what the axis should say, if there is room.
+        if (2..=8).contains(&steps.len()) {
+            ruler.ticks = steps
+                .into_iter()
+                .map(|step| (step, tick(step, "")))
+                .collect();
+        }
+        ruler
+    }
+}
+
+const LEFT: f64 = 52.0;
+const PLOT: f64 = 376.0;
+const LABELS: f64 = 132.0;
+const TOP: f64 = 8.0;
+const HEIGHT: f64 = 250.0;
+const BOTTOM: f64 = 40.0;
+/// The least distance of two labels.
+const LABEL: f64 = 13.5;
+
+/// A picture of the lines; each has its name at its end.
+pub fn lines(title: &str, lines: &[Line], x: &Ruler, y: &Ruler) -> String {
+    let (width, height) = (LEFT + PLOT + LABELS, TOP + HEIGHT + BOTTOM);
+    let title = escape(title);
+    let mut svg = format!(
+        r#"<svg class="lines" viewBox="0 0 {width} {height}" role="img" aria-label="{title}"><title>{title}</title>"#
+    );
+    rulers(&mut svg, x, y);
+    let place = |point: &(f64, f64)| {
+        (
+            LEFT + x.scale.at(point.0) * PLOT,
+            TOP + (1.0 - y.scale.at(point.1)) * HEIGHT,
+        )
+    };
+    // Ours last, so that nothing lies on it.
+    let mut order: Vec<&Line> = lines
+        .iter()
+        .filter(|line| !line.points.is_empty())
+        .collect();
+    order.sort_by_key(|line| line.class == "ours");
+    for line in &order {
+        let points: Vec<_> = line.points.iter().map(place).collect();
+        stroke(&mut svg, line, &points);
+    }
+    let ends: Vec<f64> = order
+        .iter()
+        .map(|line| line.points.last().map_or(TOP, |point| place(point).1))
+        .collect();
+    let rights: Vec<f64> = order
+        .iter()
+        .map(|line| line.points.last().map_or(LEFT, |point| place(point).0))
+        .collect();
+    for ((line, (end, right)), label) in
+        order.iter().zip(ends.iter().zip(&rights)).zip(apart(&ends))
+    {
+        // Writing into a string cannot fail.
         let _ = write!(
             svg,
-            r#"<text class="label {class}" x="{lx}" y="{middle}">{label}</text><rect class="{class}" x="{LABELS}" y="{y}" width="{length:.1}" height="{h}" rx="2"/><text class="value" x="{vx:.1}" y="{middle}">{text}</text>"#,
-            class = bar.class,
-            lx = LABELS - 8.0,
-            label = escape(&bar.label),
-            y = top + 4.0,
-            h = ROW - 8.0,
-            vx = LABELS + length + 6.0,
-            text = escape(&bar.text),
+            r#"<path class="lead" d="M{:.1} {end:.1}L{:.1} {label:.1}"/><text class="end {}" x="{:.1}" y="{:.1}">{}</text>"#,
+            right + 3.0,
+            LEFT + PLOT + 14.0,
+            line.class,
+            LEFT + PLOT + 17.0,
+            label + 4.0,
+            escape(&line.label)
         );
     }
     svg.push_str("</svg>");
     svg
 }
 
-/// From a value to a part of the width.
-struct Scale {
-    axis: Axis,
-    low: f64,
-    high: f64,
+fn rulers(svg: &mut String, x: &Ruler, y: &Ruler) {
+    let bottom = TOP + HEIGHT;
+    for (value, name) in &y.ticks {
+        let at = TOP + (1.0 - y.scale.at(*value)) * HEIGHT;
+        let _ = write!(
+            svg,
+            r#"<line class="grid" x1="{LEFT}" y1="{at:.1}" x2="{:.1}" y2="{at:.1}"/><text class="label" x="{:.1}" y="{:.1}">{name}</text>"#,
+            LEFT + PLOT,
+            LEFT - 6.0,
+            at + 4.0
+        );
+    }
+    for (value, name) in &x.ticks {
+        let at = LEFT + x.scale.at(*value) * PLOT;
+        let _ = write!(
+            svg,
+            r#"<line class="grid" x1="{at:.1}" y1="{TOP}" x2="{at:.1}" y2="{:.1}"/><text class="tick" x="{at:.1}" y="{:.1}">{name}</text>"#,
+            bottom + 4.0,
+            bottom + 16.0
+        );
+    }
+    let _ = write!(
+        svg,
+        r#"<text class="tick" x="{:.1}" y="{:.1}">{}</text>"#,
+        LEFT + PLOT / 2.0,
+        bottom + 33.0,
+        escape(&x.name)
+    );
 }
 
-impl Scale {
-    fn over(bars: &[Bar], axis: Axis) -> Self {
-        let values = || {
-            bars.iter()
-                .map(|bar| bar.value)
-                .filter(|value| value.is_finite() && *value > 0.0)
-        };
-        let high = values().fold(f64::MIN_POSITIVE, f64::max);
-        match axis {
-            Axis::Linear => Self {
-                axis,
-                low: 0.0,
-                high,
-            },
-            Axis::Log => {
-                // A decade below the least, so that its bar can be seen too.
-                let low = 10_f64.powf(values().fold(high, f64::min).log10().floor() - 1.0);
-                Self {
-                    axis,
-                    low,
-                    high: 10_f64.powf(high.log10().ceil()).max(low * 10.0),
-                }
-            }
+fn stroke(svg: &mut String, line: &Line, points: &[(f64, f64)]) {
+    let mut path = String::new();
+    for (x, y) in points {
+        let letter = if path.is_empty() { 'M' } else { 'L' };
+        let _ = write!(path, "{letter}{x:.1} {y:.1}");
+    }
+    let _ = write!(
+        svg,
+        r#"<path class="line {}" d="{path}"><title>{}</title></path>"#,
+        line.class,
+        escape(&line.label)
+    );
+    // Where there are few points, each is to be seen: between them is nothing but a ruler's work.
+    if points.len() <= 8 {
+        for (x, y) in points {
+            let _ = write!(
+                svg,
+                r#"<circle class="{}" cx="{x:.1}" cy="{y:.1}" r="2.6"/>"#,
+                line.class
+            );
         }
     }
-
-    fn at(&self, value: f64) -> f64 {
-        let part = match self.axis {
-            Axis::Linear => value / self.high,
-            Axis::Log => (value / self.low).log10() / (self.high / self.low).log10(),
-        };
-        if part.is_finite() {
-            part.clamp(0.0, 1.0)
-        } else {
-            0.0
-        }
-    }
-
-    /// Round values along the axis, with their place.
-    fn ticks(&self) -> Vec<(f64, String)> {
-        let values: Vec<f64> = match self.axis {
-            Axis::Linear => {
-                let step = round_step(self.high / 4.0);
-                (0..=(self.high / step) as u32)
-                    .map(|count| f64::from(count) * step)
-                    .collect()
-            }
-            Axis::Log => {
-                let (first, last) = (
-                    self.low.log10().round() as i32,
-                    self.high.log10().round() as i32,
-                );
-                // Every decade, or every other one where they would crowd.
-                let stride = if last - first > 6 { 2 } else { 1 };
-                (first..=last)
-                    .step_by(stride)
-                    .map(|decade| 10_f64.powi(decade))
-                    .collect()
-            }
-        };
-        values
-            .into_iter()
-            .map(|value| (self.at(value), number(value)))
-            .collect()
-    }
 }
 
-/// The next of 1, 2, 5, 10, 20, ... from `rough` on.
-pub fn round_step(rough: f64) -> f64 {
-    let decade = 10_f64.powf(rough.log10().floor());
-    [1.0, 2.0, 5.0, 10.0]
-        .into_iter()
-        .map(|factor| factor * decade)
-        .find(|step| *step >= rough)
-        .unwrap_or(rough)
-}
-
-fn number(value: f64) -> String {
-    match value {
-        big if big >= 1e6 => format!("{}M", big / 1e6),
-        big if big >= 1e4 => format!("{}k", big / 1e3),
-        // Sums of a step gather dust in the last digits.
-        small => format!("{}", (small * 1e6).round() / 1e6),
+/// Places for labels that want to stand at `wanted`, none on another.
+fn apart(wanted: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..wanted.len()).collect();
+    order.sort_by(|a, b| wanted[*a].total_cmp(&wanted[*b]));
+    let mut placed = wanted.to_vec();
+    let mut least = TOP + 2.0;
+    for at in &order {
+        placed[*at] = placed[*at].max(least);
+        least = placed[*at] + LABEL;
     }
+    let mut most = TOP + HEIGHT + 6.0;
+    for at in order.iter().rev() {
+        placed[*at] = placed[*at].min(most);
+        most = placed[*at] - LABEL;
+    }
+    placed
 }
 
 /// Text as it may stand in HTML.
@@ -181,54 +209,49 @@ pub fn escape(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn bar(value: f64) -> Bar {
-        Bar {
+    fn line(points: Vec<(f64, f64)>) -> Line {
+        Line {
             label: "a<b".into(),
-            value,
-            text: "t".into(),
-            class: "peer",
+            class: "ours",
+            points,
         }
-    }
-
-    #[test]
-    fn linear_bars_are_in_proportion() {
-        let scale = Scale::over(&[bar(1.0), bar(4.0)], Axis::Linear);
-        assert_eq!(
-            (scale.at(1.0), scale.at(4.0), scale.at(0.0)),
-            (0.25, 1.0, 0.0)
-        );
-    }
-
-    #[test]
-    fn log_bars_are_by_magnitude_and_the_least_is_seen() {
-        let scale = Scale::over(&[bar(1.0), bar(1000.0)], Axis::Log);
-        assert!((scale.at(1.0) - 0.25).abs() < 1e-9);
-        assert!((scale.at(1000.0) - 1.0).abs() < 1e-9);
-        assert_eq!(scale.at(0.0), 0.0);
     }
 
     #[test]
     fn nothing_and_nonsense_are_drawn_without_harm() {
-        for axis in [Axis::Linear, Axis::Log] {
-            for values in [&[][..], &[0.0], &[f64::NAN, 1.0], &[f64::INFINITY]] {
-                let svg = bars(
-                    "t",
-                    &values.iter().copied().map(bar).collect::<Vec<_>>(),
-                    axis,
-                );
-                assert!(
-                    svg.ends_with("</svg>") && !svg.contains("NaN") && !svg.contains("a<b"),
-                    "{svg}"
-                );
-            }
+        for points in [
+            vec![],
+            vec![(0.0, 0.0)],
+            vec![(f64::NAN, 1.0)],
+            vec![(1.0, f64::INFINITY)],
+        ] {
+            let xs: Vec<f64> = points.iter().map(|point| point.0).collect();
+            let ys: Vec<f64> = points.iter().map(|point| point.1).collect();
+            let y = Ruler::new(Scale::of_lines(&ys, Axis::Log), "ns", "");
+            let svg = lines("t", &[line(points)], &Ruler::growth(&xs, "keys"), &y);
+            assert!(
+                svg.ends_with("</svg>") && !svg.contains("NaN") && !svg.contains("a<b"),
+                "{svg}"
+            );
         }
     }
 
     #[test]
-    fn steps_are_round() {
-        assert_eq!(
-            [0.3, 1.2, 3.0, 7.0, 26.0].map(round_step),
-            [0.5, 2.0, 5.0, 10.0, 50.0]
+    fn labels_stand_apart_and_within() {
+        let placed = apart(&[100.0, 100.0, 101.0, 400.0, 0.0]);
+        let mut sorted = placed.clone();
+        sorted.sort_by(f64::total_cmp);
+        assert!(
+            sorted.windows(2).all(|two| two[1] - two[0] >= LABEL - 1e-9),
+            "{placed:?}"
         );
+        assert!(sorted[0] >= TOP && sorted[4] <= TOP + HEIGHT + 6.0);
+    }
+
+    #[test]
+    fn what_grows_a_hundredfold_grows_by_magnitude() {
+        let ruler = Ruler::growth(&[1e5, 1e8], "keys");
+        assert!((ruler.scale.at(1e7) - 2.0 / 3.0).abs() < 1e-9);
+        assert_eq!(ruler.ticks.last().map(|tick| tick.1.as_str()), Some("100M"));
     }
 }
