@@ -16,12 +16,20 @@ pub fn run(_args: Args) -> Result<(), String> {
     run_all(stages)
 }
 
-/// Of all that is published, with all features; of the rest, with the peers' C code, without.
-const DOCUMENTATION: [&str; 4] = [
-    "doc",
-    "--workspace",
-    "--no-deps",
-    "--features=epoch-arena/allocator-api2",
+/// A command on the crates that are published.
+pub fn ours(name: &'static str, command: &[&str]) -> Stage {
+    let packages = PUBLISHED.iter().flat_map(|name| ["--package", name]);
+    let arguments: Vec<&str> = command.iter().copied().chain(packages).collect();
+    Stage::cargo(name, &arguments)
+}
+
+/// The crates that are published, in the order in which they depend on each other.
+pub const PUBLISHED: [&str; 5] = [
+    "epoch-arena-block",
+    "epoch-arena-core",
+    "epoch-arena-pool",
+    "epoch-arena-key",
+    "epoch-arena",
 ];
 
 /// Format, lints, and the documentation with warnings denied.
@@ -34,23 +42,6 @@ pub fn lints() -> Vec<Stage> {
                 "clippy",
                 "--workspace",
                 "--all-targets",
-                "--",
-                "-D",
-                "warnings",
-            ],
-        ),
-        Stage::cargo(
-            "clippy, all features",
-            &[
-                "clippy",
-                "--package",
-                "epoch-arena-block",
-                "--package",
-                "epoch-arena-core",
-                "--package",
-                "epoch-arena",
-                "--all-targets",
-                "--all-features",
                 "--",
                 "-D",
                 "warnings",
@@ -75,6 +66,11 @@ pub fn lints() -> Vec<Stage> {
         )
         .env("RUSTFLAGS", test::LOOM)
         .env("CARGO_TARGET_DIR", "target/loom"),
+        ours(
+            "clippy, features on",
+            &["clippy", "--all-targets", "--all-features"],
+        )
+        .args(&["--", "-D", "warnings"]),
         Stage::cargo(
             "clippy, counting",
             &[
@@ -92,7 +88,14 @@ pub fn lints() -> Vec<Stage> {
         )
         .env("RUSTFLAGS", crate::bench::COUNT)
         .env("CARGO_TARGET_DIR", "target/count"),
-        Stage::cargo("documentation builds", &DOCUMENTATION).env("RUSTDOCFLAGS", "-D warnings"),
+        Stage::cargo("documentation builds", &["doc", "--workspace", "--no-deps"])
+            .env("RUSTDOCFLAGS", "-D warnings"),
+        // As docs.rs does.
+        ours(
+            "documentation, features on",
+            &["doc", "--no-deps", "--all-features"],
+        )
+        .env("RUSTDOCFLAGS", "-D warnings"),
     ];
     stages.extend(programs::lints());
     stages

@@ -3,6 +3,9 @@
 mod asm;
 mod bench;
 mod ci;
+#[cfg(test)]
+mod hosted;
+mod newcomer;
 mod programs;
 mod soak;
 mod stage;
@@ -34,6 +37,8 @@ enum Verb {
     Test(test::Args),
     /// Run what `.ci/run` runs: tests, format, lints, docs.
     Ci(ci::Args),
+    /// Build and run the README's programs as new crates outside the workspace.
+    Newcomer(newcomer::Args),
     /// Prove what tests alone cannot: sanitizers, Miri, loom, fuzzing, instruction counts.
     Verify(verify::Args),
 }
@@ -45,6 +50,7 @@ fn main() -> ExitCode {
         Verb::Soak(args) => soak::run(args),
         Verb::Test(args) => test::run(args),
         Verb::Ci(args) => ci::run(args),
+        Verb::Newcomer(args) => newcomer::run(args),
         Verb::Verify(args) => verify::run(args),
     };
     match outcome {

@@ -49,6 +49,11 @@ impl Stage {
         self
     }
 
+    /// With more arguments.
+    pub fn args(self, arguments: &[&str]) -> Self {
+        arguments.iter().fold(self, |stage, word| stage.arg(word))
+    }
+
     /// Its name.
     pub fn name(&self) -> &'static str {
         self.name

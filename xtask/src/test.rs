@@ -20,11 +20,14 @@ pub fn stages() -> Vec<Stage> {
         block_without_std(),
         block_without_std_as_allocator(),
         allocators(),
+        features(),
         programs::replay(),
         models(),
         counted(),
     ];
     stages.extend(examples());
+    // Last, as it needs what all of the above has fetched.
+    stages.push(newcomer());
     stages
 }
 
@@ -48,6 +51,35 @@ pub fn unit_and_integration() -> Stage {
 /// Every snippet of the documentation, those that must not compile included.
 pub fn documentation() -> Stage {
     Stage::cargo("documentation", &["test", "--workspace", "--doc"])
+}
+
+/// The pool's tests of what `tracing` and `serde` are told; and, with every feature on, those of the calls that
+/// tell it. The rest is the same code as in the first stage.
+pub fn features() -> Stage {
+    let arguments = [
+        "test",
+        "--package",
+        "epoch-arena-pool",
+        "--all-features",
+        "--test",
+        "all",
+        "--",
+        "traced",
+        "serialised",
+        "advance",
+        "budget",
+        "callbacks",
+        "leases",
+    ];
+    Stage::cargo("features on", &arguments)
+}
+
+/// The README's programs as new crates: by this very program, as Windows does not let cargo replace one that runs.
+fn newcomer() -> Stage {
+    match std::env::current_exe() {
+        Ok(this) => Stage::program("newcomer", this.as_os_str(), &["newcomer"]),
+        Err(_) => Stage::cargo("newcomer", &["xtask", "newcomer"]),
+    }
 }
 
 /// The block crate on its own: without std, and without maps.
@@ -138,6 +170,7 @@ fn examples() -> Vec<Stage> {
         Stage::cargo(name, &[&fixed[..], &["--"], arguments].concat())
     };
     let facade = ["epoch-arena"];
+    let served = ["epoch-arena", "--features", "serde"];
     let block = ["epoch-arena-block", "--features", "allocator-api2"];
     vec![
         example("quick_start", &facade, &[]),
@@ -147,5 +180,6 @@ fn examples() -> Vec<Stage> {
         example("dedup", &facade, &["Cargo.lock"]),
         example("async_scan", &facade, &["Cargo.lock"]),
         example("parser", &block, &[]),
+        example("serve_stats", &served, &["--self-test"]),
     ]
 }

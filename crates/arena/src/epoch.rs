@@ -71,6 +71,14 @@ impl fmt::Display for Epoch {
     }
 }
 
+/// As its number. There is no `Deserialize`: an epoch is only ever one that a pool or an arena had.
+#[cfg(feature = "serde")]
+impl serde::Serialize for Epoch {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(self.number())
+    }
+}
+
 /// A counter that gives each number once and stops at the last.
 #[doc(hidden)]
 #[derive(Debug)]

@@ -21,13 +21,15 @@
 //! assert_eq!(arena.stats().payload, total);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
-
+//!
 //! # Features
 //!
 //! | feature | default | gives |
 //! |---|---|---|
 //! | `allocator-api2` | no | `&EpochArena` is an `Allocator`: `allocator_api2::vec::Vec`, hashbrown's maps and the like live in an arena |
+//! | `serde` | no | [`ArenaStats`] implements `Serialize`, and so does [`Epoch`], as its number |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(clippy::multiple_unsafe_ops_per_block)]
 
 mod allocator;
@@ -71,3 +73,8 @@ pub mod raw {
     pub use crate::traits::sealed::Sealed;
     pub use crate::writer::{Writer, end_batch};
 }
+
+/// The README's example, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -41,6 +41,7 @@
 //! It does *not* run destructors, and does not free single allocations, but for the last one of a
 //! collection's that allocates by `&Block`: a block is given up whole.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(clippy::multiple_unsafe_ops_per_block)]
 

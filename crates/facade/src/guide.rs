@@ -21,6 +21,9 @@ pub mod size_it {}
 #[doc = include_str!("guide/find_a_stall.md")]
 pub mod find_a_stall {}
 
+#[doc = include_str!("guide/watch_it.md")]
+pub mod watch_it {}
+
 #[doc = include_str!("guide/bring_your_own_collector.md")]
 pub mod bring_your_own_collector {}
 

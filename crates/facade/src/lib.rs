@@ -100,6 +100,16 @@
 //! **Collections.** With the feature `allocator-api2`, a `&EpochArena` and a `&Block` are allocators:
 //! `allocator_api2::vec::Vec`, hashbrown's maps and the like live in them.
 //!
+//! # Features
+//!
+//! | feature | default | gives |
+//! |---|---|---|
+//! | `allocator-api2` | no | `&EpochArena` and `&Block` are allocators |
+//! | `serde` | no | `Serialize` for the figures |
+//! | `tracing` | no | events for subscribers: advance, retire, reclaim, trim, and what was refused |
+//!
+//! The last two are shown in [`guide::watch_it`].
+//!
 //! # Layers
 //!
 //! | crate | what | uses |
@@ -116,6 +126,7 @@
 //! [`retained_epochs`]: PoolBuilder::retained_epochs
 //! [`view`]: ArenaPool::view
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 pub mod guide;
@@ -148,7 +159,8 @@ pub use epoch_arena_pool::{
     Snapshot, UninitBytes, View, WaitError, crossbeam_epoch,
 };
 
-/// The README's example, as a test.
+/// The examples of both READMEs, the repository's and the crate's, as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;

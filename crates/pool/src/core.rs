@@ -17,6 +17,7 @@ use crate::record::Record;
 use crate::slots::Slots;
 use crate::status::Status;
 use crate::sync::{Arc, Mutex, MutexGuard, OnceLock, Ordering, StaticAtomicU64, Weak, lock};
+use crate::trace;
 
 pub(crate) struct Core {
     /// Never reused, so that a thread's cached state of a dead pool matches no other.
@@ -65,6 +66,43 @@ pub(crate) struct Retired {
     pub during: u64,
     /// Whether a thread is about to reclaim it.
     claimed: bool,
+}
+
+/// What was reclaimed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Reclaimed {
+    pub epochs: usize,
+    /// Bytes of their chunks.
+    pub bytes: usize,
+}
+
+impl std::ops::AddAssign for Reclaimed {
+    fn add_assign(&mut self, more: Self) {
+        self.epochs += more.epochs;
+        self.bytes += more.bytes;
+    }
+}
+
+/// What was retired by one call.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Retirement {
+    pub epochs: usize,
+    /// The stamp of the last of them.
+    pub newest: u64,
+    /// Bytes of their chunks; counted only where `tracing` is told.
+    pub bytes: usize,
+}
+
+impl Retirement {
+    /// Adds an epoch that is retired; before the drop of its hold is deferred, so that its chunks
+    /// are its own.
+    pub fn add(&mut self, core: &Core, stamp: u64) {
+        self.epochs += 1;
+        self.newest = stamp;
+        if cfg!(feature = "tracing") {
+            self.bytes += core.chunks.bytes(core.slots.slot(stamp));
+        }
+    }
 }
 
 /// What `publish` did.
@@ -178,12 +216,12 @@ impl Core {
         Some(stamp)
     }
 
-    /// Reclaims every retired epoch that nobody holds; returns how many. Calls nothing foreign,
+    /// Reclaims every retired epoch that nobody holds; says what that was. Calls nothing foreign,
     /// takes constant time per epoch unless its bytes are to be scrubbed, and so may run in the
     /// slow path of a put.
-    pub fn reclaim_ready(&self) -> usize {
+    pub fn reclaim_ready(&self) -> Reclaimed {
         let mut state = self.state();
-        let (mut at, mut count) = (0, 0);
+        let (mut at, mut reclaimed) = (0, Reclaimed::default());
         while let Some(retired) = state.retired.get_mut(at) {
             let stamp = retired.stamp;
             if retired.claimed || !self.status(stamp).is_reclaimable() {
@@ -207,12 +245,12 @@ impl Core {
             // the closure that was deferred after its stamp was cleared and `current` moved on,
             // so no guard that found either is left; and every lease is gone. That is final,
             // as leases are added to live epochs only.
-            unsafe { self.chunks.reclaim(slot) };
+            reclaimed.bytes += unsafe { self.chunks.reclaim(slot) };
             state.taken[slot] = false;
             state.retired.swap_remove(at);
-            count += 1;
+            reclaimed.epochs += 1;
         }
-        count
+        reclaimed
     }
 
     /// Epochs of which some deferred closure may not have run: retired and seen by a guard, or
@@ -273,8 +311,10 @@ impl State {
 
 impl Relieve for Core {
     fn relieve(&self) {
-        self.reclaim_ready();
-        self.chunks.trim();
+        let reclaimed = self.reclaim_ready();
+        let trimmed = self.chunks.trim();
+        trace::reclaim(self, reclaimed);
+        trace::trim(self, trimmed);
     }
 }
 

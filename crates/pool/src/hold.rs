@@ -92,6 +92,7 @@ impl Drop for Hold {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Leased {
     /// The oldest epoch it holds.
@@ -102,13 +103,31 @@ pub struct Leased {
     pub epochs: usize,
     /// The lease or snapshot and its clones.
     pub owners: usize,
-    /// When it was taken.
+    /// When it was taken; serialised as its age, `seconds`.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "seconds", serialize_with = "serialize_age")
+    )]
     pub since: Instant,
     /// Where [`lease`](crate::ArenaPool::lease) or [`snapshot`](crate::ArenaPool::snapshot) was
-    /// called.
+    /// called; serialised as `file:line:column`.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serialize_place"))]
     pub place: &'static Location<'static>,
     /// Bytes of the retired epochs among them. Others may hold these, too.
     pub held_back: usize,
+}
+
+#[cfg(feature = "serde")]
+fn serialize_age<S: serde::Serializer>(since: &Instant, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(since.elapsed().as_secs_f64())
+}
+
+#[cfg(feature = "serde")]
+fn serialize_place<S: serde::Serializer>(
+    place: &Location<'static>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(place)
 }
 
 impl Leased {

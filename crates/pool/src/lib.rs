@@ -20,6 +20,18 @@
 //!
 //! The whole public interface is safe, but for [`UninitBytes::assume_init`]. Why it is sound is
 //! written in `docs/reclamation.md` of the repository.
+//!
+//! # Features
+//!
+//! | feature | default | gives |
+//! |---|---|---|
+//! | `serde` | no | `Serialize` for [`PoolStats`], [`Maintained`], [`ArenaStats`] and what is in them |
+//! | `tracing` | no | events for subscribers, target `epoch_arena`: advance, retire, reclaim, trim, and refusals |
+//!
+//! A subscriber is told with no lock held, never by what runs in a reader's pin, and may use the
+//! pool.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod batch;
 mod builder;
@@ -39,6 +51,7 @@ mod slots;
 mod stats;
 mod status;
 mod sync;
+mod trace;
 mod uninit;
 mod view;
 
@@ -57,3 +70,8 @@ pub use record::{PinKind, Pinned};
 pub use stats::{Held, Maintained, PoolStats};
 pub use uninit::UninitBytes;
 pub use view::View;
+
+/// The README's example, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

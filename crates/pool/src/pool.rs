@@ -9,7 +9,7 @@ use epoch_arena_block::{Memory, Relieve};
 use epoch_arena_core::{ArenaStats, Epoch};
 
 use crate::builder::PoolBuilder;
-use crate::core::{self, Core, State};
+use crate::core::{self, Core, Reclaimed, Retirement, State};
 use crate::error::{AdvanceError, ForeignGuard, WaitError};
 use crate::guard::ArenaGuard;
 use crate::hold::Hold;
@@ -17,6 +17,7 @@ use crate::lease::{Lease, Snapshot};
 use crate::local::{self, Local, LocalArena};
 use crate::stats::{Maintained, PoolStats};
 use crate::sync::{Arc, Weak};
+use crate::trace;
 use crate::view::View;
 
 /// Epochs of arenas: any thread writes into the current epoch and reads all live ones; `advance`
@@ -242,7 +243,8 @@ impl ArenaPool {
     /// in here; whether the epoch has moved on then, [`current_epoch`](Self::current_epoch) tells.
     /// Any pin may run such closures: so may [`pin`](Self::pin), [`view`](Self::view),
     /// [`retire_before`](Self::retire_before), [`maintain`](Self::maintain),
-    /// [`ArenaGuard::refresh`], and a put that meets the memory's budget.
+    /// [`ArenaGuard::refresh`], and a put that meets the memory's budget. With the feature `tracing`
+    /// also if a subscriber panics: the epoch has moved on then, and nothing is lost.
     ///
     /// # Errors
     ///
@@ -302,12 +304,26 @@ impl ArenaPool {
             guard = local.handle.pin();
             published = core.publish(expected);
         }
-        let published = published?;
+        let published = match published {
+            Ok(published) => published,
+            Err(refused) => {
+                drop(guard);
+                trace::refused(core, refused);
+                return Err(refused);
+            }
+        };
         self.defer_seal(&guard, published.before);
+        let mut retirement = Retirement::default();
         if let Some(retired) = published.retired {
+            retirement.add(core, retired);
             self.defer_drop_of_hold(&guard, retired);
         }
-        self.settle(guard, local, 0);
+        guard.flush();
+        drop(guard);
+        // Everything is deferred by now, and will happen even if a subscriber panics in here.
+        trace::advance(core, published.before, published.now);
+        trace::retire(core, retirement);
+        self.settle_unpinned(local, 0);
         Ok(core::epoch(published.now))
     }
 
@@ -329,13 +345,16 @@ impl ArenaPool {
         let core = &*self.core;
         let local = local::local(core);
         let guard = local.handle.pin();
-        let mut count = 0;
+        let mut retirement = Retirement::default();
         while let Some(retired) = core.retire_one_before(epoch) {
+            retirement.add(core, retired);
             self.defer_drop_of_hold(&guard, retired);
-            count += 1;
         }
-        self.settle(guard, &local, count);
-        count
+        guard.flush();
+        drop(guard);
+        trace::retire(core, retirement);
+        self.settle_unpinned(&local, retirement.epochs);
+        retirement.epochs
     }
 
     /// Does what is better done off the put path, from a thread of the user's choice: reclaims
@@ -361,8 +380,9 @@ impl ArenaPool {
         let local = local::local(core);
         let reclaimed = self.settle(local.handle.pin(), &local, core.pending());
         let returned = core.chunks.trim();
+        trace::trim(core, returned);
         core.chunks.memory().prepare();
-        Maintained::new(core, reclaimed, returned)
+        Maintained::new(core, reclaimed.epochs, returned)
     }
 
     /// Holds `epoch` without a pin; `None` if it is not live. Takes the pool's lock. Statistics list
@@ -509,21 +529,28 @@ impl ArenaPool {
     }
 
     /// Sees that deferred closures run if nobody holds them up, and reclaims what that frees;
-    /// returns how many epochs. A flush moves the closures on, and each pin after it can pass one
+    /// says what that was. A flush moves the closures on, and each pin after it can pass one
     /// of crossbeam's two grace periods, if this thread is not pinned otherwise. A flush runs no
     /// more than eight bags, and each `advance` makes one: so there are more rounds where news of
     /// `pending` epochs may wait.
-    pub(crate) fn settle(&self, guard: Guard, local: &Local, pending: usize) -> usize {
-        const BAGS_PER_FLUSH: usize = 8;
+    pub(crate) fn settle(&self, guard: Guard, local: &Local, pending: usize) -> Reclaimed {
         guard.flush();
         drop(guard);
+        self.settle_unpinned(local, pending)
+    }
+
+    /// The rest of [`settle`](Self::settle), after the flush.
+    fn settle_unpinned(&self, local: &Local, pending: usize) -> Reclaimed {
+        const BAGS_PER_FLUSH: usize = 8;
         for _ in 0..2 + pending.div_ceil(BAGS_PER_FLUSH) {
             if local.handle.is_pinned() {
                 break;
             }
             local.handle.pin().flush();
         }
-        self.core.reclaim_ready()
+        let reclaimed = self.core.reclaim_ready();
+        trace::reclaim(&self.core, reclaimed);
+        reclaimed
     }
 }
 

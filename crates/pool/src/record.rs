@@ -80,6 +80,7 @@ impl Record {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Pinned {
     /// The thread's name, or its id if it has none.
@@ -108,6 +109,9 @@ pub struct Pinned {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum PinKind {
     /// A guard of [`ArenaPool::pin`](crate::ArenaPool::pin) or of a local arena.
     Guard,

@@ -1,6 +1,7 @@
 //! `View`: reading and writing under a guard. The one implementation; `ArenaGuard` is a view with
 //! its own guard.
 
+use std::cell::Cell;
 use std::fmt;
 use std::ptr::NonNull;
 use std::rc::Rc;
@@ -11,10 +12,11 @@ use epoch_arena_core::raw::{Chunk, Sealed, copy};
 use epoch_arena_core::{AllocError, ArenaHandle, Epoch, Resolve, Store};
 
 use crate::batch::Batch;
-use crate::core::{self, Core};
+use crate::core::{self, Core, Reclaimed};
 use crate::error::PromoteError;
 use crate::local::Local;
 use crate::slots::Stamps;
+use crate::trace;
 use crate::uninit::UninitBytes;
 
 /// Reading and writing while this thread is pinned.
@@ -377,8 +379,11 @@ impl<'a> View<'a> {
     ) -> Result<(NonNull<u8>, Chunk), AllocError> {
         let core = self.core;
         let arena = core.slots.slot(stamp);
+        let reclaimed = Cell::new(Reclaimed::default());
         let reclaim = || {
-            core.reclaim_ready();
+            let mut sum = reclaimed.get();
+            sum += core.reclaim_ready();
+            reclaimed.set(sum);
         };
         let refill = || {
             // SAFETY: 1., 2. as in `alloc_copy`; 3. arenas are indexed by slot.
@@ -399,6 +404,12 @@ impl<'a> View<'a> {
         }
         if let Err(AllocError::Memory(MemoryError::OverBudget(over))) = &mut refilled {
             over.reclaimable = core.retired_bytes(&core.state());
+        }
+        // After all that, as a subscriber is foreign code: if it panics, what was claimed is wasted;
+        // if it writes or advances, this thread is pinned still, and what was claimed is its own.
+        trace::reclaim(core, reclaimed.get());
+        if let Err(AllocError::Memory(MemoryError::OverBudget(over))) = refilled {
+            trace::over_budget(core, stamp, len, over);
         }
         refilled
     }

@@ -3,6 +3,7 @@
 use super::need::Need;
 use super::seeded::MANIFEST;
 use super::step::{Name, Step};
+use crate::ci::{PUBLISHED, ours};
 use crate::stage::Stage;
 
 /// The steps.
@@ -20,15 +21,8 @@ pub fn steps() -> Vec<Step> {
             }
         })
         .collect();
-    // The benchmarks' features are peers, with C code among them. The facade's is passed through.
-    let features = features(&[
-        "--package",
-        "epoch-arena-block",
-        "--package",
-        "epoch-arena-core",
-        "--package",
-        "epoch-arena",
-    ]);
+    // Those of the published crates; the benchmarks' are peers, with C code among them.
+    let features = features(&PUBLISHED.map(|name| ["--package", name]).concat());
     let seeded = [
         "--manifest-path",
         MANIFEST,
@@ -50,7 +44,80 @@ pub fn steps() -> Vec<Step> {
         Step::command(Name::Lint, Stage::cargo("licences and sources", &deny))
             .needs(&[Need::CargoDeny]),
     );
+    steps.extend(CROSS.map(cross));
+    steps.push(oldest());
+    // Each from what the others would be on the registry; the tests are not in them, as is said in many warnings.
+    let package =
+        ours("packages", &["package", "--allow-dirty"]).env("CARGO_TARGET_DIR", "target/packages");
+    let bug = ["package", "--allow-dirty", "--manifest-path", MANIFEST];
+    steps.push(Step::command(Name::Lint, package).catches(
+        "a dependency by path alone",
+        Stage::cargo("package", &bug),
+        "must have a version requirement",
+    ));
     steps
+}
+
+/// Targets that the hosted CI runs the tests on; here it is seen that they compile.
+pub const CROSS: [&str; 3] = [
+    "aarch64-unknown-linux-gnu",
+    "aarch64-apple-darwin",
+    "x86_64-pc-windows-msvc",
+];
+
+/// The `rust-version` of the workspace, as rustup takes it.
+pub const OLDEST: &str = "+1.89";
+
+/// The libraries, their tests and examples for another target. Nothing is linked, so no linker is needed.
+fn cross(target: &'static str) -> Step {
+    let arguments = [
+        "clippy",
+        "--all-targets",
+        "--all-features",
+        "--target",
+        target,
+    ];
+    let clippy = ours(target, &arguments).args(&["--", "-D", "warnings"]);
+    let bug = [
+        "clippy",
+        "--manifest-path",
+        MANIFEST,
+        "--bin",
+        "elsewhere",
+        "--target",
+        target,
+    ];
+    Step::command(Name::Lint, clippy)
+        .needs(&[Need::Targets])
+        .catches(
+            "an import that only x86-64 Linux uses",
+            Stage::cargo("elsewhere", &bug).args(&["--", "-D", "warnings"]),
+            "unused import",
+        )
+}
+
+/// The libraries with the oldest compiler that is promised. (Clippy, with the newest, looks for newer functions of the
+/// standard library only.)
+fn oldest() -> Step {
+    let packages = PUBLISHED.iter().flat_map(|name| ["--package", name]);
+    let arguments: Vec<&str> = [OLDEST, "check", "--all-features"]
+        .into_iter()
+        .chain(packages)
+        .collect();
+    let with = |name, arguments: &[&str]| {
+        Stage::program(name, "cargo".as_ref(), arguments).env("CARGO_TARGET_DIR", "target/oldest")
+    };
+    let bug = [
+        OLDEST,
+        "check",
+        "--manifest-path",
+        MANIFEST,
+        "--bin",
+        "newest",
+    ];
+    Step::command(Name::Lint, with("oldest Rust", &arguments))
+        .needs(&[Need::Oldest])
+        .catches("a function of Rust 1.91", with("newest", &bug), "E0658")
 }
 
 fn features(which: &[&str]) -> Stage {

@@ -38,6 +38,9 @@ pub struct Args {
     /// Write the instruction counts anew in place of comparing them.
     #[arg(long, conflicts_with = "self_test")]
     record: bool,
+    /// A skipped step is a failure: where every tool is expected, as in the hosted CI.
+    #[arg(long)]
+    strict: bool,
 }
 
 /// Runs the verb.
@@ -55,7 +58,7 @@ pub fn run(args: Args) -> Result<(), String> {
     // A pipe has no width; a hundred and twenty is what a log is read at.
     let width = (!std::io::stdout().is_terminal()).then_some(120);
     println!("\n{}", report::table(&rows, width));
-    report::outcome(&rows, args.self_test)
+    report::outcome(&rows, args.self_test, args.strict)
 }
 
 /// The stages to run, each once, in the order in which a failure costs the least time.

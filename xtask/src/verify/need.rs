@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::lint::{CROSS, OLDEST};
 use super::runner::Runner;
 use crate::stage::Stage;
 
@@ -17,11 +18,15 @@ pub enum Need {
     Nightly,
     /// The sources of the standard library, to build it anew.
     RustSrc,
+    /// The standard library for the targets of [`CROSS`].
+    Targets,
+    /// The oldest toolchain that is promised.
+    Oldest,
     /// Miri.
     Miri,
     /// `cargo hack`.
     CargoHack,
-    /// `cargo deny`: minutes to build, so it is left to the user.
+    /// `cargo deny`: minutes to build, so it is left to the user, but for CI.
     CargoDeny,
     /// `valgrind`, from the system's packages.
     Valgrind,
@@ -98,6 +103,8 @@ fn works(need: Need, runner: &mut Runner) -> Result<bool, String> {
         Need::Linux => return Ok(true),
         Need::Nightly => &["cargo", &nightly, "--version"],
         Need::RustSrc => &["rustc", &nightly, "--print", "sysroot"],
+        Need::Targets => &["rustup", "target", "list", "--installed"],
+        Need::Oldest => &["cargo", OLDEST, "--version"],
         Need::Miri => &["cargo", &nightly, "miri", "--version"],
         Need::CargoHack => &["cargo", "hack", "--version"],
         Need::CargoDeny => &["cargo", "deny", "--version"],
@@ -110,6 +117,10 @@ fn works(need: Need, runner: &mut Runner) -> Result<bool, String> {
         let root = ran.text.lines().last().unwrap_or_default();
         let lock = std::path::Path::new(root).join("lib/rustlib/src/rust/library/Cargo.lock");
         return Ok(ran.success && lock.exists());
+    }
+    if need == Need::Targets {
+        let has = |target: &&str| ran.text.lines().any(|line| line == *target);
+        return Ok(ran.success && CROSS.iter().all(has));
     }
     Ok(ran.success)
 }
@@ -126,15 +137,28 @@ fn install(need: Need) -> (String, bool) {
             format!("rustup component add --toolchain {NIGHTLY} rust-src"),
             true,
         ),
+        Need::Targets => (format!("rustup target add {}", CROSS.join(" ")), true),
+        Need::Oldest => (
+            format!(
+                "rustup toolchain install {} --profile minimal",
+                &OLDEST[1..]
+            ),
+            true,
+        ),
         Need::Miri => (
             format!("rustup component add --toolchain {NIGHTLY} miri rust-src"),
             true,
         ),
         Need::CargoHack => ("cargo install cargo-hack --locked".into(), true),
-        Need::CargoDeny => ("cargo install cargo-deny --locked".into(), false),
+        Need::CargoDeny => ("cargo install cargo-deny --locked".into(), in_ci()),
         Need::Valgrind => ("apt-get install valgrind".into(), false),
         Need::Prlimit => ("apt-get install util-linux".into(), false),
     }
+}
+
+/// Whether this is a machine that nobody waits at.
+fn in_ci() -> bool {
+    std::env::var_os("CI").is_some()
 }
 
 fn name(need: Need) -> &'static str {
@@ -142,6 +166,8 @@ fn name(need: Need) -> &'static str {
         Need::Linux => "Linux",
         Need::Nightly => "the nightly toolchain",
         Need::RustSrc => "nightly's rust-src",
+        Need::Targets => "the standard library for other targets",
+        Need::Oldest => "the oldest toolchain",
         Need::Miri => "nightly's Miri",
         Need::CargoHack => "cargo-hack",
         Need::CargoDeny => "cargo-deny",

@@ -64,7 +64,7 @@ pub fn table(rows: &[Row], width: Option<u16>) -> String {
 }
 
 /// Prints the sums; an error if anything failed.
-pub fn outcome(rows: &[Row], self_test: bool) -> Result<(), String> {
+pub fn outcome(rows: &[Row], self_test: bool, strict: bool) -> Result<(), String> {
     let count = |is: fn(&Verdict) -> bool| rows.iter().filter(|row| is(&row.verdict)).count();
     let failed = count(|verdict| matches!(verdict, Verdict::Failed(_)));
     let skipped = count(|verdict| matches!(verdict, Verdict::Skipped(_)));
@@ -76,6 +76,7 @@ pub fn outcome(rows: &[Row], self_test: bool) -> Result<(), String> {
         (seconds % 60.0).floor(),
     );
     match (failed, self_test) {
+        (0, _) if strict && skipped > 0 => Err(format!("{skipped} steps were skipped")),
         (0, _) => Ok(()),
         (_, false) => Err(format!("{failed} steps failed")),
         (_, true) => Err(format!(
@@ -122,12 +123,22 @@ mod unit {
     fn a_failure_fails_and_a_skip_does_not() {
         let mut rows = rows();
         assert!(
-            outcome(&rows, false)
+            outcome(&rows, false, false)
                 .unwrap_err()
                 .contains("1 steps failed")
         );
-        assert!(outcome(&rows, true).unwrap_err().contains("not caught"));
+        assert!(
+            outcome(&rows, true, false)
+                .unwrap_err()
+                .contains("not caught")
+        );
         rows.pop();
-        assert_eq!(outcome(&rows, false), Ok(()));
+        assert_eq!(outcome(&rows, false, false), Ok(()));
+        assert_eq!(
+            outcome(&rows, false, true).unwrap_err(),
+            "1 steps were skipped"
+        );
+        rows.pop();
+        assert_eq!(outcome(&rows, false, true), Ok(()));
     }
 }

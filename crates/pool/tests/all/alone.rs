@@ -27,6 +27,7 @@ pub fn alone(name: &str, body: impl FnOnce()) {
 }
 
 /// Resident bytes of this process.
+#[cfg(target_os = "linux")]
 pub fn resident() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux has it");
     let pages = statm.split(' ').nth(1).and_then(|word| word.parse().ok());
@@ -35,6 +36,7 @@ pub fn resident() -> usize {
 
 /// Whether a sanitizer has mapped its terabytes into this process: then what the process has, and may
 /// have, says nothing about us.
+#[cfg(target_os = "linux")]
 pub fn is_sanitized() -> bool {
     let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux has it");
     let pages = statm.split(' ').next().and_then(|word| word.parse().ok());

@@ -4,7 +4,7 @@
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use epoch_arena_block::{AnonymousMap, Heap, Source, TempFile};
+use epoch_arena_block::{AnonymousMap, Heap, Source};
 use epoch_arena_pool::{Alignment, ArenaGuard, ArenaHandle, ArenaPool, Lease, Memory, Snapshot};
 
 use crate::alone::alone;
@@ -182,7 +182,7 @@ fn m2_fork_a_child_that_touches_a_temporary_file_faults() {
     alone(
         "fork::m2_fork_a_child_that_touches_a_temporary_file_faults",
         || {
-            let pool = pool_over(TempFile::new());
+            let pool = pool_over(epoch_arena_block::TempFile::new());
             let guard = pool.pin();
             let handle = guard.alloc_copy(&[1; 100]).unwrap();
             let bytes = guard.get(handle).unwrap();

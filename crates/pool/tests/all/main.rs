@@ -3,6 +3,7 @@
 
 mod advance;
 mod alloc;
+#[cfg(unix)]
 mod alone;
 mod bad_input;
 mod batch;
@@ -27,9 +28,13 @@ mod race;
 mod reuse;
 mod scrub;
 mod sealed;
+#[cfg(feature = "serde")]
+mod serialised;
 mod statics;
 mod stats;
 mod threads;
+#[cfg(feature = "tracing")]
+mod traced;
 mod views;
 
 #[path = "../../../block/tests/all/rng.rs"]

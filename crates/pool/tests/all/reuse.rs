@@ -1,12 +1,10 @@
 //! M8, peer bug 18: memory is flat over thousands of epochs at constant load, and really falls
 //! when it is given back.
 
-use epoch_arena_block::{AnonymousMap, Heap};
+use epoch_arena_block::Heap;
 use epoch_arena_pool::{ArenaPool, Memory};
 
-use crate::pools::{
-    BLOCK, adds_up, advance, all_reclaimed, maintain_until, number, pool, put, put_many,
-};
+use crate::pools::{BLOCK, adds_up, advance, all_reclaimed, maintain_until, pool, put, put_many};
 use crate::rng::Rng;
 
 const EPOCHS: usize = if cfg!(miri) { 15 } else { 2_000 };
@@ -151,12 +149,15 @@ fn m8_maintain_returns_whole_blocks_only() {
 #[cfg_attr(miri, ignore = "residency is the kernel's")]
 fn m3_m8_resident_memory_is_flat_and_falls_to_nothing() {
     let memory = Memory::builder()
-        .source(AnonymousMap::new().huge_pages(false))
+        .source(epoch_arena_block::AnonymousMap::new().huge_pages(false))
         .high_water(0)
         .build()
         .unwrap();
     let builder = ArenaPool::builder().memory(memory.clone());
-    let pool = builder.retained_epochs(number(2)).build().unwrap();
+    let pool = builder
+        .retained_epochs(crate::pools::number(2))
+        .build()
+        .unwrap();
     let mut resident = Vec::new();
     for _ in 0..200 {
         let guard = pool.pin();

@@ -1,0 +1,100 @@
+//! `cargo xtask newcomer`: the README's programs as a newcomer meets them: new crates outside the workspace, with the
+//! dependencies that stand above each program and nothing else.
+
+use std::fs;
+use std::path::Path;
+
+use crate::stage::{Stage, run_all};
+
+/// Arguments.
+#[derive(clap::Args)]
+pub struct Args {}
+
+/// A program of the README, and what it asks to have under `[dependencies]`.
+#[derive(Debug, PartialEq, Eq)]
+struct Program {
+    dependencies: String,
+    main: String,
+}
+
+/// The longest program that a newcomer is asked to type.
+const LINES: usize = 20;
+
+/// Where the README says that the repository is.
+const CLONE: &str = "\"../epoch-arena/";
+
+/// Runs the verb: makes the crates in `target/newcomer`, builds and runs them. Without the network: what they need is
+/// what the workspace has, at the versions of its lock file.
+pub fn run(_args: Args) -> Result<(), String> {
+    let root = crate::workspace();
+    let readme = fs::read_to_string(root.join("README.md")).map_err(|e| e.to_string())?;
+    let programs = programs(&readme);
+    let names = ["everything", "maps", "block"];
+    if programs.len() != names.len() {
+        return Err(format!("README.md has {} programs", programs.len()));
+    }
+    let mut stages = Vec::new();
+    for (name, program) in names.into_iter().zip(&programs) {
+        let lines = program.main.lines().count();
+        if lines > LINES {
+            return Err(format!("{name} has {lines} lines, more than {LINES}"));
+        }
+        let folder = root.join("target/newcomer").join(name);
+        write(&folder, name, program, root).map_err(|error| format!("{name}: {error}"))?;
+        let manifest = folder.join("Cargo.toml");
+        let run = Stage::cargo(name, &["run", "--quiet", "--offline", "--manifest-path"]);
+        let run = run.arg(manifest);
+        stages.push(run.env("CARGO_TARGET_DIR", "target/newcomer/target"));
+    }
+    run_all(stages)
+}
+
+/// Each `toml` with the `rust` that follows it.
+fn programs(readme: &str) -> Vec<Program> {
+    let mut dependencies = None;
+    let mut programs = Vec::new();
+    // Odd parts of what the fences divide are code, each with its language on the first line.
+    for part in readme.split("```").skip(1).step_by(2) {
+        match part.split_once('\n') {
+            Some(("toml", text)) => dependencies = Some(text.to_owned()),
+            Some(("rust", text)) => {
+                programs.extend(dependencies.take().map(|dependencies| Program {
+                    dependencies,
+                    main: text.to_owned(),
+                }));
+            }
+            _ => {}
+        }
+    }
+    programs
+}
+
+fn write(folder: &Path, name: &str, program: &Program, root: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(folder.join("src"))?;
+    // As `cargo new` writes it; and a workspace of its own, as this one is around it. A path in TOML has slashes on
+    // Windows, too.
+    let clone = format!("\"{}/", root.display()).replace('\\', "/");
+    let dependencies = program.dependencies.replace(CLONE, &clone);
+    let manifest = format!(
+        "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n\
+         [dependencies]\n{dependencies}\n[workspace]\n"
+    );
+    fs::write(folder.join("Cargo.toml"), manifest)?;
+    fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock"))?;
+    fs::write(folder.join("src/main.rs"), &program.main)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_what_follows_dependencies() {
+        let readme = "```rust\nno\n```\n\n```toml\na = 1\n```\ntext `x`\n```rust\nyes\n```\n```rust\nno\n```\n";
+        let expected = Program {
+            dependencies: "a = 1\n".into(),
+            main: "yes\n".into(),
+        };
+        assert_eq!(programs(readme), [expected]);
+    }
+}
