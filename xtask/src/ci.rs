@@ -8,12 +8,30 @@ use crate::test;
 #[derive(clap::Args)]
 pub struct Args {}
 
-/// Runs the verb: format, lints and documentation first, as they are quick to fail, then exactly
-/// the stages of `cargo xtask test`.
+/// Runs the verb: format, lints and documentation first, as they are quick to fail, then the instruction counts, then
+/// exactly the stages of `cargo xtask test`.
 pub fn run(_args: Args) -> Result<(), String> {
     let mut stages = lints();
+    stages.push(counts());
     stages.extend(test::stages());
     run_all(stages)
+}
+
+/// The hot operations' instructions, against those on record. Where valgrind is missing it says SKIPPED.
+fn counts() -> Stage {
+    Stage::cargo(
+        "instruction counts",
+        &[
+            "run",
+            "--quiet",
+            "--package",
+            "xtask",
+            "--",
+            "verify",
+            "--only",
+            "counts",
+        ],
+    )
 }
 
 /// A command on the crates that are published.
