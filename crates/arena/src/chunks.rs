@@ -459,9 +459,7 @@ impl Lane {
         let handed = chunk.chunk();
         let held = &mut self.arenas[arena];
         let list = class_of(&chunk, self.unit).and_then(|class| held.classes.get_mut(class));
-        // Behind the others: what is taken in the order of the addresses is used again in that order,
-        // which a processor's prefetcher likes better than the reverse.
-        list.unwrap_or(&mut held.large).push_back(chunk);
+        list.unwrap_or(&mut held.large).push(chunk);
         handed
     }
 

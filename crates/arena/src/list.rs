@@ -49,18 +49,6 @@ impl List {
         self.tail = self.tail.or(self.head);
     }
 
-    /// Puts it behind all others.
-    pub fn push_back(&mut self, chunk: Listed) {
-        let live = chunk.live();
-        live.set_next(None);
-        self.bytes += live.size();
-        match self.tail {
-            Some(tail) => Listed(tail).live().set_next(Some(chunk.0)),
-            None => self.head = Some(chunk.0),
-        }
-        self.tail = Some(chunk.0);
-    }
-
     pub fn pop(&mut self) -> Option<Listed> {
         let chunk = Listed(self.head?);
         self.head = chunk.live().next();
