@@ -9,15 +9,20 @@ const WINDOW: usize = size_of::<u64>();
 /// Up to this many keys are compared as they are.
 const FEW: usize = 12;
 
+/// Bytes of what keys may share that are looked at in one go at first: so many that paths take few rounds, so few that
+/// little is lost where keys only seem to share them.
+const AHEAD: usize = 64;
+
 /// Sorts resolved keys by their bytes, in place and unstably: the same order as `keys.sort()`.
 ///
 /// Comparing two keys looks at their bytes only where their first eight are equal. Sorting many
 /// goes further: it skips what all of them share, holds the next eight bytes of each in place of
 /// the first, sorts by these words alone, which takes no branches, and goes on with the next eight in
 /// each group of equals. So keys with long shared prefixes, as paths or `tenant/table/row`, sort by
-/// words, too, and each byte is looked at about once.
+/// words, too, and few bytes are looked at more than once.
 ///
-/// On average `n log n` comparisons of words, and no memory beside the slice.
+/// At most `n log n` comparisons of words for every eight bytes of the longest key, for keys as they
+/// come once for all of them; and no memory beside the slice.
 ///
 /// ```
 /// use epoch_arena_key::{KeyRef, sort_keys};
@@ -36,7 +41,7 @@ pub fn sort_keys(keys: &mut [KeyRef<'_>]) {
     let first = keys[0].as_bytes();
     let depth = match shared_windows(keys) {
         0 => 0,
-        known => look_behind_shared(keys, known),
+        known => look_behind_shared(keys, known, AHEAD),
     };
     keys.sort_unstable_by_key(KeyRef::window);
     for group in keys.chunk_by_mut(|a, b| a.window() == b.window()) {
@@ -50,7 +55,7 @@ pub fn sort_keys(keys: &mut [KeyRef<'_>]) {
     if depth > 0 {
         // Back to the first eight bytes: those that all share, and then what the window begins with.
         let head = prefix(&first[..depth.min(WINDOW)]);
-        let bits = 8 * depth as u32;
+        let bits = 8 * depth.min(WINDOW) as u32;
         let back =
             |key: &mut KeyRef<'_>| key.look(head | key.window().checked_shr(bits).unwrap_or(0));
         keys.iter_mut().for_each(back);
@@ -59,8 +64,16 @@ pub fn sort_keys(keys: &mut [KeyRef<'_>]) {
 
 /// Sorts keys that share their first `depth` bytes. Leaves them looking anywhere.
 fn sort_from<'k>(mut keys: &mut [KeyRef<'k>], mut depth: usize) {
+    let mut ahead = AHEAD;
     while keys.len() > FEW {
-        depth = look_behind_shared(keys, depth);
+        let known = depth;
+        depth = look_behind_shared(keys, known, ahead);
+        // As far as that they share all: look further the next time.
+        ahead = if depth - known == ahead {
+            2 * ahead
+        } else {
+            AHEAD
+        };
         keys.sort_unstable_by_key(KeyRef::window);
         // Each group of keys that are equal so far and go on: by what is next. The largest one in
         // the next round, so that calls nest no deeper than a logarithm of their number.
@@ -102,19 +115,21 @@ fn behind_the_ended<'s, 'k>(group: &'s mut [KeyRef<'k>], depth: usize) -> &'s mu
     &mut group[ended..]
 }
 
-/// Has all keys look behind what they share, `known` bytes at least; returns how much that is.
-fn look_behind_shared(keys: &mut [KeyRef<'_>], known: usize) -> usize {
+/// Has all keys look behind what they share, `known` bytes at least; returns how much that is, or as
+/// much of it as is looked `ahead` for.
+fn look_behind_shared(keys: &mut [KeyRef<'_>], known: usize, ahead: usize) -> usize {
     let first = keys[0].as_bytes();
-    // The last one tells what to expect; where another shares less, all look again.
-    let mut depth = shared(first, &keys[keys.len() - 1], known);
-    while let Some(other) = keys.iter_mut().find_map(|key| {
-        let shares = key.get(known..depth) == Some(&first[known..depth]);
-        if shares {
-            key.look_at(depth);
+    // The last one tells what to expect.
+    let expected = shared(first, &keys[keys.len() - 1], known).min(known + ahead);
+    let mut depth = expected;
+    for key in keys.iter_mut() {
+        if key.get(known..depth) != Some(&first[known..depth]) {
+            depth = shared(first, key, known);
         }
-        (!shares).then_some(*key)
-    }) {
-        depth = shared(first, &other, known);
+        key.look_at(depth);
+    }
+    if depth < expected {
+        keys.iter_mut().for_each(|key| key.look_at(depth));
     }
     depth
 }

@@ -44,6 +44,19 @@ fn m10_a_deep_nest_of_prefixes_needs_little_stack() {
     thread.spawn(move || sorts(&keys)).unwrap().join().unwrap();
 }
 
+/// Keys of which each shares a little less with the first than the one before it: what is known of all of them must
+/// not be found out anew for each.
+#[test]
+fn m10_keys_chosen_to_mislead_are_sorted_by_few_looks() {
+    let key = |n: usize| [vec![b'a'; 250 - n % 250], vec![b'b' + (n % 7) as u8]].concat();
+    let mut keys: Vec<Vec<u8>> = (0..20_000).map(key).collect();
+    keys.push(key(0));
+    let started = std::time::Instant::now();
+    sorts(&keys);
+    // Three hundred times what it takes; looking at all keys for each of them took longer than that.
+    assert!(started.elapsed() < std::time::Duration::from_secs(60));
+}
+
 proptest! {
     #[test]
     fn m10_bug24_any_keys_sort_as_their_bytes(
