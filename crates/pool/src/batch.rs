@@ -40,8 +40,6 @@ pub struct Batch<'a> {
     view: PhantomData<&'a View<'a>>,
 }
 
-const _: () = assert!(size_of::<Batch<'_>>() <= 40);
-
 impl<'a> Batch<'a> {
     /// # Safety
     ///

@@ -1,7 +1,7 @@
 //! M3: accounting, recycling, and the return to the system.
 
 use std::alloc::Layout;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use epoch_arena_block::{Heap, Memory, Region, Source, SourceError};
 
@@ -89,11 +89,11 @@ fn m3_the_peak_is_the_most_that_was_ever_reserved() {
 
 /// The heap, which looks at the memory's figures while it is asked.
 #[derive(Clone, Debug, Default)]
-struct Looking(Arc<OnceLock<Memory>>);
+struct Looking(Arc<Mutex<Option<Memory>>>);
 
 impl Source for Looking {
     fn acquire(&self, layout: Layout) -> Result<Region, SourceError> {
-        if let Some(memory) = self.0.get() {
+        if let Some(memory) = &*self.0.lock().unwrap() {
             let stats = memory.stats();
             assert_eq!((stats.reserved, stats.peak), (layout.size(), layout.size()));
         }
@@ -107,13 +107,15 @@ fn m3_bytes_on_their_way_from_the_source_are_in_the_peak_as_they_are_reserved() 
     let source = Looking::default();
     let memory = Memory::builder().source(source.clone()).high_water(0);
     let memory = memory.block_size(64 * KIB).build().unwrap();
-    source.0.set(memory.clone()).unwrap();
+    *source.0.lock().unwrap() = Some(memory.clone());
     drop(memory.block(1).unwrap());
     drop(memory.block(100 * KIB).unwrap());
     assert_eq!(
         (memory.stats().reserved, memory.stats().peak),
         (0, 128 * KIB)
     );
+    // The memory owns the source, which owns the memory.
+    source.0.lock().unwrap().take();
 }
 
 #[test]
