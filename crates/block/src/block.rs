@@ -239,13 +239,12 @@ impl Block {
 
     /// Gives the memory up for good: it goes back neither to its source nor to its [`Memory`], and stays
     /// in use there. For memory that nobody could use any more.
+    #[cfg(feature = "std")]
     #[doc(hidden)]
     pub fn abandon(self) {
         // Its region is not taken, hence leaked.
-        #[cfg_attr(not(feature = "std"), expect(unused_variables, unused_mut))]
         let mut leaked = ManuallyDrop::new(self);
         // The rest of the memory is not leaked.
-        #[cfg(feature = "std")]
         drop(leaked.home.take());
     }
 
