@@ -13,7 +13,7 @@
 //! of locks is lanes by index, then the ledger; nothing else is called while one is held, neither the
 //! memory nor its source.
 
-use epoch_arena_block::{Block, Memory, MemoryError, SourceError};
+use epoch_arena_block::{Block, Memory, MemoryError, SourceError, protect};
 
 use crate::chunk::{Chunk, HEADER};
 use crate::class::{CLASSES, Class, GROWTH_CLASSES, Request};
@@ -566,7 +566,7 @@ impl Held {
         classes.into_iter().chain([self.large.snapshot()])
     }
 
-    /// Has the system refuse every access to the chunks, where it can.
+    /// Has the system refuse every access to the chunks, where it can: to the whole pages of each.
     ///
     /// # Safety
     ///
@@ -575,8 +575,10 @@ impl Held {
         for mut list in self.classes.into_iter().chain([self.large]) {
             while let Some(chunk) = list.pop() {
                 let (start, size) = (chunk.live().start(), chunk.live().size());
-                // SAFETY: whole pages of a block that is held; the rest by the contract.
-                unsafe { epoch_arena_block::protect(start, size, false) };
+                // Where the system refuses nothing, they are out of use all the same.
+                // SAFETY: the chunk is off the list, in a block that is held, and what is read of
+                // other chunks is not in whole pages of this one; the rest by the contract.
+                unsafe { protect(start, size, false) };
             }
         }
     }
@@ -590,11 +592,15 @@ impl Drop for Chunks {
             unsafe { self.scrub(arena) };
         }
         if self.scrub.quarantine {
-            let ledger = lock(&self.ledger);
-            for block in ledger.blocks.iter().flat_map(|entry| &entry.block) {
+            let mut ledger = lock(&self.ledger);
+            for block in ledger.blocks.iter_mut().filter_map(|e| e.block.take()) {
                 let region = block.region();
-                // SAFETY: whole blocks, on their way back to the memory, which may use them.
-                unsafe { epoch_arena_block::protect(region.base(), region.len(), true) };
+                // SAFETY: a whole block, which nobody uses any more.
+                let usable = unsafe { protect(region.base(), region.len(), true) };
+                // The memory would hand it out, and whoever got it would fault.
+                if !usable {
+                    block.abandon();
+                }
             }
         }
     }

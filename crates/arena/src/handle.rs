@@ -11,7 +11,9 @@ use crate::pack;
 /// came from: [`Resolve::get`](crate::Resolve::get) gives the bytes while the epoch is live, and
 /// `None` ever after, and for every other pool. It cannot dangle, because it cannot be read.
 ///
-/// Equality and hash are those of the place, not of the bytes: two handles of equal bytes differ.
+/// Equality and hash are those of the place, not of the bytes: two handles of equal bytes differ, unless
+/// these are empty. Empty values may share a place: two that are allocated in a row may have equal
+/// handles, or handles that differ.
 /// For order and equality of the bytes there is `ArenaKey` in `epoch-arena-key`.
 ///
 /// ```

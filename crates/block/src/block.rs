@@ -237,6 +237,17 @@ impl Block {
         self.forbid();
     }
 
+    /// Gives the memory up for good: it goes back neither to its source nor to its [`Memory`], and stays
+    /// in use there. For memory that nobody could use any more.
+    #[cfg(feature = "std")]
+    #[doc(hidden)]
+    pub fn abandon(self) {
+        // Its region is not taken, hence leaked.
+        let mut leaked = ManuallyDrop::new(self);
+        // The rest of the memory is not leaked.
+        drop(leaked.home.take());
+    }
+
     /// For sanitizers: nobody has claimed anything.
     fn forbid(&self) {
         // SAFETY: the region is ours, and of its bytes none is claimed, as nobody has had the time

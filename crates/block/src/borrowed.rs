@@ -18,6 +18,10 @@ use crate::region::Region;
 /// instead. When it goes, the memory is the lender's again, with what was written there since the
 /// last reset; the rest is to be taken as uninitialised.
 ///
+/// To forget it ([`mem::forget`](core::mem::forget)) is safe, but not for builds with a sanitizer
+/// (`--cfg epoch_arena_asan` or `epoch_arena_msan`): what was not claimed stays forbidden there, and the
+/// lender is reported when he uses it.
+///
 /// ```
 /// use epoch_arena_block::Block;
 /// use std::mem::MaybeUninit;
@@ -49,6 +53,18 @@ use crate::region::Region;
 ///     Block::from_slice(&mut page)
 /// };
 /// assert!(block.alloc_copy(b"key").is_ok());
+/// ```
+///
+/// To its end, as in builds with a sanitizer that is a use:
+///
+/// ```compile_fail,E0597
+/// # use epoch_arena_block::Block;
+/// # use std::mem::MaybeUninit;
+/// let block;
+/// let mut page = vec![MaybeUninit::uninit(); 4096];
+/// block = Block::from_slice(&mut page);
+/// assert!(block.alloc_copy(b"key").is_ok());
+/// // `page` goes before `block`
 /// ```
 ///
 /// And the block cannot be taken out of it:
@@ -119,6 +135,12 @@ impl BorrowedBlock<'_> {
     pub fn reset(&mut self) {
         self.block.reset();
     }
+}
+
+impl Drop for BorrowedBlock<'_> {
+    /// Nothing by itself. But a type with a destructor must not outlive its lifetimes, and the block's
+    /// own tells a sanitizer about the memory.
+    fn drop(&mut self) {}
 }
 
 impl Deref for BorrowedBlock<'_> {

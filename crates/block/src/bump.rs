@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 use core::fmt;
+use core::ops::Range;
 
 /// A power of two: the alignment of an allocation, in bytes.
 ///
@@ -135,6 +136,21 @@ pub const fn whole_units(bytes: usize, unit: usize) -> Option<usize> {
     }
 }
 
+/// The whole pages inside `len` bytes at the address `first`, as offsets from `first`; empty if there is none. `page`
+/// is a power of two.
+#[inline]
+pub const fn pages_inside(first: usize, len: usize, page: usize) -> Range<usize> {
+    debug_assert!(page.is_power_of_two());
+    let mask = page - 1;
+    let start = first.wrapping_neg() & mask;
+    if start >= len {
+        return 0..0;
+    }
+    // Where the last page begins that is not whole; an address behind the last byte may be zero.
+    let end = len - (first.wrapping_add(len) & mask);
+    if start < end { start..end } else { 0..0 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,5 +200,41 @@ mod tests {
         assert_eq!(whole_units(4096, 4096), Some(4096));
         assert_eq!(whole_units(4097, 4096), Some(8192));
         assert_eq!(whole_units(usize::MAX, 4096), None);
+    }
+
+    /// Chunks are multiples of 4 KiB, and a page may be larger: what is not a whole page of a chunk is
+    /// its neighbours' as well.
+    #[test]
+    fn b7_pages_inside_are_whole_and_all_that_there_are() {
+        for page in [4 << 10, 16 << 10, 64 << 10] {
+            let base = 1 << 40;
+            for at in (base..base + 2 * page).step_by(1 << 10) {
+                for len in (0..4 * page).step_by(1 << 10) {
+                    let whole = |first: &usize| *first >= at && first + page <= at + len;
+                    let expected = (base..base + 8 * page).step_by(page).filter(whole);
+                    let inside = pages_inside(at, len, page);
+                    assert!(inside.is_empty() || (at + inside.start).is_multiple_of(page));
+                    let found = inside.step_by(page).map(|offset| at + offset);
+                    assert!(found.eq(expected), "{len} bytes at {at}, pages of {page}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn b7_pages_inside_a_chunk_of_4_kib() {
+        const K: usize = 1 << 10;
+        let at = 1 << 40;
+        assert_eq!(pages_inside(at, 4 * K, 4 * K), 0..4 * K);
+        assert_eq!(pages_inside(at, 4 * K, 16 * K), 0..0);
+        assert_eq!(pages_inside(at + 12 * K, 4 * K, 16 * K), 0..0);
+        assert_eq!(pages_inside(at + 12 * K, 40 * K, 16 * K), 4 * K..36 * K);
+        assert_eq!(pages_inside(at, 4 * K, 64 * K), 0..0);
+        assert_eq!(pages_inside(at, 64 * K, 64 * K), 0..64 * K);
+        // To the end of all addresses, and less than a page there.
+        let page = 4 * K;
+        assert_eq!(pages_inside(page.wrapping_neg(), page, page), 0..page);
+        assert_eq!(pages_inside(usize::MAX, 1, page), 0..0);
+        assert_eq!(pages_inside(1, usize::MAX, page), page - 1..usize::MAX);
     }
 }

@@ -99,8 +99,9 @@ pub fn resident_bytes(base: core::ptr::NonNull<u8>, len: usize) -> Option<usize>
     os::resident(base, len)
 }
 
-/// Makes whole pages fault when they are touched, or accessible again; says whether the system
-/// did so. For a quarantine.
+/// Makes the whole pages inside the range fault when they are touched, or accessible again. What of it
+/// is not a whole page of the system stays as it is. Says whether, apart from that, the range is as
+/// asked; where nothing can be refused, it is accessible. For a quarantine.
 ///
 /// # Safety
 ///

@@ -87,7 +87,7 @@ pub(crate) fn resident(_base: NonNull<u8>, _len: usize) -> Option<usize> {
     None
 }
 
-#[cfg(all(feature = "mmap", target_os = "linux", not(miri)))]
+#[cfg(all(feature = "mmap", unix, not(miri)))]
 fn page_size() -> usize {
     // SAFETY: sysconf reads a constant of the system; it has no preconditions.
     let answer = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
@@ -122,8 +122,10 @@ pub(crate) unsafe fn populate(base: NonNull<u8>, len: usize) -> Result<(), Sourc
     Ok(())
 }
 
-/// Makes whole pages fault when they are touched, or accessible again; says whether the system
-/// did so.
+/// Makes the whole pages inside the range fault when they are touched, or accessible again. The page is
+/// the system's; what of the range is not a whole page stays as it is, as the rest of that page may be
+/// somebody else's. Says whether, apart from that, the range is as asked; where nothing was refused, be
+/// it that there is no whole page or no such system call, it is accessible.
 ///
 /// # Safety
 ///
@@ -131,18 +133,23 @@ pub(crate) unsafe fn populate(base: NonNull<u8>, len: usize) -> Result<(), Sourc
 /// not accessible.
 #[cfg(all(feature = "mmap", unix, not(miri)))]
 pub(crate) unsafe fn protect(base: NonNull<u8>, len: usize, accessible: bool) -> bool {
+    let pages = crate::bump::pages_inside(base.addr().get(), len, page_size());
+    if pages.is_empty() {
+        return accessible;
+    }
     let mode = if accessible {
         libc::PROT_READ | libc::PROT_WRITE
     } else {
         libc::PROT_NONE
     };
-    // SAFETY: by the contract the pages are the caller's, and what faults is not used.
-    unsafe { libc::mprotect(base.as_ptr().cast(), len, mode) == 0 }
+    let first = base.as_ptr().wrapping_add(pages.start);
+    // SAFETY: whole pages inside the range; by the contract they are the caller's, and what faults is not used.
+    unsafe { libc::mprotect(first.cast(), pages.len(), mode) == 0 }
 }
 
 #[cfg(not(all(feature = "mmap", unix, not(miri))))]
-pub(crate) unsafe fn protect(_base: NonNull<u8>, _len: usize, _accessible: bool) -> bool {
-    false
+pub(crate) unsafe fn protect(_base: NonNull<u8>, _len: usize, accessible: bool) -> bool {
+    accessible
 }
 
 #[cfg(feature = "mmap")]

@@ -203,6 +203,10 @@ impl PoolBuilder {
     /// that the system has made, in swap or a core dump, are not ours to wipe; nor is memory of a
     /// pool that is never dropped.
     ///
+    /// Gaps that an alignment leaves are written as well, and so come into physical memory: with one
+    /// byte that is aligned to 1 GiB, up to 1 GiB does. So do they with
+    /// [`poison_on_reclaim`](Self::poison_on_reclaim).
+    ///
     /// ```
     /// # use epoch_arena_pool::ArenaPool;
     /// let pool = ArenaPool::builder().zero_on_reclaim(true).build()?;
@@ -221,8 +225,13 @@ impl PoolBuilder {
     /// where the system can do that (Unix, with the `mmap` feature); elsewhere it is poisoned.
     /// For tests of unsafe code that keeps pointers to keys. Default: no.
     ///
+    /// Access is refused to whole pages of the system. Chunks are of 4 KiB or more: where pages are
+    /// larger (16 KiB, 64 KiB), what of a chunk is not a whole page is poisoned, and stays accessible even
+    /// when all of its page is in quarantine.
+    ///
     /// Memory grows with every epoch, up to the budget, and comes back when the pool goes. Each
-    /// chunk takes a map of the system's, of which Linux has 65,530 per process.
+    /// chunk takes a map of the system's, of which Linux has 65,530 per process. A block that the system
+    /// does not make accessible again is never given back, and stays in use in its memory's figures.
     ///
     /// ```
     /// # use epoch_arena_pool::ArenaPool;

@@ -291,3 +291,37 @@ fn b8_prefaulted_blocks_wait_for_whoever_takes_them() {
     assert_eq!(small.prepare(), 0);
     assert_eq!(small.stats().reserved, 3 * BLOCK);
 }
+
+/// Lends one page, and takes none back: what was lent may be leaked.
+#[derive(Debug)]
+struct Page(
+    Region,
+    #[expect(dead_code, reason = "held, to be counted")] Arc<()>,
+);
+
+impl Source for Page {
+    fn acquire(&self, layout: Layout) -> Result<Region, SourceError> {
+        assert_eq!(layout.size(), self.0.len());
+        // SAFETY: 1. the page is the source's, and its test asks once and uses no block after the
+        // memory; 2. nobody else has it; 3. a page.
+        Ok(unsafe { Region::from_raw_parts(self.0.base(), self.0.len(), Box::new(())) })
+    }
+}
+
+/// For a quarantine that the system does not lift: nobody gets this memory again.
+#[test]
+fn b7_an_abandoned_block_stays_in_use_and_does_not_keep_the_memory_alive() {
+    let page = Heap.acquire(Layout::from_size_align(4 * KIB, 4 * KIB).unwrap());
+    let alive = Arc::new(());
+    let memory = Memory::builder()
+        .source(Page(page.unwrap(), alive.clone()))
+        .block_size(4 * KIB)
+        .budget(4 * KIB)
+        .build()
+        .unwrap();
+    memory.block(1).unwrap().abandon();
+    assert_eq!(figures(&memory), (4 * KIB, 4 * KIB, 0));
+    assert!(memory.block(1).is_err(), "the budget is used up");
+    drop(memory);
+    assert_eq!(Arc::strong_count(&alive), 1);
+}

@@ -142,6 +142,12 @@ fn m5_a_handle_knows_its_epoch_and_length_and_shows_no_bytes() {
     }
     let (a, b) = (put(&pool, b"same"), put(&pool, b"same"));
     assert_ne!(a, b, "a handle is a place");
+    // Of the places of empty values nothing is promised, but that they are found.
+    let (a, b) = (put(&pool, b""), put(&pool, b""));
+    assert_eq!(
+        (find(&pool, a), find(&pool, b)),
+        (Some(vec![]), Some(vec![]))
+    );
 }
 
 /// Handles go anywhere: here through threads that know no pool.

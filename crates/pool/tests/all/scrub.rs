@@ -181,8 +181,9 @@ fn b7_a_late_use_of_memory_in_quarantine_faults() {
     const CHILD: &str = "EPOCH_ARENA_TEST_LATE_USE";
     if std::env::var_os(CHILD).is_some() {
         let pool = ArenaPool::builder().quarantine(true).build().unwrap();
-        let handle = put(&pool, SECRET);
-        let stale = pool.pin().get(handle).unwrap().as_ptr();
+        // Large, so that there are whole pages inside its chunk, whatever size the system's have.
+        let handle = put(&pool, &[SECRET[0]; 512 << 10]);
+        let stale = &raw const pool.pin().get(handle).unwrap()[256 << 10];
         // SAFETY: the epoch is live.
         assert_eq!(unsafe { stale.read_volatile() }, SECRET[0]);
         advance(&pool, 3);
