@@ -123,7 +123,9 @@ impl Memory {
     ///
     /// If the budget has no room, free blocks of other sizes are given to the source first. While
     /// one is on its way there, its bytes still count. If that is not enough, every pool over this
-    /// memory is asked to reclaim what nobody holds and to give back the blocks that frees.
+    /// memory is asked to reclaim what nobody holds and to give back the blocks that frees; where
+    /// another thread overwrites such bytes first, that is waited for. Blocks that another thread has
+    /// in its hands at that moment, on their way here or to the source, still count.
     ///
     /// Takes the memory's lock; linear in the free blocks at worst. A new block costs what the source
     /// costs.

@@ -52,8 +52,6 @@ pub(crate) struct State {
     pub live: VecDeque<u64>,
     /// Epochs whose arena is not reclaimed yet, in no order.
     pub retired: Vec<Retired>,
-    /// How often an epoch was taken off `retired`, which moves another in its place.
-    reclaims: u64,
     /// Per slot, whether a live or retired epoch has it.
     taken: Box<[bool]>,
     /// Threads that have used the pool, ever: each goes to the next lane of the chunks.
@@ -160,7 +158,6 @@ impl Core {
             state: Mutex::new(State {
                 live: VecDeque::with_capacity(slots),
                 retired: Vec::with_capacity(slots),
-                reclaims: 0,
                 taken: vec![false; slots].into(),
                 threads: 0,
                 records: Vec::new(),
@@ -248,7 +245,7 @@ impl Core {
     /// [`wait_for_scrubs`](Self::wait_for_scrubs).
     pub fn reclaim_ready(&self) -> Reclaimed {
         let mut state = self.state();
-        let (mut at, mut moved, mut reclaimed) = (0, false, Reclaimed::default());
+        let (mut at, mut reclaimed) = (0, Reclaimed::default());
         while let Some(retired) = state.retired.get_mut(at) {
             let stamp = retired.stamp;
             if retired.claimed || !self.status(stamp).is_reclaimable() {
@@ -258,7 +255,6 @@ impl Core {
             let slot = self.slots.slot(stamp);
             if self.chunks.scrubs() {
                 retired.claimed = true;
-                let reclaims = state.reclaims;
                 // Others need not wait for the bytes, unless they would be refused.
                 drop(state);
                 let claim = Claim { core: self, stamp };
@@ -267,10 +263,10 @@ impl Core {
                 std::mem::forget(claim);
                 state = self.state();
                 let found = state.retired.iter().position(|r| r.stamp == stamp);
-                // Only who has claimed it takes it off the list.
+                // Only who has claimed it takes it off the list. Another thread may have moved one
+                // from behind this to where this one has looked; that thread looks at it itself.
                 let Some(found) = found else { continue };
                 at = found;
-                moved = state.reclaims != reclaims;
             }
             // SAFETY: the epoch is retired and nobody holds it: the pool's hold was dropped by
             // the closure that was deferred after its stamp was cleared and `current` moved on,
@@ -278,15 +274,11 @@ impl Core {
             // as leases are added to live epochs only.
             reclaimed.bytes += unsafe { self.chunks.reclaim(slot) };
             state.taken[slot] = false;
+            // What comes in its place is looked at next, before the lock is let go.
             state.retired.swap_remove(at);
-            state.reclaims += 1;
             reclaimed.epochs += 1;
             if self.chunks.scrubs() {
                 self.unclaimed.notify_all();
-            }
-            if std::mem::take(&mut moved) {
-                // Another thread may have moved one that was not looked at to where all were.
-                at = 0;
             }
         }
         reclaimed
