@@ -117,8 +117,8 @@ pub struct OverBudget {
     /// The budget.
     pub budget: usize,
     /// Bytes that could be reclaimed if nobody held them: those of the asking pool's retired epochs
-    /// that guards, leases or snapshots still hold. Zero from [`Memory`](crate::Memory) itself,
-    /// which knows no epochs.
+    /// that guards, leases or snapshots still hold; not of those that nobody holds any more. Zero from
+    /// [`Memory`](crate::Memory) itself, which knows no epochs.
     pub reclaimable: usize,
 }
 

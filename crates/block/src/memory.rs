@@ -70,8 +70,17 @@ struct Shared {
     high_water: usize,
     prefault: usize,
     state: Mutex<State>,
-    /// Who may have blocks to spare.
-    users: Mutex<Vec<Weak<dyn Relieve>>>,
+    users: Mutex<Users>,
+}
+
+/// Who may have blocks to spare.
+///
+/// Invariant: while `walks` is not zero, nobody is taken off the list, so that positions in it stay.
+#[derive(Default)]
+struct Users {
+    list: Vec<Weak<dyn Relieve>>,
+    /// How many threads go along the list, without the lock.
+    walks: usize,
 }
 
 /// Somebody who holds blocks of a memory and may have some to spare.
@@ -87,7 +96,8 @@ pub trait Relieve: Send + Sync {
 /// is asked and taken off only after it has the region back.
 struct State {
     reserved: usize,
-    /// The most that `reserved` was right after it grew, for bytes that the source then gave.
+    /// The most that `reserved` was right after it grew, for bytes that the source then gave. What
+    /// other threads had on its way at that moment is in it, whatever became of that.
     peak: usize,
     free_bytes: usize,
     /// Regions of whole blocks, last in first out: the warmest is used first.
@@ -113,7 +123,9 @@ impl Memory {
     ///
     /// If the budget has no room, free blocks of other sizes are given to the source first. While
     /// one is on its way there, its bytes still count. If that is not enough, every pool over this
-    /// memory is asked to reclaim what nobody holds and to give back the blocks that frees.
+    /// memory is asked to reclaim what nobody holds and to give back the blocks that frees; where
+    /// another thread overwrites such bytes first, that is waited for. Blocks that another thread has
+    /// in its hands at that moment, on their way here or to the source, still count.
     ///
     /// Takes the memory's lock; linear in the free blocks at worst. A new block costs what the source
     /// costs.
@@ -251,6 +263,14 @@ impl Memory {
                 return added;
             }
             let mut state = lock(&shared.state);
+            // Others may have freed or prepared blocks meanwhile, and taken the room in the list.
+            let kept = state.free_bytes.saturating_add(size) <= shared.high_water
+                && state.free.try_reserve(1).is_ok();
+            if !kept {
+                drop(state);
+                shared.release(region);
+                return added;
+            }
             state.free_bytes += size;
             // In front, as the coldest: what was used lately is better.
             state.free.insert(0, region);
@@ -262,10 +282,10 @@ impl Memory {
     #[doc(hidden)]
     pub fn add_user(&self, user: Weak<dyn Relieve>) {
         let mut users = lock(&self.shared.users);
-        if users.len() == users.capacity() {
-            users.retain(|user| user.strong_count() > 0);
+        if users.walks == 0 && users.list.len() == users.list.capacity() {
+            users.list.retain(|user| user.strong_count() > 0);
         }
-        users.push(user);
+        users.list.push(user);
     }
 
     /// Bytes of a block.
@@ -335,14 +355,12 @@ impl Shared {
         Ok(region)
     }
 
-    /// Asks every user for spare blocks. No lock is held while one is asked, nor when the last
-    /// owner of one goes.
+    /// Asks every user for spare blocks; not who comes meanwhile. No lock is held while one is
+    /// asked, nor when the last owner of one goes.
     fn relieve(&self) {
-        for index in 0.. {
-            let user = match lock(&self.users).get(index) {
-                Some(user) => user.upgrade(),
-                None => return,
-            };
+        let walk = Walk::start(&self.users);
+        for index in 0..walk.len {
+            let user = lock(&self.users).list.get(index).and_then(Weak::upgrade);
             if let Some(user) = user {
                 user.relieve();
             }
@@ -376,6 +394,29 @@ impl State {
         let region = self.free.remove(index);
         self.free_bytes -= region.len();
         region
+    }
+}
+
+/// Going along the list of users; it ends even if one of them panics.
+struct Walk<'a> {
+    users: &'a Mutex<Users>,
+    /// Users at the start.
+    len: usize,
+}
+
+impl<'a> Walk<'a> {
+    fn start(users: &'a Mutex<Users>) -> Self {
+        let mut list = lock(users);
+        list.walks += 1;
+        let len = list.list.len();
+        drop(list);
+        Self { users, len }
+    }
+}
+
+impl Drop for Walk<'_> {
+    fn drop(&mut self) {
+        lock(self.users).walks -= 1;
     }
 }
 
@@ -563,7 +604,7 @@ impl MemoryBuilder {
                     free_bytes: 0,
                     free: Vec::new(),
                 }),
-                users: Mutex::new(Vec::new()),
+                users: Mutex::new(Users::default()),
             }),
         })
     }
@@ -597,8 +638,9 @@ fn default_source() -> Box<dyn Source> {
 pub struct MemoryStats {
     /// Bytes of all blocks that exist: in use and free.
     pub reserved: usize,
-    /// The most that `reserved` has ever been, exactly; so never more than the budget. Where the
-    /// source fails, the bytes that it was asked for count no longer.
+    /// The most that `reserved` has ever been; so never more than the budget. Bytes that the source
+    /// was asked for and did not give count no longer, unless other bytes were asked for meanwhile
+    /// and given.
     pub peak: usize,
     /// Bytes of blocks that are free, kept for later.
     pub free: usize,

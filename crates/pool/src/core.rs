@@ -15,8 +15,10 @@ use crate::error::AdvanceError;
 use crate::hold::Hold;
 use crate::record::Record;
 use crate::slots::Slots;
-use crate::status::Status;
-use crate::sync::{Arc, Mutex, MutexGuard, OnceLock, Ordering, StaticAtomicU64, Weak, lock};
+use crate::status::{Holder, Status};
+use crate::sync::{
+    Arc, Condvar, Mutex, MutexGuard, OnceLock, Ordering, StaticAtomicU64, Weak, lock, wait,
+};
 use crate::trace;
 
 pub(crate) struct Core {
@@ -31,6 +33,8 @@ pub(crate) struct Core {
     pub statuses: Arc<[CachePadded<Status>]>,
     counter: &'static EpochCounter,
     state: Mutex<State>,
+    /// With `state`: an epoch is claimed no more.
+    unclaimed: Condvar,
 }
 
 #[derive(Debug)]
@@ -64,8 +68,26 @@ pub(crate) struct Retired {
     /// The stamp that was current when it was retired, for reports: who pinned in a later epoch
     /// does not see it.
     pub during: u64,
-    /// Whether a thread is about to reclaim it.
+    /// Whether a thread is about to reclaim it, and overwrites its bytes without the lock.
     claimed: bool,
+}
+
+/// A thread's claim to reclaim an epoch. It ends if overwriting the bytes should panic, so that
+/// nobody waits for ever.
+struct Claim<'a> {
+    core: &'a Core,
+    stamp: u64,
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        let mut state = self.core.state();
+        let claimed = state.retired.iter_mut().find(|r| r.stamp == self.stamp);
+        if let Some(retired) = claimed {
+            retired.claimed = false;
+        }
+        self.core.unclaimed.notify_all();
+    }
 }
 
 /// What was reclaimed.
@@ -141,6 +163,7 @@ impl Core {
                 records: Vec::new(),
                 leases: Vec::new(),
             }),
+            unclaimed: Condvar::new(),
         };
         core.open(&mut core.state()).ok()?;
         Some(core)
@@ -218,7 +241,8 @@ impl Core {
 
     /// Reclaims every retired epoch that nobody holds; says what that was. Calls nothing foreign,
     /// takes constant time per epoch unless its bytes are to be scrubbed, and so may run in the
-    /// slow path of a put.
+    /// slow path of a put. What another thread scrubs it leaves to that: see
+    /// [`wait_for_scrubs`](Self::wait_for_scrubs).
     pub fn reclaim_ready(&self) -> Reclaimed {
         let mut state = self.state();
         let (mut at, mut reclaimed) = (0, Reclaimed::default());
@@ -231,13 +255,16 @@ impl Core {
             let slot = self.slots.slot(stamp);
             if self.chunks.scrubs() {
                 retired.claimed = true;
-                // Others need not wait for the bytes.
+                // Others need not wait for the bytes, unless they would be refused.
                 drop(state);
+                let claim = Claim { core: self, stamp };
                 // SAFETY: as below.
                 unsafe { self.chunks.scrub(slot) };
+                std::mem::forget(claim);
                 state = self.state();
                 let found = state.retired.iter().position(|r| r.stamp == stamp);
-                // Only who has claimed it takes it off the list.
+                // Only who has claimed it takes it off the list. Another thread may have moved one
+                // from behind this to where this one has looked; that thread looks at it itself.
                 let Some(found) = found else { continue };
                 at = found;
             }
@@ -247,10 +274,30 @@ impl Core {
             // as leases are added to live epochs only.
             reclaimed.bytes += unsafe { self.chunks.reclaim(slot) };
             state.taken[slot] = false;
+            // What comes in its place is looked at next, before the lock is let go.
             state.retired.swap_remove(at);
             reclaimed.epochs += 1;
+            if self.chunks.scrubs() {
+                self.unclaimed.notify_all();
+            }
         }
         reclaimed
+    }
+
+    /// Waits until no epoch is claimed of those that are retired now: before a refusal, as they
+    /// make room and nobody holds them. For no longer than they take to overwrite: who has claimed
+    /// one calls nothing foreign, and waits for no lock but those of the chunks. The caller has no
+    /// lock.
+    pub fn wait_for_scrubs(&self) {
+        let mut state = self.state();
+        // What is retired later is younger than all of these, and not waited for.
+        let Some(newest) = state.retired.iter().map(|retired| retired.stamp).max() else {
+            return;
+        };
+        let is_claimed = |retired: &Retired| retired.claimed && retired.stamp <= newest;
+        while state.retired.iter().any(is_claimed) {
+            state = wait(&self.unclaimed, state);
+        }
     }
 
     /// Epochs of which some deferred closure may not have run: retired and seen by a guard, or
@@ -269,12 +316,19 @@ impl Core {
     }
 
     fn too_many(&self, state: &State) -> AdvanceError {
-        let by_pool = |retired: &&Retired| self.status(retired.stamp).is_held_by_pool();
-        let guards = state.retired.iter().filter(by_pool).count();
-        // At most 65,535 are retired, as one of the slots is the current epoch's.
+        // What nobody holds, as the news came only now, is neither's.
+        let (mut held_by_guards, mut held_by_leases) = (0, 0);
+        for retired in &state.retired {
+            // At most 65,535 are retired, as one of the slots is the current epoch's.
+            match self.status(retired.stamp).holder() {
+                Holder::Pool => held_by_guards += 1,
+                Holder::Leases => held_by_leases += 1,
+                Holder::Nobody => {}
+            }
+        }
         AdvanceError::TooManyEpochs {
-            held_by_guards: guards as u16,
-            held_by_leases: (state.retired.len() - guards) as u16,
+            held_by_guards,
+            held_by_leases,
         }
     }
 }
@@ -312,6 +366,7 @@ impl State {
 impl Relieve for Core {
     fn relieve(&self) {
         let reclaimed = self.reclaim_ready();
+        self.wait_for_scrubs();
         let trimmed = self.chunks.trim();
         trace::reclaim(self, reclaimed);
         trace::trim(self, trimmed);

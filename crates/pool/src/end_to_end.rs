@@ -28,7 +28,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crossbeam_epoch::{Collector, Guard};
-use epoch_arena_block::{Heap, Memory, twin};
+use epoch_arena_block::{Heap, Memory, Relieve, twin};
 use epoch_arena_core::raw::EpochCounter;
 use epoch_arena_core::{ArenaHandle, Epoch, pack};
 use loom::cell::UnsafeCell;
@@ -80,15 +80,21 @@ type Act = fn(&Scene, &Rc<Local>);
 
 impl Scene {
     /// The scene, and the states of two threads, warmed up. `b` has written the key.
+    fn new(collector: Collector) -> (Arc<Self>, Rc<Local>, Rc<Local>) {
+        Self::scrubbed(collector, false)
+    }
+
+    /// The same; reclaimed bytes are zeroed, or left as they are.
     #[expect(
         clippy::arc_with_non_send_sync,
         reason = "loom's threads take turns, and loom checks what they share"
     )]
-    fn new(collector: Collector) -> (Arc<Self>, Rc<Local>, Rc<Local>) {
+    fn scrubbed(collector: Collector, zero: bool) -> (Arc<Self>, Rc<Local>, Rc<Local>) {
         let memory = Memory::builder().source(Heap).block_size(8192).build();
         let pool = ArenaPool::builder()
             .memory(memory.unwrap())
             .collector(collector)
+            .zero_on_reclaim(zero)
             .retained_epochs(NonZeroU32::MIN)
             .max_epochs(NonZeroU32::new(2).unwrap());
         // A counter of its own, as each execution of a model must do the same.
@@ -619,6 +625,49 @@ fn m5_twin_slot_reused_before_its_arena_is_reclaimed_is_caught() {
             scene.pool.core.slots.publish(pack::stamp(2));
             scene.pool.settle(guard, local, 0);
             scene.reuse_if_not_held();
+        });
+    });
+}
+
+/// One thread reclaims the old epoch, which nobody holds and whose bytes it overwrites without the
+/// lock; the other does `act`, for which there is a slot only after that.
+fn beside_a_scrub(act: Act) {
+    let (scene, local_a, local_b) = Scene::scrubbed(Collector::new(), true);
+    scene.pool.core.publish(None).unwrap();
+    scene.status().drop_pool_hold();
+    let thread = loom::thread::spawn({
+        let scene = scene.clone();
+        move || {
+            scene.pool.core.reclaim_ready();
+            drop(local_a);
+        }
+    });
+    act(&scene, &local_b);
+    thread.join().unwrap();
+}
+
+#[test]
+fn m6_an_advance_beside_a_scrub_waits_for_the_slot() {
+    model(|| beside_a_scrub(|scene, local| _ = scene.pool.advance_as(local, None).unwrap()));
+}
+
+/// So does whoever needs the memory: all of it is free afterwards, and goes back.
+#[test]
+fn m3_relief_beside_a_scrub_waits_for_the_memory() {
+    model(|| {
+        beside_a_scrub(|scene, _| {
+            scene.pool.core.relieve();
+            assert_eq!(scene.pool.memory().stats().in_use, 0);
+        });
+    });
+}
+
+#[test]
+fn m6_twin_that_does_not_wait_for_a_scrub_is_caught() {
+    caught(|| {
+        beside_a_scrub(|scene, _| {
+            scene.pool.core.reclaim_ready();
+            scene.pool.core.publish(None).unwrap();
         });
     });
 }

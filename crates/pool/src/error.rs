@@ -62,7 +62,9 @@ const EXHAUSTED: &str =
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AdvanceError {
-    /// Every slot is taken by an epoch that is retained, or retired and still held.
+    /// Every slot is taken by an epoch that is retained, or retired and still held. (What another
+    /// thread is about to reclaim was waited for. What was let go only at this moment is in neither
+    /// figure: one more try finds its slot.)
     TooManyEpochs {
         /// Retired epochs that a guard may still see.
         held_by_guards: u16,

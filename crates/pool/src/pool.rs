@@ -301,6 +301,7 @@ impl ArenaPool {
         if let Err(AdvanceError::TooManyEpochs { .. }) = published {
             // Nobody may hold them any more, with the news still on its way.
             self.settle(guard, local, core.pending());
+            core.wait_for_scrubs();
             guard = local.handle.pin();
             published = core.publish(expected);
         }

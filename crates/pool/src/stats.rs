@@ -370,6 +370,13 @@ impl Core {
         retired.map(|retired| self.bytes(retired.stamp)).sum()
     }
 
+    /// Bytes of the chunks of those that somebody holds.
+    pub(crate) fn held_bytes(&self, state: &State) -> usize {
+        let held = |retired: &&Retired| self.status(retired.stamp).holder() != Holder::Nobody;
+        let held = state.retired.iter().filter(held);
+        held.map(|retired| self.bytes(retired.stamp)).sum()
+    }
+
     /// Figures of the epoch of `stamp`, which is live or retired. Under the pool's lock.
     pub(crate) fn arena_stats(&self, stamp: u64) -> ArenaStats {
         let usage = self.chunks.usage(self.slots.slot(stamp));

@@ -132,7 +132,11 @@ impl<'a> View<'a> {
     ///
     /// [`AllocError`]: longer than 16 MiB - 1, over the memory's budget, or the source failed;
     /// nothing is changed. Before a put is refused for the budget, what nobody holds is reclaimed,
-    /// in every pool over the memory, and the whole blocks that frees are used.
+    /// in every pool over the memory, and the whole blocks that frees are used; what another thread
+    /// overwrites meanwhile ([`zero_on_reclaim`](crate::PoolBuilder::zero_on_reclaim)) is waited for.
+    /// Only blocks that another thread takes from a pool to the memory at that very moment
+    /// ([`maintain`](crate::ArenaPool::maintain), another put at the budget) may be missed: one more
+    /// try finds them.
     ///
     /// ```
     /// # use epoch_arena_pool::ArenaPool;
@@ -403,7 +407,7 @@ impl<'a> View<'a> {
             refilled = refill();
         }
         if let Err(AllocError::Memory(MemoryError::OverBudget(over))) = &mut refilled {
-            over.reclaimable = core.retired_bytes(&core.state());
+            over.reclaimable = core.held_bytes(&core.state());
         }
         // After all that, as a subscriber is foreign code: if it panics, what was claimed is wasted;
         // if it writes or advances, this thread is pinned still, and what was claimed is its own.

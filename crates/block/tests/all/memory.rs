@@ -1,9 +1,13 @@
 //! M3: accounting, recycling, and the return to the system.
 
 use std::alloc::Layout;
+<<<<<<< HEAD
 use std::sync::{Arc, Mutex};
+=======
+use std::sync::{Arc, Barrier, Mutex, OnceLock, Weak};
+>>>>>>> h-mem
 
-use epoch_arena_block::{Heap, Memory, Region, Source, SourceError};
+use epoch_arena_block::{Block, Heap, Memory, Region, Relieve, Source, SourceError};
 
 use crate::support::Faulty;
 
@@ -292,6 +296,7 @@ fn b8_prefaulted_blocks_wait_for_whoever_takes_them() {
     assert_eq!(small.stats().reserved, 3 * BLOCK);
 }
 
+<<<<<<< HEAD
 /// Lends one page, and takes none back: what was lent may be leaked.
 #[derive(Debug)]
 struct Page(
@@ -324,4 +329,108 @@ fn b7_an_abandoned_block_stays_in_use_and_does_not_keep_the_memory_alive() {
     assert!(memory.block(1).is_err(), "the budget is used up");
     drop(memory);
     assert_eq!(Arc::strong_count(&alive), 1);
+=======
+/// Gives memory only when two threads ask.
+#[derive(Debug)]
+struct InPairs(Barrier);
+
+impl Source for InPairs {
+    fn acquire(&self, layout: Layout) -> Result<Region, SourceError> {
+        self.0.wait();
+        Heap.acquire(layout)
+    }
+}
+
+/// Each sees that a block is wanted, and asks for it, before the other brings one.
+#[test]
+fn m3_two_threads_that_prepare_keep_no_more_than_the_high_water_mark() {
+    let memory = Memory::builder().source(InPairs(Barrier::new(2)));
+    let memory = memory.block_size(64 * KIB).high_water(0);
+    let memory = memory.prefault(64 * KIB).build().unwrap();
+    let prepare = || memory.prepare();
+    let added: usize = std::thread::scope(|s| {
+        let threads = [s.spawn(prepare), s.spawn(prepare)];
+        threads.map(|thread| thread.join().unwrap()).iter().sum()
+    });
+    assert_eq!(
+        (added, figures(&memory)),
+        (64 * KIB, (64 * KIB, 0, 64 * KIB))
+    );
+}
+
+/// Somebody with a block to spare, at whose release as many others come as `late` has room for.
+struct Spare {
+    memory: Memory,
+    block: Mutex<Option<Block>>,
+    brings: usize,
+    late: Mutex<Vec<Arc<Spare>>>,
+}
+
+impl Spare {
+    fn new(memory: &Memory, block: Option<Block>, brings: usize) -> Arc<Self> {
+        let spare = Arc::new(Self {
+            memory: memory.clone(),
+            block: Mutex::new(block),
+            brings,
+            late: Mutex::default(),
+        });
+        let user: Weak<Self> = Arc::downgrade(&spare);
+        memory.add_user(user);
+        spare
+    }
+}
+
+impl Relieve for Spare {
+    fn relieve(&self) {
+        let block = self.block.lock().unwrap().take();
+        if block.is_some() {
+            // Enough that the list is full at one of them, whatever its capacity.
+            let late = (0..self.brings).map(|_| Self::new(&self.memory, None, 0));
+            self.late.lock().unwrap().extend(late);
+        }
+    }
+}
+
+#[test]
+fn m3_nobody_is_passed_over_who_has_blocks_to_spare_while_others_come() {
+    let memory = Memory::builder().source(Heap).block_size(64 * KIB);
+    let memory = memory.budget(128 * KIB).high_water(0).build().unwrap();
+    let gone = [(); 5].map(|()| Spare::new(&memory, None, 0));
+    let (one, two) = (memory.block(1).unwrap(), memory.block(1).unwrap());
+    let _first = Spare::new(&memory, Some(one), 64);
+    let _second = Spare::new(&memory, Some(two), 0);
+    drop(gone);
+    assert_eq!(memory.block(128 * KIB).unwrap().capacity(), 128 * KIB);
+}
+
+/// Fails the first call after it was given the memory; during that, somebody else is given a block.
+#[derive(Clone, Debug, Default)]
+struct Outer(Arc<Mutex<Option<Memory>>>);
+
+impl Source for Outer {
+    fn acquire(&self, layout: Layout) -> Result<Region, SourceError> {
+        let memory = self.0.lock().unwrap().take();
+        match memory {
+            Some(memory) => {
+                drop(memory.block(1).unwrap());
+                Err(SourceError::OutOfMemory)
+            }
+            None => Heap.acquire(layout),
+        }
+    }
+}
+
+/// They were reserved when those were.
+#[test]
+fn m3_bytes_that_the_source_fails_to_give_count_in_the_peak_of_those_given_meanwhile() {
+    let source = Outer::default();
+    let memory = Memory::builder().source(source.clone()).high_water(0);
+    let memory = memory.block_size(64 * KIB).build().unwrap();
+    *source.0.lock().unwrap() = Some(memory.clone());
+    assert!(memory.block(1).is_err());
+    assert_eq!(
+        (memory.stats().reserved, memory.stats().peak),
+        (0, 128 * KIB)
+    );
+>>>>>>> h-mem
 }

@@ -2,12 +2,13 @@
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
+use std::time::Duration;
 
 use epoch_arena_block::{Heap, Region, Source, SourceError};
-use epoch_arena_pool::{ArenaPool, Memory, PoolBuilder};
+use epoch_arena_pool::{ArenaPool, Lease, Memory, PoolBuilder};
 
-use crate::pools::{BLOCK, adds_up, advance, number, put};
+use crate::pools::{BLOCK, adds_up, advance, number, put, put_many};
 
 const SECRET: &[u8] = b"correct horse battery staple";
 
@@ -204,4 +205,65 @@ fn b7_a_late_use_of_memory_in_quarantine_faults() {
     assert!(!output.contains("still alive"), "{output}");
     // A sanitizer reports it and exits instead.
     assert!(signal.is_some() || !child.status.success(), "{output}");
+}
+
+/// What takes a moment to overwrite, and fills the budget.
+const LARGE: usize = if cfg!(miri) { BLOCK } else { 64 * BLOCK };
+
+/// An epoch of `LARGE` bytes that is retired and that only a lease holds, with no news on their way,
+/// in a pool of two slots over a memory that it fills.
+fn held_by_a_lease_alone() -> (ArenaPool, Lease) {
+    let memory = Memory::builder().source(Heap).block_size(BLOCK);
+    let memory = memory.budget(LARGE).high_water(0).build().unwrap();
+    let builder = ArenaPool::builder().memory(memory).zero_on_reclaim(true);
+    let builder = builder.retained_epochs(number(1)).max_epochs(number(2));
+    let pool = builder.build().unwrap();
+    while pool.pin().alloc_copy(&[7; 3_000]).is_ok() {}
+    let lease = pool.lease(pool.current_epoch()).unwrap();
+    advance(&pool, 1);
+    assert_eq!(pool.maintain().held_by_leases.epochs, 1);
+    (pool, lease)
+}
+
+/// Has `act` run in another thread while this one overwrites an epoch that nobody holds. (It may come
+/// before or after that, too. In most rounds it does not.)
+fn beside_a_scrub(act: impl Fn(&ArenaPool) + Sync) {
+    for _ in 0..if cfg!(miri) { 1 } else { 30 } {
+        let (pool, lease) = held_by_a_lease_alone();
+        let start = Barrier::new(2);
+        std::thread::scope(|s| {
+            s.spawn(|| {
+                start.wait();
+                std::thread::sleep(Duration::from_micros(500));
+                act(&pool);
+            });
+            drop(lease);
+            start.wait();
+            // Reclaims, and trims nothing.
+            pool.retire_before(pool.current_epoch());
+        });
+        assert_eq!(pool.stats().retired, 0);
+    }
+}
+
+#[test]
+fn b7_a_put_is_not_refused_while_another_thread_overwrites_what_nobody_holds() {
+    beside_a_scrub(|pool| put_many(pool, 1, b"there is room soon"));
+    beside_a_scrub(|pool| put_many(pool, 1, &[1; BLOCK]));
+}
+
+#[test]
+fn b7_nor_is_a_put_of_another_pool_over_the_memory() {
+    beside_a_scrub(|pool| {
+        let beside = ArenaPool::builder().memory(pool.memory().clone());
+        put(&beside.build().unwrap(), b"there is room soon");
+    });
+}
+
+#[test]
+fn b7_nor_is_an_advance() {
+    beside_a_scrub(|pool| {
+        pool.advance().unwrap();
+        pool.maintain();
+    });
 }
