@@ -1,11 +1,7 @@
 //! M3: accounting, recycling, and the return to the system.
 
 use std::alloc::Layout;
-<<<<<<< HEAD
-use std::sync::{Arc, Mutex};
-=======
 use std::sync::{Arc, Barrier, Mutex, OnceLock, Weak};
->>>>>>> h-mem
 
 use epoch_arena_block::{Block, Heap, Memory, Region, Relieve, Source, SourceError};
 
@@ -296,7 +292,6 @@ fn b8_prefaulted_blocks_wait_for_whoever_takes_them() {
     assert_eq!(small.stats().reserved, 3 * BLOCK);
 }
 
-<<<<<<< HEAD
 /// Lends one page, and takes none back: what was lent may be leaked.
 #[derive(Debug)]
 struct Page(
@@ -329,7 +324,8 @@ fn b7_an_abandoned_block_stays_in_use_and_does_not_keep_the_memory_alive() {
     assert!(memory.block(1).is_err(), "the budget is used up");
     drop(memory);
     assert_eq!(Arc::strong_count(&alive), 1);
-=======
+}
+
 /// Gives memory only when two threads ask.
 #[derive(Debug)]
 struct InPairs(Barrier);
@@ -432,5 +428,4 @@ fn m3_bytes_that_the_source_fails_to_give_count_in_the_peak_of_those_given_meanw
         (memory.stats().reserved, memory.stats().peak),
         (0, 128 * KIB)
     );
->>>>>>> h-mem
 }
