@@ -1,7 +1,7 @@
 //! M3: accounting, recycling, and the return to the system.
 
 use std::alloc::Layout;
-use std::sync::{Arc, Barrier, Mutex, OnceLock, Weak};
+use std::sync::{Arc, Barrier, Mutex, Weak};
 
 use epoch_arena_block::{Block, Heap, Memory, Region, Relieve, Source, SourceError};
 
