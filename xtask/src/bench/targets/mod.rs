@@ -102,7 +102,7 @@ fn target(
         id,
         what,
         limit: limit(unit, sense, &parts),
-        figure: figure(unit, verdict, &parts),
+        figure: figure(unit, verdict, &parts, &judged),
         verdict,
     }
 }
@@ -133,24 +133,32 @@ fn limit(unit: &str, sense: Sense, parts: &[Part]) -> String {
     format!("{sign} {}{of}", limits.join(", "))
 }
 
-/// The figures of the parts; `x` stands with each, another unit is the limit's to tell.
-fn figure(unit: &str, verdict: Verdict, parts: &[Part]) -> String {
+/// The figures of the parts; `x` stands with each, another unit is the limit's to tell. Where some meet it and some do
+/// not, those that do not have a mark.
+fn figure(unit: &str, verdict: Verdict, parts: &[Part], judged: &[Option<bool>]) -> String {
     if verdict == Verdict::NotMeasured {
         return String::new();
     }
     let times = if unit.starts_with('x') { "x" } else { "" };
-    let text = |(name, _, figure): &Part| {
+    let mixed = judged.contains(&Some(true)) && judged.contains(&Some(false));
+    let text = |((name, _, figure), judged): (&Part, &Option<bool>)| {
         let value = figure.map_or_else(
             || "not measured".into(),
             |figure| format!("{}{times}", digits(figure)),
         );
+        let mark = if mixed && *judged == Some(false) {
+            " ✗"
+        } else {
+            ""
+        };
         if name.is_empty() {
             format!("{value}{}", if times.is_empty() { unit } else { "" })
         } else {
-            format!("{name} {value}")
+            format!("{name} {value}{mark}")
         }
     };
-    parts.iter().map(text).collect::<Vec<_>>().join(", ")
+    let texts = parts.iter().zip(judged).map(text);
+    texts.collect::<Vec<_>>().join(", ")
 }
 
 /// A digit more than tables have: it is about which side of a limit a figure is on.
