@@ -47,8 +47,9 @@ pub fn steps() -> Vec<Step> {
     steps.extend(CROSS.map(cross));
     steps.push(oldest());
     // Each from what the others would be on the registry; the tests are not in them, as is said in many warnings.
-    let package =
-        ours("packages", &["package", "--allow-dirty"]).env("CARGO_TARGET_DIR", "target/packages");
+    // In a folder that is new each time: cargo keeps what it unpacked by folder and version, and the version stays.
+    let folder = format!("target/packages/{}", std::process::id());
+    let package = ours("packages", &["package", "--allow-dirty"]).env("CARGO_TARGET_DIR", &folder);
     let bug = ["package", "--allow-dirty", "--manifest-path", MANIFEST];
     steps.push(Step::command(Name::Lint, package).catches(
         "a dependency by path alone",
