@@ -27,6 +27,11 @@ use crate::key_ref::{KeyRef, prefix};
 #[inline]
 pub fn search_keys(keys: &[KeyRef<'_>], wanted: &[u8]) -> Result<usize, usize> {
     let word = prefix(wanted);
+    // Where all share it, as paths may, words say nothing.
+    let all_share = |key: Option<&KeyRef<'_>>| key.is_some_and(|key| key.window() == word);
+    if all_share(keys.first()) && all_share(keys.last()) {
+        return search_behind(keys, wanted);
+    }
     let start = keys.partition_point(|key| key.window() < word);
     let equal = end_of_equals(&keys[start..], word);
     let found = search_behind(&keys[start..start + equal], wanted);
