@@ -1,27 +1,33 @@
 //! `&EpochArena` as an allocator, for collections that take one.
 
 use std::alloc::Layout;
+use std::num::NonZero;
 use std::ptr::NonNull;
 
-use epoch_arena_block::Alignment;
+use epoch_arena_block::raw::Live;
 use epoch_arena_block::resize::Bump;
+use epoch_arena_block::{Alignment, shadow};
 
 use crate::arena::EpochArena;
 
-// SAFETY: 1. by `EpochArena::claim`, and by the invariant of a chunk's `filled`; 2. `extend_shared`
+// SAFETY: 1. by `EpochArena::claim_bytes`, and by the invariant of a chunk's `filled`; 2. `extend_shared`
 // changes no byte; 3. by the Release in `retract_shared` and the Acquire in the others.
 unsafe impl Bump for EpochArena {
     fn claim(&self, layout: Layout) -> Option<NonNull<[u8]>> {
         let align = Alignment::new(layout.align()).ok()?;
-        let first = self.claim_bytes(layout.size(), align).ok()?;
+        // What has no bytes is not counted, as it is given back without having been claimed, too.
+        let first = match layout.size() {
+            0 => NonNull::without_provenance(NonZero::new(layout.align())?),
+            size => self.claim_bytes(size, align).ok()?,
+        };
         Some(NonNull::slice_from_raw_parts(first, layout.size()))
     }
 
     unsafe fn extend(&self, first: NonNull<u8>, len: usize, new_len: usize) -> Option<NonNull<u8>> {
-        let live = self.shared()?;
-        // SAFETY: 1. by the contract: where it is found in this chunk, it is the arena's, and the
+        // SAFETY: 1. by the contract: where it is found in a chunk, it is the arena's, and the
         // caller's; 2. likewise.
-        unsafe { live.extend_shared(first, len, new_len) }
+        let extend = |live: Live<'_>| unsafe { live.extend_shared(first, len, new_len) };
+        self.mine().find_map(extend)
     }
 
     unsafe fn retract(&self, first: NonNull<u8>, len: usize, new_len: usize) {
@@ -32,6 +38,27 @@ unsafe impl Bump for EpochArena {
     unsafe fn give_back(&self, first: NonNull<u8>, len: usize) {
         // SAFETY: by the contract; it ends.
         unsafe { self.retract_last(first, len, 0, 1) }
+    }
+}
+
+impl EpochArena {
+    /// Gives up the end of an allocation, and takes `ended` off the count. If it is the last one in a chunk that
+    /// this thread fills, its bytes can be claimed again.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Live::retract_shared`], but that the chunk is whichever of this arena's.
+    unsafe fn retract_last(&self, first: NonNull<u8>, len: usize, new_len: usize, ended: u32) {
+        // SAFETY: inside the allocation, or at its end.
+        let rest = unsafe { first.add(new_len) };
+        // Before they can be claimed again; and where they cannot, they are of no use.
+        // SAFETY: nobody uses them.
+        unsafe { shadow::forbid_amid(rest, len - new_len) };
+        // SAFETY: the same contract: where it is found in a chunk, it is of this arena.
+        let retract = |live: Live<'_>| unsafe { live.retract_shared(first, len, new_len, ended) };
+        if !self.mine().any(retract) {
+            self.count_beside(-(ended as isize), -((len - new_len) as isize));
+        }
     }
 }
 

@@ -2,33 +2,32 @@
 
 use std::fmt;
 use std::mem::MaybeUninit;
-use std::ptr::NonNull;
+use std::panic::Location;
+use std::ptr::{NonNull, null_mut};
 
-use epoch_arena_block::{Alignment, Memory, shadow};
+use epoch_arena_block::raw::{Account, Chunk, ChunkList, Class, Live, Owner, Request, Scrub};
+use epoch_arena_block::{Alignment, Memory, MemoryError, UserKind};
 
-use crate::chunk::{Chunk, Live};
-use crate::chunks::{Chunks, total};
-use crate::class::Class;
 use crate::copy::copy;
-use crate::epoch::{EPOCHS, Epoch, EpochCounter};
 use crate::error::AllocError;
-use crate::pack::{MAX_EPOCH, MAX_LEN};
-use crate::scrub::Scrub;
+use crate::growth::{self, Next};
 use crate::stats::ArenaStats;
-use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
+use crate::sync::{Arc, AtomicPtr, AtomicUsize, Ordering, thread_number};
+use crate::writer::total;
 
-/// An arena that is tagged with one epoch and grows block by block, for use on its own: many
-/// threads allocate from `&EpochArena` at once, and [`reset`](EpochArena::reset), which needs
-/// `&mut`, starts the next epoch with the same memory.
+/// Chunks that threads fill at a time, each shared by some of them. One in a model run.
+const SHARED: usize = if cfg!(epoch_arena_loom) { 1 } else { 8 };
+
+/// An arena for one epoch, which grows chunk by chunk, for use on its own: many threads allocate from
+/// `&EpochArena` at once, and [`reset`](EpochArena::reset), which needs `&mut`, starts the next epoch.
 ///
-/// Bytes are lent for the borrow of the arena, so no handle is needed and none is made. Where
-/// epochs must end while others read, use `ArenaPool` of `epoch-arena-pool`; its writes are
-/// faster too, as they share no counter.
+/// Bytes are lent for the borrow of the arena, so no handle is needed and none is made, and an allocation may be
+/// as long as the memory allows. Where epochs must end while others read, use `ArenaPool` of `epoch-arena-pool`.
+///
+/// Threads do not wait for each other: up to eight of them have a chunk each, which more of them share. What the
+/// arena gives up, any other arena, pool or block over the same [`Memory`] can have.
 ///
 /// Where a collection takes an allocator, `&EpochArena` is one, with the feature `allocator-api2`.
-///
-/// Memory is taken in chunks that grow with the arena and never move; an oversize request gets a
-/// chunk of its own and leaves the current one in use.
 ///
 /// ```
 /// use epoch_arena_block::Memory;
@@ -39,8 +38,7 @@ use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
 /// key.make_ascii_uppercase();
 /// assert_eq!(key, b"USER:12345:PROFILE");
 /// assert_eq!(arena.stats().payload, 18);
-/// let epoch = arena.epoch();
-/// assert!(arena.reset() > epoch);
+/// arena.reset();
 /// assert_eq!(arena.stats().payload, 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -65,20 +63,20 @@ use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
 /// assert_eq!(key, b"key");
 /// ```
 pub struct EpochArena {
-    chunks: Chunks,
-    /// The chunk that all threads share, or null.
-    /// Invariant: if not null, a chunk that `chunks` handed out for arena 0 since the last reset.
-    current: AtomicPtr<crate::chunk::Header>,
-    /// Bytes of the shared chunks so far.
-    taken: AtomicUsize,
-    epoch: Epoch,
+    memory: Memory,
+    account: Arc<Account>,
+    chunks: ChunkList,
+    /// The chunks that threads fill, each by its number, and behind them the one for large values; or null.
+    /// Invariant: if not null, a chunk that went on `chunks` since the last reset.
+    current: [AtomicPtr<()>; SHARED + 1],
+    /// What the chunks count too few, wrapping: allocations, and bytes of payload. It is too many where an
+    /// allocation ended that was not the last of its chunk.
+    beside: [AtomicUsize; 2],
 }
 
 impl EpochArena {
-    /// An empty arena over `memory`; it takes no block before the first allocation.
-    ///
-    /// Its epoch is drawn from the process-wide counter. (When that is used up, after its 40
-    /// bits, arenas share the last number: they make no handles that could be confused.)
+    /// An empty arena over `memory`; it takes nothing before the first allocation. The memory lists it with
+    /// the place of this call ([`Memory::usage`]).
     ///
     /// ```
     /// # use epoch_arena_block::Memory;
@@ -88,32 +86,27 @@ impl EpochArena {
     /// assert_eq!(memory.stats().reserved, 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[track_caller]
     pub fn new(memory: &Memory) -> Self {
         Self {
-            chunks: Chunks::new(memory, 1, 1, Scrub::default()),
-            current: AtomicPtr::new(std::ptr::null_mut()),
-            taken: AtomicUsize::new(0),
-            epoch: next_epoch(),
+            memory: memory.clone(),
+            account: memory.open_account(UserKind::Arena, Location::caller()),
+            chunks: ChunkList::new(),
+            current: std::array::from_fn(|_| AtomicPtr::new(null_mut())),
+            beside: [AtomicUsize::new(0), AtomicUsize::new(0)],
         }
     }
 
-    /// The epoch that the arena is tagged with.
-    ///
-    /// ```
-    /// # use epoch_arena_block::Memory;
-    /// # use epoch_arena_core::EpochArena;
-    /// let memory = Memory::builder().build()?;
-    /// let (one, two) = (EpochArena::new(&memory), EpochArena::new(&memory));
-    /// assert!(one.epoch() < two.epoch()); // no number is given out twice
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn epoch(&self) -> Epoch {
-        self.epoch
+    fn owner(&self) -> Owner<'_> {
+        Owner {
+            chunks: &self.chunks,
+            account: &self.account,
+        }
     }
 
-    /// Forgets all allocations, keeps the memory, and returns the new epoch. Constant time, apart
-    /// from oversize allocations. (In builds with debug assertions it overwrites what was used,
-    /// so that a late use shows.)
+    /// Forgets all allocations and gives their memory up, at once: the next allocation, of this arena or of any
+    /// other user of the memory, has it. Constant time. (In builds with debug assertions it overwrites what was
+    /// used, so that a late use shows.)
     ///
     /// ```
     /// # use epoch_arena_block::Memory;
@@ -121,22 +114,24 @@ impl EpochArena {
     /// let mut arena = EpochArena::new(&Memory::builder().budget(2 << 20).build()?);
     /// for _ in 0..100 {
     ///     arena.alloc_copy(&[7; 1_000_000])?; // half of the budget, each time
-    ///     let before = arena.epoch();
-    ///     assert!(arena.reset() > before);
+    ///     arena.reset();
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn reset(&mut self) -> Epoch {
-        // Relaxed: `&mut` excludes every other access.
-        self.current.store(std::ptr::null_mut(), Ordering::Relaxed);
-        self.taken.store(0, Ordering::Relaxed);
-        // SAFETY: `&mut self`: every borrow of the arena has ended, and bytes of its chunks are
+    pub fn reset(&mut self) {
+        for current in &self.current {
+            // Relaxed: `&mut` excludes every other access.
+            current.store(null_mut(), Ordering::Relaxed);
+        }
+        for beside in &self.beside {
+            // Relaxed: as above.
+            beside.store(0, Ordering::Relaxed);
+        }
+        // SAFETY: 1. and 2. `&mut self`: every borrow of the arena has ended, and bytes of its chunks are
         // lent for such borrows only.
-        unsafe { self.chunks.scrub(0) };
+        unsafe { self.chunks.scrub(Scrub::default()) };
         // SAFETY: as above.
-        unsafe { self.chunks.reclaim(0) };
-        self.epoch = next_epoch();
-        self.epoch
+        unsafe { self.memory.give_up(self.owner()) };
     }
 
     /// Copies `bytes` into the arena, packed.
@@ -145,7 +140,7 @@ impl EpochArena {
     ///
     /// # Errors
     ///
-    /// [`AllocError`]: too long, over the budget, or the source failed; nothing is changed.
+    /// [`AllocError`]: over the budget, more than the address space, or the source failed; nothing is changed.
     ///
     /// ```
     /// # use epoch_arena_block::Memory;
@@ -182,7 +177,7 @@ impl EpochArena {
     ) -> Result<&mut [u8], AllocError> {
         let first = self.claim_bytes(bytes.len(), align)?;
         // SAFETY: 1. `claim_bytes` gave `len` bytes for this call alone; 2. so `bytes`, which
-        // somebody has, does not overlap them.
+        // the caller has, does not overlap them.
         unsafe { copy(bytes, first) };
         // SAFETY: just initialised, and this call's alone until a reset or the drop, which the
         // borrow of `self` excludes.
@@ -222,143 +217,148 @@ impl EpochArena {
     /// let arena = EpochArena::new(&Memory::builder().build()?);
     /// arena.alloc_copy(b"user:12345")?;
     /// let stats = arena.stats();
-    /// assert_eq!((stats.payload, stats.epoch), (10, arena.epoch()));
+    /// assert_eq!((stats.payload, stats.allocations), (10, 1));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn stats(&self) -> ArenaStats {
-        ArenaStats::new(self.epoch, self.chunks.usage(0))
+        // SAFETY: they are given up by `&mut self` only.
+        let mut usage = unsafe { self.chunks.usage() };
+        // Relaxed: figures.
+        let [allocations, payload] = self.beside.each_ref().map(|b| b.load(Ordering::Relaxed));
+        usage.allocations = usage.allocations.wrapping_add(allocations);
+        usage.payload = usage.payload.wrapping_add(payload);
+        ArenaStats::new(usage)
     }
 
-    /// The chunk that all threads share now, if there is one.
-    pub(crate) fn shared(&self) -> Option<Live<'_>> {
+    /// The chunk in one of the places of `current`, if there is one.
+    fn shared(&self, place: usize) -> Option<Live<'_>> {
         // Acquire: pairs with the Release in `share`, which publishes the chunk's header.
-        let current = Chunk::from_ptr(self.current.load(Ordering::Acquire))?;
-        // SAFETY: by the invariant of `current` it was handed out since the last reset, so it
+        let current = Chunk::from_raw(self.current[place].load(Ordering::Acquire))?;
+        // SAFETY: by the invariant of `current` it was taken since the last reset, so it
         // exists until the next one, which the borrow of `self` excludes.
         Some(unsafe { current.live() })
     }
 
+    /// The chunks in which this thread's last allocation may be.
+    pub(crate) fn mine(&self) -> impl Iterator<Item = Live<'_>> {
+        let places = [thread_number() % SHARED, SHARED];
+        places.into_iter().filter_map(|place| self.shared(place))
+    }
+
     /// Bytes that are this call's alone, until they are given back.
+    #[inline]
     pub(crate) fn claim_bytes(
         &self,
         len: usize,
         align: Alignment,
     ) -> Result<NonNull<u8>, AllocError> {
-        let current = self.shared();
-        if let Some(live) = current
+        let place = thread_number() % SHARED;
+        if let Some(live) = self.shared(place)
             && let Some(first) = live.bump_shared(len, align)
         {
             return Ok(first);
         }
-        self.grow(current.map(Live::chunk), len, align)
+        self.claim_elsewhere(place, len, align)
     }
 
-    /// Gives up the end of an allocation, and takes `ended` off the count, if it is the last one in
-    /// the shared chunk.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Live::retract_shared`], but that the chunk is whichever of this arena's.
-    pub(crate) unsafe fn retract_last(
-        &self,
-        first: NonNull<u8>,
-        len: usize,
-        new_len: usize,
-        ended: u32,
-    ) {
-        // SAFETY: inside the allocation, or at its end.
-        let rest = unsafe { first.add(new_len) };
-        // Before they can be claimed again; and where they cannot, they are of no use to anybody.
-        // SAFETY: nobody uses them.
-        unsafe { shadow::forbid_amid(rest, len - new_len) };
-        if let Some(live) = self.shared() {
-            // SAFETY: the same contract: where it is found in this chunk, it is of this arena.
-            unsafe { live.retract_shared(first, len, new_len, ended) }
-        }
+    /// Counts `allocations` and `payload` more, or less, than the chunks do.
+    pub(crate) fn count_beside(&self, allocations: isize, payload: isize) {
+        let [counted, bytes] = &self.beside;
+        // Relaxed: figures. Wrapping, both.
+        counted.fetch_add(allocations as usize, Ordering::Relaxed);
+        bytes.fetch_add(payload as usize, Ordering::Relaxed);
     }
 
     #[cold]
-    fn grow(
+    fn claim_elsewhere(
         &self,
-        mut full: Option<Chunk>,
+        place: usize,
         len: usize,
         align: Alignment,
     ) -> Result<NonNull<u8>, AllocError> {
-        if len > MAX_LEN {
-            return Err(AllocError::TooLong);
-        }
-        let total = total(len, align.get()).ok_or(AllocError::TooLong)?;
-        loop {
-            // Another thread may have been faster, be it with the last block of the budget.
-            if let Some(live) = self.shared()
-                && full != Some(live.chunk())
-            {
-                if let Some(first) = live.bump_shared(len, align) {
-                    return Ok(first);
-                }
-                full = Some(live.chunk());
-            }
-            // Relaxed: a hint for the size of the next chunk.
-            let taken = self.taken.load(Ordering::Relaxed);
-            let request = Class::request(total, taken, self.chunks.memory().block_size());
-            let chunk = self.chunks.take(0, 0, total, request, || ())?;
-            // SAFETY: handed out just now; as in `shared`.
-            let live = unsafe { chunk.live() };
-            if request.own {
-                return live.bump_shared(len, align).ok_or(AllocError::TooLong);
-            }
-            match self.share(full, chunk) {
-                Ok(()) => {
-                    // Relaxed: as above.
-                    self.taken.fetch_add(live.size(), Ordering::Relaxed);
-                    if let Some(first) = live.bump_shared(len, align) {
-                        return Ok(first);
-                    }
-                    // Others have filled it meanwhile.
-                    full = Some(chunk);
-                }
-                Err(current) => {
-                    // SAFETY: nobody else knows the chunk, and we have not claimed from it.
-                    unsafe { self.chunks.give_back(0, chunk) };
-                    // SAFETY: as in `shared`.
-                    let live = unsafe { current.live() };
-                    if let Some(first) = live.bump_shared(len, align) {
-                        return Ok(first);
-                    }
-                    full = Some(current);
-                }
-            }
+        let total = total(len, align).ok_or(MemoryError::TooLarge)?;
+        // An equal share for each place: a hint for the size of the next chunk.
+        let taken = self.chunks.bytes() / SHARED;
+        let unit = self.memory.block_size();
+        match growth::next(total, (taken, taken), Class::FIRST, unit, false) {
+            Next::Chunk(request) => self.grow(place, len, align, request),
+            Next::Large(request) => self.grow(SHARED, len, align, request),
+            Next::Alone(request) => self.claim_alone(len, align, request),
+            Next::TooLarge => Err(MemoryError::TooLarge.into()),
         }
     }
 
-    /// Makes `chunk` the one that all threads share, in place of `full`; or gives the one that
-    /// another thread has put there.
-    pub(crate) fn share(&self, full: Option<Chunk>, chunk: Chunk) -> Result<(), Chunk> {
-        let full = full.map_or(std::ptr::null_mut(), Chunk::as_ptr);
-        // Release on success: publishes the header, pairs with the Acquire in `shared` and that
-        // on failure here, which lets us use the other thread's chunk.
-        let exchanged = self.current.compare_exchange(
+    /// A region of its own. Where it is longer than offsets reach, it is counted beside its chunk.
+    fn claim_alone(
+        &self,
+        len: usize,
+        align: Alignment,
+        request: Request,
+    ) -> Result<NonNull<u8>, AllocError> {
+        let live = self.take(request)?;
+        if let Some(first) = live.bump_shared(len, align) {
+            return Ok(first);
+        }
+        self.count_beside(1, len as isize);
+        // SAFETY: taken just now, so that nobody else knows it.
+        let first = unsafe { live.claim_whole(len, align) };
+        first.ok_or(AllocError::Memory(MemoryError::TooLarge))
+    }
+
+    /// Claims from a new chunk, and has it shared.
+    fn grow(
+        &self,
+        place: usize,
+        len: usize,
+        align: Alignment,
+        request: Request,
+    ) -> Result<NonNull<u8>, AllocError> {
+        let bump = |live: Live<'_>| live.bump_shared(len, align);
+        let full = self.shared(place);
+        if place == SHARED
+            && let Some(first) = full.and_then(bump)
+        {
+            return Ok(first);
+        }
+        let live = match self.take(request) {
+            Ok(live) => live,
+            // Another thread may have shared the last chunk that the budget had.
+            Err(refused) => return self.shared(place).and_then(bump).ok_or(refused),
+        };
+        // Claimed before it is shared, so that nobody else can fill it first.
+        let first = bump(live).ok_or(MemoryError::TooLarge)?;
+        // If another thread was first, its chunk is shared, and what is left of this one stays empty: as
+        // much as threads that share a place can lose by it is one chunk each.
+        self.share(place, full.map(Live::chunk), live.chunk());
+        Ok(first)
+    }
+
+    fn take(&self, request: Request) -> Result<Live<'_>, AllocError> {
+        let taken = self.memory.take(self.owner(), request);
+        let chunk = taken.map_err(|refused| refused.of(self.account.bytes(), 0))?;
+        // SAFETY: taken just now; as in `shared`.
+        Ok(unsafe { chunk.live() })
+    }
+
+    /// Makes `chunk` the one of a place, if `full` still is.
+    fn share(&self, place: usize, full: Option<Chunk>, chunk: Chunk) {
+        let full = full.map_or(null_mut(), Chunk::to_raw);
+        // Release on success: publishes the header, pairs with the Acquire in `shared`. Relaxed on failure:
+        // nothing is looked at.
+        let _ = self.current[place].compare_exchange(
             full,
-            chunk.as_ptr(),
+            chunk.to_raw(),
             Ordering::Release,
-            Ordering::Acquire,
+            Ordering::Relaxed,
         );
-        match exchanged.map_err(Chunk::from_ptr) {
-            Ok(_) => Ok(()),
-            // Between two resets the current chunk changes, but is never none again.
-            Err(other) => other.map_or(Ok(()), Err),
-        }
     }
 }
 
-fn next_epoch() -> Epoch {
-    next_epoch_of(&EPOCHS)
-}
-
-fn next_epoch_of(counter: &EpochCounter) -> Epoch {
-    let number = counter.draw(|_| true).unwrap_or(MAX_EPOCH);
-    // SAFETY: drawn; or, at the end, the last that was.
-    unsafe { Epoch::from_number(number) }
+impl Drop for EpochArena {
+    fn drop(&mut self) {
+        self.reset();
+        self.memory.end_account(&self.account);
+    }
 }
 
 impl fmt::Debug for EpochArena {
@@ -366,17 +366,5 @@ impl fmt::Debug for EpochArena {
         f.debug_struct("EpochArena")
             .field("stats", &self.stats())
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn m4_bug05_at_the_last_number_arenas_stay_there_and_nothing_wraps() {
-        let counter = EpochCounter::starting_at(MAX_EPOCH - 1);
-        let numbers = [(); 4].map(|()| next_epoch_of(&counter).number());
-        assert_eq!(numbers, [MAX_EPOCH - 1, MAX_EPOCH, MAX_EPOCH, MAX_EPOCH]);
     }
 }

@@ -10,19 +10,18 @@ use crate::sync::{Ordering, StaticAtomicU64};
 ///
 /// With a single pool epochs count by one from zero, passing over some where retired epochs
 /// are held. There is no public constructor: an `Epoch`
-/// is always one that a pool or an arena had. (crossbeam-epoch's global epoch is another thing
+/// is always one that a pool had. (crossbeam-epoch's global epoch is another thing
 /// altogether: it counts grace periods and is never seen here.)
 ///
 /// An epoch has 40 bits, which last 35 years at a thousand epochs a second.
 ///
 /// ```
-/// use epoch_arena_block::Memory;
-/// use epoch_arena_core::EpochArena;
-/// let memory = Memory::builder().build()?;
-/// let mut arena = EpochArena::new(&memory);
-/// let first = arena.epoch();
-/// assert!(arena.reset() > first);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// use epoch_arena_core::Epoch;
+/// /// How many epochs a pool that has the process for itself has opened since.
+/// fn age(of: Epoch, now: Epoch) -> u64 {
+///     assert!(of <= now);
+///     now.number() - of.number()
+/// }
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(
@@ -47,11 +46,10 @@ impl Epoch {
     /// The number, to print and to compare; it cannot be made into an `Epoch` again.
     ///
     /// ```
-    /// # use epoch_arena_block::Memory;
-    /// # use epoch_arena_core::EpochArena;
-    /// let arena = EpochArena::new(&Memory::builder().build()?);
-    /// println!("filling epoch {}", arena.epoch().number());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # use epoch_arena_core::Epoch;
+    /// fn show(epoch: Epoch) {
+    ///     println!("filling epoch {}", epoch.number());
+    /// }
     /// ```
     pub const fn number(self) -> u64 {
         let [a, b, c, d, e] = self.0;

@@ -34,19 +34,15 @@
 
 mod allocator;
 mod arena;
-mod chunk;
-mod chunks;
-mod class;
 mod copy;
 mod epoch;
 mod error;
+mod growth;
 mod handle;
-mod list;
 #[cfg(all(test, epoch_arena_loom))]
 mod models;
 #[doc(hidden)]
 pub mod pack;
-mod scrub;
 mod stats;
 mod sync;
 mod traits;
@@ -59,19 +55,16 @@ pub use handle::ArenaHandle;
 pub use stats::ArenaStats;
 pub use traits::{Resolve, Store};
 
-/// The longest allocation, in bytes: 16 MiB - 1.
+/// The longest allocation that a handle can describe, in bytes: 16 MiB - 1.
 pub const MAX_LEN: usize = pack::MAX_LEN;
 
 /// What the pool is built from. Not for use elsewhere: no promise of stability.
 #[doc(hidden)]
 pub mod raw {
-    pub use crate::chunk::Chunk;
-    pub use crate::chunks::{Chunks, Totals, Usage};
     pub use crate::copy::copy;
     pub use crate::epoch::{EPOCHS, EpochCounter};
-    pub use crate::scrub::Scrub;
     pub use crate::traits::sealed::Sealed;
-    pub use crate::writer::{Writer, end_batch};
+    pub use crate::writer::{Home, Writer, end_batch};
 }
 
 /// The README's example, as a test.

@@ -2,10 +2,8 @@
 
 use std::fmt;
 
-use epoch_arena_block::Bytes;
-
-use crate::chunks::Usage;
-use crate::epoch::Epoch;
+use epoch_arena_block::raw::Usage;
+use epoch_arena_block::{Bytes, Count};
 
 /// Figures of one epoch's arena. While threads write, they are of a moment; once the epoch is
 /// sealed they are final.
@@ -17,15 +15,13 @@ use crate::epoch::Epoch;
 /// arena.alloc_copy(b"key")?;
 /// let stats = arena.stats();
 /// assert_eq!((stats.allocations, stats.payload, stats.chunks), (1, 3, 1));
-/// println!("{stats}"); // epoch 0: 1 allocations, 3 B of payload ...
+/// println!("{stats}"); // 1 allocation, 3 B of payload in 1 chunk of 1 block, 512 B in all
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct ArenaStats {
-    /// The epoch.
-    pub epoch: Epoch,
     /// Blocks that its chunks are in; it may share them with other epochs.
     pub blocks: usize,
     /// Chunks it has.
@@ -37,15 +33,14 @@ pub struct ArenaStats {
     /// Bytes of the allocations themselves; those included that never became a handle, because a
     /// closure panicked or uninitialised bytes were dropped.
     pub payload: usize,
-    /// Allocations; likewise.
+    /// Allocations; likewise. Those that a collection has given back are in neither figure.
     pub allocations: usize,
 }
 
 impl ArenaStats {
     #[doc(hidden)]
-    pub const fn new(epoch: Epoch, usage: Usage) -> Self {
+    pub const fn new(usage: Usage) -> Self {
         Self {
-            epoch,
             blocks: usage.blocks,
             chunks: usage.chunks,
             capacity: usage.capacity,
@@ -73,12 +68,11 @@ impl fmt::Display for ArenaStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "epoch {}: {} allocations, {} of payload in {} chunks of {} blocks, {} in all",
-            self.epoch,
-            self.allocations,
+            "{}, {} of payload in {} of {}, {} in all",
+            Count(self.allocations, "allocation"),
             Bytes(self.payload),
-            self.chunks,
-            self.blocks,
+            Count(self.chunks, "chunk"),
+            Count(self.blocks, "block"),
             Bytes(self.capacity)
         )
     }

@@ -3,43 +3,76 @@
 use std::cell::Cell;
 use std::ptr::NonNull;
 
-use epoch_arena_block::Alignment;
+use epoch_arena_block::raw::{Chunk, Owner, Request, header_of};
+use epoch_arena_block::{Alignment, Memory, MemoryError};
 
-use crate::chunk::Chunk;
-use crate::chunks::{Chunks, total};
-use crate::class::{Class, LARGEST_GROWTH};
 use crate::error::AllocError;
+use crate::growth::{self, First, LARGEST_GROWTH, Next};
 use crate::pack::{self, EMPTY};
 
 const _: () = assert!(LARGEST_GROWTH <= pack::MAX_LEN);
 
-/// The chunk that one thread fills in one pool. `!Sync`: the chunk is this thread's alone.
+/// The chunks that one thread fills in one pool. `!Sync`: they are this thread's alone.
 ///
-/// It remembers the chunk by address and looks at it only when the pool's current stamp, as loaded
+/// It remembers a chunk by address and looks at it only when the pool's current stamp, as loaded
 /// under the caller's protection, is that of the epoch it was taken for: a stale chunk is dropped
 /// without a touch.
 #[derive(Debug)]
 pub struct Writer {
     /// The stamp of the epoch whose chunk it is, or [`EMPTY`].
     /// Invariant: unless empty, `chunk` was taken for that epoch's arena by this
-    /// writer, which alone claims from it; and it is no larger than the largest growth class, so
-    /// that nothing longer than a handle can say is ever claimed from it.
+    /// writer, which alone claims from it; it is no region of its own, and no larger than a handle can
+    /// say, so that nothing longer is ever claimed from it.
     stamp: Cell<u64>,
     chunk: Cell<Chunk>,
-    /// Bytes of the chunks taken for this epoch: the larger, the larger the next.
-    taken: Cell<usize>,
-    /// Whose free chunks the thread takes first.
-    lane: usize,
+    /// For large values; what is left of it is filled further. Invariant: as for `stamp` and `chunk`, but for
+    /// its size.
+    large: Cell<(u64, Chunk)>,
+    /// The last region of its own; a batch may have left most of it. Invariant: as for `large`.
+    alone: Cell<(u64, Chunk)>,
+    /// What was taken in the epoch of `counted`.
+    taken: Cell<Taken>,
+    counted: Cell<u64>,
+    first: Cell<First>,
+}
+
+/// What a thread has taken in an epoch.
+#[derive(Clone, Copy, Debug, Default)]
+struct Taken {
+    /// Bytes of the thread's chunks: the more, the larger the next.
+    bytes: usize,
+    /// How many these were.
+    chunks: usize,
+    /// Bytes of the chunks for large values.
+    large: usize,
+}
+
+/// Where a writer takes its chunks from.
+#[derive(Clone, Copy, Debug)]
+pub struct Home<'a> {
+    /// The memory.
+    pub memory: &'a Memory,
+    /// The arena of the epoch.
+    pub owner: Owner<'a>,
+    /// Whether chunks are confined when they are given up.
+    pub confined: bool,
 }
 
 impl Writer {
-    /// A writer without a chunk, in this lane of the pool's chunks (any number).
-    pub const fn new(lane: usize) -> Self {
+    /// A writer without a chunk.
+    pub const fn new() -> Self {
         Self {
             stamp: Cell::new(EMPTY),
             chunk: Cell::new(Chunk::dangling()),
-            taken: Cell::new(0),
-            lane,
+            large: Cell::new((EMPTY, Chunk::dangling())),
+            alone: Cell::new((EMPTY, Chunk::dangling())),
+            taken: Cell::new(Taken {
+                bytes: 0,
+                chunks: 0,
+                large: 0,
+            }),
+            counted: Cell::new(EMPTY),
+            first: Cell::new(First::new()),
         }
     }
 
@@ -58,7 +91,7 @@ impl Writer {
         // SAFETY: by the invariant of `stamp` the chunk was taken for this epoch's arena; it is
         // that arena's, and exists, until the arena is reclaimed (2.).
         let chunk = unsafe { self.chunk.get().live() };
-        // SAFETY: by the same invariant no other thread claims from it.
+        // SAFETY: by the same invariant: 1. no other thread claims from it; 2. it is no region of its own.
         unsafe { chunk.bump(len) }
     }
 
@@ -88,9 +121,8 @@ impl Writer {
         (self.stamp.get() == stamp).then(|| self.chunk.get())
     }
 
-    /// Claims `len` bytes for the epoch of `stamp` from a new chunk. The thread's chunk is left for it, unless
-    /// the request is large against it: then it gets a chunk of its own. Returns the bytes and
-    /// the chunk they are in.
+    /// Claims `len` bytes for the epoch of `stamp` where the thread's chunk has no room: from a new one, from
+    /// its chunk for large values, or from a region of its own. Returns the bytes and the chunk they are in.
     ///
     /// # Errors
     ///
@@ -99,7 +131,7 @@ impl Writer {
     /// # Safety
     ///
     /// 1. and 2. as for `bump`.
-    /// 3. `arena` is the index of that epoch's arena in `chunks`, which are the pool's.
+    /// 3. `home` is that epoch's arena.
     #[cold]
     #[inline(never)]
     pub unsafe fn refill(
@@ -107,35 +139,89 @@ impl Writer {
         stamp: u64,
         len: usize,
         align: Alignment,
-        (chunks, arena): (&Chunks, usize),
-        reclaim: impl FnOnce(),
+        home: Home<'_>,
     ) -> Result<(NonNull<u8>, Chunk), AllocError> {
         if len > pack::MAX_LEN {
             return Err(AllocError::TooLong);
         }
-        let taken = if self.stamp.get() == stamp {
-            self.taken.get()
-        } else {
-            0
+        let total = total(len, align).ok_or(AllocError::TooLong)?;
+        let (taken, first) = self.look_back(stamp);
+        let sums = (taken.bytes, taken.large);
+        let unit = home.memory.block_size();
+        let (kept, request) = match growth::next(total, sums, first.class, unit, home.confined) {
+            Next::Chunk(request) => (None, request),
+            Next::Large(request) => (Some(&self.large), request),
+            Next::Alone(request) => (Some(&self.alone), request),
+            Next::TooLarge => return Err(MemoryError::TooLarge.into()),
         };
-        let total = total(len, align.get()).ok_or(AllocError::TooLong)?;
-        let request = Class::request(total, taken, chunks.memory().block_size());
-        let chunk = chunks.take(arena, self.lane, total, request, reclaim)?;
+        if let Some((of, chunk)) = kept.map(Cell::get)
+            && of == stamp
+        {
+            // SAFETY: by the invariant taken for this epoch's arena (2.), by this writer alone.
+            if let Some(first) = unsafe { chunk.live().bump_aligned(len, align) } {
+                return Ok((first, chunk));
+            }
+        }
+        let chunk = home.memory.take(home.owner, request)?;
         // SAFETY: just taken for this epoch's arena, so it exists until that is reclaimed (2.).
         let live = unsafe { chunk.live() };
         // SAFETY: just taken, so no other thread knows it.
-        let first = unsafe { live.bump_aligned(len, align) };
-        let first = first.ok_or(AllocError::TooLong)?;
+        let claimed = unsafe { live.bump_aligned(len, align) };
+        let claimed = claimed.ok_or(AllocError::TooLong)?;
         // A source that came back to this writer meanwhile (a user's may) has set a chunk of its
         // own: it is given up for this one, which wastes its rest and confuses nothing.
-        if !request.own {
-            debug_assert!(live.size() <= LARGEST_GROWTH);
-            self.stamp.set(stamp);
-            self.chunk.set(chunk);
-            self.taken.set(taken + live.size());
+        let mut taken = self.look_back(stamp).0;
+        match kept {
+            Some(kept) => {
+                kept.set((stamp, chunk));
+                let is_chunk = matches!(request, Request::Chunk { .. });
+                taken.large += if is_chunk { live.size() } else { 0 };
+            }
+            None => {
+                debug_assert!(live.size() <= pack::MAX_LEN);
+                self.stamp.set(stamp);
+                self.chunk.set(chunk);
+                taken.bytes += live.size();
+                taken.chunks += 1;
+            }
         }
-        Ok((first, chunk))
+        self.taken.set(taken);
+        self.counted.set(stamp);
+        self.first.set(first);
+        Ok((claimed, chunk))
     }
+
+    /// What was taken in the epoch of `stamp`, and what the thread begins an epoch with, which it learns from
+    /// the epoch before. Changes nothing.
+    fn look_back(&self, stamp: u64) -> (Taken, First) {
+        let (taken, first) = (self.taken.get(), self.first.get());
+        if self.counted.get() == stamp {
+            (taken, first)
+        } else if taken.chunks > 0 {
+            (Taken::default(), first.learn(taken.bytes, taken.chunks))
+        } else {
+            (Taken::default(), first)
+        }
+    }
+}
+
+impl Default for Writer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Bytes to ask for when `len` bytes at `align` are to fit a new chunk, header included.
+pub(crate) fn total(len: usize, align: Alignment) -> Option<usize> {
+    let short = len
+        .checked_add(header_of(0))?
+        .checked_add(align.get() - 1)?;
+    // Only small chunks have the short header.
+    if header_of(short.checked_next_power_of_two()?) == header_of(0) {
+        return Some(short);
+    }
+    len.checked_add(header_of(usize::MAX))?
+        .checked_add(align.get() - 1)
 }
 
 /// Ends a batch in `chunk`: see the clauses.

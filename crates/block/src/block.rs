@@ -12,7 +12,7 @@ use crate::memory::Memory;
 use crate::region::Region;
 use crate::resize::Bump;
 use crate::shadow;
-use crate::source::{Heap, Source};
+use crate::source::{Heap, Pages, Source};
 use crate::sync::{AtomicUsize, Ordering};
 
 /// Fixed memory with an atomic bump offset: any number of threads allocate from `&Block` at once,
@@ -91,7 +91,7 @@ impl Block {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn new(layout: Layout) -> Result<Self, SourceError> {
-        Heap.acquire(layout).map(Self::from)
+        Heap.acquire(layout, Pages::Small).map(Self::from)
     }
 
     /// A block that returns to `home`.
@@ -235,17 +235,6 @@ impl Block {
         // Relaxed: `&mut` excludes every other access.
         self.used.store(0, Ordering::Relaxed);
         self.forbid();
-    }
-
-    /// Gives the memory up for good: it goes back neither to its source nor to its [`Memory`], and stays
-    /// in use there. For memory that nobody could use any more.
-    #[cfg(feature = "std")]
-    #[doc(hidden)]
-    pub fn abandon(self) {
-        // Its region is not taken, hence leaked.
-        let mut leaked = ManuallyDrop::new(self);
-        // The rest of the memory is not leaked.
-        drop(leaked.home.take());
     }
 
     /// For sanitizers: nobody has claimed anything.

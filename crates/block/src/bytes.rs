@@ -21,3 +21,14 @@ impl fmt::Display for Bytes {
         write!(f, "{value:.1} {}", UNITS[unit])
     }
 }
+
+/// A number of things, for people: `1 chunk`, `2 chunks`.
+#[doc(hidden)]
+pub struct Count(pub usize, pub &'static str);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.0 == 1 { "" } else { "s" };
+        write!(f, "{} {}{plural}", self.0, self.1)
+    }
+}

@@ -119,6 +119,12 @@ macro_rules! counting {
             }
 
             #[inline]
+            pub fn swap(&self, value: $value, order: Ordering) -> $value {
+                note(self, |counts| counts.rmws += 1);
+                self.0.swap(value, order)
+            }
+
+            #[inline]
             pub fn compare_exchange(
                 &self,
                 from: $value,

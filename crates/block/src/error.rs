@@ -99,37 +99,58 @@ pub enum MemoryError {
     Source(SourceError),
 }
 
-/// The figures of a refusal, in bytes, at the moment of the refusal.
+/// The figures of a refusal, in bytes, at the moment of the refusal. Who uses the rest,
+/// `Memory::usage` tells.
 ///
 /// ```
-/// # use epoch_arena_block::{Memory, MemoryError};
+/// # use epoch_arena_block::Memory;
 /// let memory = Memory::builder().block_size(64 << 10).budget(64 << 10).build()?;
 /// let held = memory.block(1)?;
 /// let refused = memory.block(1).unwrap_err();
 /// assert!(refused.to_string().contains("64.0 KiB of 64.0 KiB are in use"));
+/// let never = memory.block(100_000).unwrap_err();
+/// assert!(never.to_string().contains("more than the whole budget"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OverBudget {
-    /// Bytes of the blocks that are in use, by all users of the memory.
+    /// Bytes that were asked for, in whole chunks or blocks.
+    pub wanted: usize,
+    /// Bytes that are in use, by all users of the memory.
     pub used: usize,
     /// The budget.
     pub budget: usize,
-    /// Bytes that could be reclaimed if nobody held them: those of the asking pool's retired epochs
-    /// that guards, leases or snapshots still hold; not of those that nobody holds any more. Zero from
-    /// [`Memory`](crate::Memory) itself, which knows no epochs.
+    /// Bytes that the asking pool or arena uses itself. Zero from [`Memory`](crate::Memory) itself. Where it is
+    /// little, advancing this pool gains little: another user has the memory.
+    pub own: usize,
+    /// Bytes that could be reclaimed if nothing held them: those of the asking pool's retired epochs
+    /// that guards or leases still hold. Zero from [`Memory`](crate::Memory) itself, which knows no epochs.
     pub reclaimable: usize,
 }
 
 impl fmt::Display for OverBudget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.wanted > self.budget {
+            return write!(
+                f,
+                "the request needs {}, more than the whole budget of {}; ask for less, or raise \
+                 MemoryBuilder::budget",
+                Bytes(self.wanted),
+                Bytes(self.budget)
+            );
+        }
         write!(
             f,
-            "the memory budget has no room: {} of {} are in use; ",
+            "the memory budget has no room for {}: {} of {} are in use",
+            Bytes(self.wanted),
             Bytes(self.used),
             Bytes(self.budget)
         )?;
+        if self.own > 0 {
+            write!(f, ", {} of it here", Bytes(self.own))?;
+        }
+        f.write_str("; ")?;
         if self.reclaimable > 0 {
             write!(
                 f,
@@ -137,7 +158,24 @@ impl fmt::Display for OverBudget {
                 Bytes(self.reclaimable)
             )?;
         }
-        f.write_str("retire epochs, or raise MemoryBuilder::budget")
+        f.write_str(
+            "retire epochs, or raise MemoryBuilder::budget (Memory::usage says who has the rest)",
+        )
+    }
+}
+
+impl MemoryError {
+    /// The same, with what the asking user has, and could have back.
+    #[doc(hidden)]
+    pub const fn of(self, own: usize, reclaimable: usize) -> Self {
+        match self {
+            Self::OverBudget(over) => Self::OverBudget(OverBudget {
+                own,
+                reclaimable,
+                ..over
+            }),
+            other => other,
+        }
     }
 }
 
@@ -198,6 +236,6 @@ impl core::error::Error for MemoryConfigError {}
 const _: () = {
     assert!(size_of::<BlockFull>() <= 8);
     assert!(size_of::<SourceError>() <= 8);
-    assert!(size_of::<MemoryError>() <= 32);
+    assert!(size_of::<MemoryError>() <= 48);
     assert!(size_of::<MemoryConfigError>() <= 8);
 };

@@ -54,6 +54,8 @@ mod borrowed;
 #[doc(hidden)]
 pub mod bump;
 mod bytes;
+#[cfg(feature = "std")]
+mod chunks;
 #[cfg(all(feature = "std", epoch_arena_count))]
 #[doc(hidden)]
 pub mod count;
@@ -80,37 +82,29 @@ pub use block::Block;
 pub use borrowed::BorrowedBlock;
 pub use bump::{Alignment, BadAlignment};
 #[doc(hidden)]
-pub use bytes::Bytes;
+pub use bytes::{Bytes, Count};
 pub use error::{BlockFull, MemoryConfigError, MemoryError, OverBudget, SourceError};
-#[doc(hidden)]
 #[cfg(feature = "std")]
-pub use memory::Relieve;
-#[cfg(feature = "std")]
-pub use memory::{DEFAULT_BLOCK_SIZE, DEFAULT_HIGH_WATER, Memory, MemoryBuilder, MemoryStats};
+pub use memory::{
+    DEFAULT_BLOCK_SIZE, DEFAULT_HIGH_WATER, Memory, MemoryBuilder, MemoryStats, MemoryUsage,
+    MemoryUser, UserKind,
+};
 pub use region::Region;
 #[cfg(feature = "mmap")]
 pub use source::{AnonymousMap, TempFile};
-pub use source::{Heap, Source};
+pub use source::{Heap, Pages, Source};
 
-/// Bytes of `base .. base + len` in physical memory, in whole pages; `None` where the system does
-/// not tell. Touches nothing: the range need not exist.
+/// What arenas and pools are built from. Not for use elsewhere: no promise of stability.
 #[doc(hidden)]
-pub fn resident_bytes(base: core::ptr::NonNull<u8>, len: usize) -> Option<usize> {
-    os::resident(base, len)
-}
-
-/// Makes the whole pages inside the range fault when they are touched, or accessible again. What of it
-/// is not a whole page of the system stays as it is. Says whether, apart from that, the range is as
-/// asked; where nothing can be refused, it is accessible. For a quarantine.
-///
-/// # Safety
-///
-/// The range is inside one region that the caller owns, and nobody uses it, nor is about to, while it is
-/// not accessible.
-#[doc(hidden)]
-pub unsafe fn protect(base: core::ptr::NonNull<u8>, len: usize, accessible: bool) -> bool {
-    // SAFETY: the same contract.
-    unsafe { os::protect(base, len, accessible) }
+#[cfg(feature = "std")]
+pub mod raw {
+    pub use crate::chunks::carve::region_size;
+    pub use crate::chunks::chunk::{Chunk, Live};
+    pub use crate::chunks::class::{Class, SMALLEST, header_of};
+    pub use crate::chunks::generation::Generation;
+    pub use crate::chunks::list::{ChunkList, Usage};
+    pub use crate::chunks::scrub::Scrub;
+    pub use crate::memory::{Account, Owner, Request};
 }
 
 /// The README's examples, as tests; one of them needs the feature.

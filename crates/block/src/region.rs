@@ -15,9 +15,9 @@ use crate::os::Owned;
 /// by them; memory of your own becomes a region through [`Region::from_raw_parts`].
 ///
 /// ```
-/// # use epoch_arena_block::{Heap, Source};
+/// # use epoch_arena_block::{Heap, Pages, Source};
 /// # use std::alloc::Layout;
-/// let region = Heap.acquire(Layout::from_size_align(4096, 8)?)?;
+/// let region = Heap.acquire(Layout::from_size_align(4096, 8)?, Pages::Small)?;
 /// assert_eq!((region.len(), region.is_empty()), (4096, false));
 /// drop(region); // back to the heap
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -33,7 +33,13 @@ pub struct Region {
 enum Owner {
     System(Owned),
     /// Never read: it is dropped with the region, and that gives the memory back.
-    User(#[expect(dead_code, reason = "held for its destructor")] Box<dyn Any + Send + Sync>),
+    User(
+        #[cfg_attr(
+            not(feature = "std"),
+            expect(dead_code, reason = "held for its destructor")
+        )]
+        Box<dyn Any + Send + Sync>,
+    ),
 }
 
 // SAFETY: a region owns its memory exclusively (the invariant of `base`), so moving it to another
@@ -91,9 +97,9 @@ impl Region {
     /// The first byte.
     ///
     /// ```
-    /// # use epoch_arena_block::{Heap, Source};
+    /// # use epoch_arena_block::{Heap, Pages, Source};
     /// # use std::alloc::Layout;
-    /// let region = Heap.acquire(Layout::from_size_align(64, 64)?)?;
+    /// let region = Heap.acquire(Layout::from_size_align(64, 64)?, Pages::Small)?;
     /// assert_eq!(region.base().addr().get() % 64, 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -104,9 +110,9 @@ impl Region {
     /// The length in bytes.
     ///
     /// ```
-    /// # use epoch_arena_block::{Heap, Source};
+    /// # use epoch_arena_block::{Heap, Pages, Source};
     /// # use std::alloc::Layout;
-    /// assert_eq!(Heap.acquire(Layout::from_size_align(100, 1)?)?.len(), 100);
+    /// assert_eq!(Heap.acquire(Layout::from_size_align(100, 1)?, Pages::Small)?.len(), 100);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn len(&self) -> usize {
@@ -116,13 +122,32 @@ impl Region {
     /// Whether the region has no bytes.
     ///
     /// ```
-    /// # use epoch_arena_block::{Heap, Source};
+    /// # use epoch_arena_block::{Heap, Pages, Source};
     /// # use std::alloc::Layout;
-    /// assert!(Heap.acquire(Layout::from_size_align(0, 1)?)?.is_empty());
+    /// assert!(Heap.acquire(Layout::from_size_align(0, 1)?, Pages::Small)?.is_empty());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// Gives it back to where it came from; or returns it, with its bytes lost and its pages out of
+    /// physical memory, where the system refuses to take it.
+    #[cfg(feature = "std")]
+    pub(crate) fn give_back(self) -> Result<(), Self> {
+        let Self { base, len, owner } = self;
+        match owner {
+            Owner::User(owner) => drop(owner),
+            Owner::System(owned) => {
+                if let Err(owned) = owned.give_back() {
+                    // SAFETY: a map, hence whole pages (but its end, which is the map's as well), and
+                    // nothing in it is of use.
+                    unsafe { crate::os::discard(base, len) };
+                    return Err(Self::owned(base, len, owned));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Faults all its pages in. What they held is lost, so it is for fresh regions only.

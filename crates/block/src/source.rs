@@ -16,16 +16,16 @@ use crate::region::Region;
 /// No lock of this library is held during [`acquire`](Source::acquire) or a region's drop.
 ///
 /// ```
-/// use epoch_arena_block::{Heap, Memory, Region, Source, SourceError};
+/// use epoch_arena_block::{Heap, Memory, Pages, Region, Source, SourceError};
 /// use std::alloc::Layout;
 ///
 /// /// A heap that refuses everything over a mebibyte.
 /// #[derive(Debug)]
 /// struct Modest;
 /// impl Source for Modest {
-///     fn acquire(&self, layout: Layout) -> Result<Region, SourceError> {
+///     fn acquire(&self, layout: Layout, pages: Pages) -> Result<Region, SourceError> {
 ///         if layout.size() > 1 << 20 { return Err(SourceError::OutOfMemory); }
-///         Heap.acquire(layout)
+///         Heap.acquire(layout, pages)
 ///     }
 /// }
 /// let memory = Memory::builder().source(Modest).block_size(64 << 10).build()?;
@@ -33,29 +33,49 @@ use crate::region::Region;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Source: Send + Sync + fmt::Debug + 'static {
-    /// A region of exactly `layout.size()` bytes whose base is aligned to `layout.align()`.
+    /// A region of exactly `layout.size()` bytes whose base is aligned to `layout.align()`. `pages` is what
+    /// the caller would like; a source may ignore it.
     ///
     /// # Errors
     ///
     /// [`SourceError`], with nothing kept.
     ///
     /// ```
-    /// # use epoch_arena_block::{AnonymousMap, Source};
+    /// # use epoch_arena_block::{AnonymousMap, Pages, Source};
     /// # use std::alloc::Layout;
-    /// let region = AnonymousMap::new().acquire(Layout::from_size_align(2 << 20, 4096)?)?;
+    /// let layout = Layout::from_size_align(2 << 20, 4096)?;
+    /// let region = AnonymousMap::new().acquire(layout, Pages::Huge)?;
     /// assert_eq!(region.len(), 2 << 20); // exactly
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    fn acquire(&self, layout: Layout) -> Result<Region, SourceError>;
+    fn acquire(&self, layout: Layout, pages: Pages) -> Result<Region, SourceError>;
+}
+
+/// What pages a region's bytes are to be on: a wish, which a source may ignore.
+///
+/// ```
+/// # use epoch_arena_block::{AnonymousMap, Pages, Source};
+/// # use std::alloc::Layout;
+/// let small = AnonymousMap::new().acquire(Layout::from_size_align(2 << 20, 4096)?, Pages::Small)?;
+/// // A write takes one page of 4 KiB into memory, and not 2 MiB.
+/// assert!(small.resident().is_none_or(|bytes| bytes == 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pages {
+    /// The smallest: a region that is only partly used takes only what it uses.
+    Small,
+    /// The largest that the region fills: cheaper to fault in, and to read at random.
+    Huge,
 }
 
 /// Memory of the global allocator. Works everywhere; no huge pages, and the allocator decides
 /// when memory goes back to the system.
 ///
 /// ```
-/// # use epoch_arena_block::{Heap, Source};
+/// # use epoch_arena_block::{Heap, Pages, Source};
 /// # use std::alloc::Layout;
-/// let region = Heap.acquire(Layout::from_size_align(4096, 64)?)?;
+/// let region = Heap.acquire(Layout::from_size_align(4096, 64)?, Pages::Small)?;
 /// assert_eq!(region.base().addr().get() % 64, 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -63,7 +83,7 @@ pub trait Source: Send + Sync + fmt::Debug + 'static {
 pub struct Heap;
 
 impl Source for Heap {
-    fn acquire(&self, layout: Layout) -> Result<Region, SourceError> {
+    fn acquire(&self, layout: Layout, _pages: Pages) -> Result<Region, SourceError> {
         os::heap(layout)
     }
 }
@@ -73,7 +93,7 @@ pub use maps::{AnonymousMap, TempFile};
 
 #[cfg(feature = "mmap")]
 mod maps {
-    use super::{Layout, Region, Source, SourceError, os};
+    use super::{Layout, Pages, Region, Source, SourceError, os};
     use std::path::PathBuf;
 
     /// The size of a huge page: maps of this size or more are aligned to it.
@@ -108,7 +128,7 @@ mod maps {
         /// ```
         /// # use epoch_arena_block::{AnonymousMap, Memory};
         /// const SOURCE: AnonymousMap = AnonymousMap::new();
-        /// let memory = Memory::builder().source(SOURCE).build()?;
+        /// let memory = Memory::builder().source(SOURCE).huge_pages_from(0).build()?;
         /// assert_eq!(memory.block(1)?.region().base().addr().get() % (2 << 20), 0);
         /// # Ok::<(), Box<dyn std::error::Error>>(())
         /// ```
@@ -119,9 +139,9 @@ mod maps {
             }
         }
 
-        /// Whether to ask for transparent huge pages (default: yes). A first write then takes a
-        /// huge page at once, six times cheaper per byte than small ones; without, a block that
-        /// is only partly used takes only what it uses.
+        /// Whether to ask for transparent huge pages where [`Pages::Huge`] is asked for (default: yes).
+        /// A first write then takes a huge page at once, six times cheaper per byte than small ones;
+        /// without, a block that is only partly used takes only what it uses.
         ///
         /// ```
         /// # use epoch_arena_block::{AnonymousMap, Memory};
@@ -161,15 +181,16 @@ mod maps {
     }
 
     impl Source for AnonymousMap {
-        fn acquire(&self, layout: Layout) -> Result<Region, SourceError> {
-            let align = if self.huge_pages && layout.size() >= HUGE_PAGE {
-                layout.align().max(HUGE_PAGE)
+        fn acquire(&self, layout: Layout, pages: Pages) -> Result<Region, SourceError> {
+            let huge = self.huge_pages && pages == Pages::Huge && layout.size() >= HUGE_PAGE;
+            let (align, pages) = if huge {
+                (layout.align().max(HUGE_PAGE), Pages::Huge)
             } else {
-                layout.align()
+                (layout.align(), Pages::Small)
             };
             let layout =
                 Layout::from_size_align(layout.size(), align).map_err(|_| SourceError::TooLarge)?;
-            os::map(layout, self.huge_pages, self.populate)
+            os::map(layout, pages, self.populate)
         }
     }
 
@@ -228,7 +249,7 @@ mod maps {
     }
 
     impl Source for TempFile {
-        fn acquire(&self, layout: Layout) -> Result<Region, SourceError> {
+        fn acquire(&self, layout: Layout, _pages: Pages) -> Result<Region, SourceError> {
             os::file(layout, &self.dir)
         }
     }

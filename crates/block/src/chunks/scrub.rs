@@ -1,10 +1,10 @@
-//! What becomes of the bytes of an arena that is reclaimed.
+//! What becomes of the bytes of chunks that are given up.
 
 /// With what reclaimed bytes are overwritten to make a late use show.
 const POISON: u8 = 0xdd;
 
-/// What is done to reclaimed bytes before their memory is used again. By default they are poisoned
-/// in builds with debug assertions, and else left as they are.
+/// What is done to the bytes of chunks that are given up, before their memory is used again. By default they
+/// are poisoned in builds with debug assertions, and else left as they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scrub {
     /// Overwrite them with a pattern.
@@ -38,7 +38,7 @@ impl Scrub {
         }
     }
 
-    /// Whether a reclaim has to walk the chunks.
+    /// Whether somebody has to walk the chunks before they are used again.
     pub(crate) fn is_needed(self) -> bool {
         self.fill().is_some() || cfg!(any(epoch_arena_asan, epoch_arena_msan))
     }

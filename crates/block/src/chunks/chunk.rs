@@ -1,34 +1,45 @@
-//! A chunk: memory that one epoch has and one thread fills, with its header in front.
+//! A chunk: memory that one owner has and one thread fills, with its header in front.
 
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
-use epoch_arena_block::{Alignment, bump, shadow};
-
+use super::class::header_of;
+use super::scrub::Scrub;
+use crate::bump::{self, Alignment};
+use crate::shadow;
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
-/// What stands at the start of every chunk. A cache line of its own: its thread writes it with
-/// every put, and readers of the first key must not feel that.
-#[repr(C, align(64))]
-pub struct Header {
-    /// `count:32 | offset:32`: allocations made, and the offset of the first free byte; both
-    /// advance by one store.
-    /// Invariant: HEADER <= offset <= size, and every byte that belongs to a caller is below the
-    /// offset. It falls only where the last allocation is given back or its end is: in a batch by the
-    /// one thread, in an `EpochArena` by an exchange that expects it.
+/// What stands at the start of every chunk, in use or free.
+#[repr(C, align(32))]
+pub(crate) struct Header {
+    /// In use, `count:32 | offset:32`: allocations made, and the offset of the first free byte; both
+    /// advance by one store. Not in use: another chunk, as a [`Place`]; see [`Live::prev`].
+    /// Invariant, in use: the header's length <= offset <= size, and every byte that belongs to a caller is
+    /// below the offset. It falls only where the last allocation is given back or its end is: in a batch by
+    /// the one thread, in an `EpochArena` by an exchange that expects it.
     filled: AtomicU64,
+    /// The next on its list. Written under the lock of the memory.
+    next: AtomicPtr<Header>,
+    /// Bytes of the chunk, header included; in a region of its own, pages of [`REGION_PAGE`].
+    size: u32,
+    /// Which region it is in, and what it is: [`FREE`], [`ALONE`].
+    tag: AtomicU32,
     /// Bytes lost to alignment and to batches that were not used up.
     padding: AtomicU32,
-    /// Bytes of the chunk, header included.
-    size: u32,
-    /// Which of the blocks it was carved from.
-    block: u32,
-    /// The next on its list. Read and written under the lock of [`Chunks`](crate::chunks::Chunks).
-    next: AtomicPtr<Header>,
 }
 
-/// Bytes of a header, and the offset of a chunk's first key.
-pub const HEADER: usize = size_of::<Header>();
+const _: () = assert!(size_of::<Header>() == 32);
+
+/// A bit of the tag: the chunk is on a free list.
+const FREE: u32 = 1 << 31;
+/// A bit of the tag: the chunk is a region of its own, for one large value.
+const ALONE: u32 = 1 << 30;
+
+/// The regions that a tag can name.
+pub(crate) const MAX_REGIONS: usize = ALONE as usize;
+
+/// The unit in which the size of a chunk is kept that is a region of its own.
+pub(crate) const REGION_PAGE: usize = 4096;
 
 const ONE: u64 = 1 << 32;
 
@@ -39,6 +50,14 @@ const fn offset(filled: u64) -> usize {
     filled as u32 as usize
 }
 
+/// Where a chunk is, in one word that is no pointer: `region:32 | offset / 512:32`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place(pub u64);
+
+impl Place {
+    pub const NONE: Place = Place(u64::MAX);
+}
+
 /// A chunk, as an address. It may dangle (a thread remembers its chunk between pins), so it shows
 /// nothing; `live` is where one promises that it does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,8 +66,7 @@ pub struct Chunk(
     NonNull<Header>,
 );
 
-// SAFETY: an address; whoever goes through it promises by `live` and `bump` what is needed, on
-// whatever thread.
+// SAFETY: an address; whoever goes through it promises by `live` what is needed, on whatever thread.
 unsafe impl Send for Chunk {}
 
 impl Chunk {
@@ -57,21 +75,41 @@ impl Chunk {
     /// # Safety
     ///
     /// 1. `at .. at + size` is valid for writes, aligned to a header, and the caller's alone.
-    /// 2. `size` is at least [`HEADER`].
-    pub(crate) unsafe fn create(at: NonNull<u8>, size: u32, block: u32) -> Self {
-        // SAFETY: by 1. nobody uses these bytes.
-        unsafe { shadow::forbid(at, size as usize) };
-        // SAFETY: by 2. inside them; the chunk's own from here on.
-        unsafe { shadow::allow(at, HEADER) };
+    /// 2. `size` is a power of two of at least 512, and at most 1 GiB.
+    pub(super) unsafe fn create(at: NonNull<u8>, size: usize, region: u32) -> Self {
+        // SAFETY: the same contract.
+        unsafe { Self::write(at, size, size as u32, region) }
+    }
+
+    /// Makes a whole region of `size` bytes a chunk, for one large value.
+    ///
+    /// # Safety
+    ///
+    /// 1. as for [`create`](Self::create).
+    /// 2. `size` is a multiple of [`REGION_PAGE`], and at most 2^32 of these.
+    pub(super) unsafe fn create_alone(at: NonNull<u8>, size: usize, region: u32) -> Self {
+        // SAFETY: the same contract.
+        unsafe { Self::write(at, size, (size / REGION_PAGE) as u32, region | ALONE) }
+    }
+
+    /// # Safety
+    ///
+    /// `at .. at + size` is as for [`create`](Self::create), and `told` says `size` as `tag` asks for.
+    unsafe fn write(at: NonNull<u8>, size: usize, told: u32, tag: u32) -> Self {
+        let len = header_of(size);
+        // SAFETY: nobody uses these bytes.
+        unsafe { shadow::forbid(at, size) };
+        // SAFETY: inside them; the chunk's own from here on.
+        unsafe { shadow::allow(at, len) };
         let header = at.cast::<Header>();
-        // SAFETY: by 1. and 2. there is room for a header, aligned and unshared.
+        // SAFETY: there is room for a header, aligned and unshared.
         unsafe {
             header.write(Header {
-                filled: AtomicU64::new(HEADER as u64),
-                padding: AtomicU32::new(0),
-                size,
-                block,
+                filled: AtomicU64::new(len as u64),
                 next: AtomicPtr::new(std::ptr::null_mut()),
+                size: told,
+                tag: AtomicU32::new(tag),
+                padding: AtomicU32::new(0),
             });
         }
         Self(header)
@@ -81,14 +119,19 @@ impl Chunk {
     ///
     /// # Safety
     ///
-    /// It was made by [`create`](Self::create), and its block is not given up and no other chunk
-    /// made in its place for `'a`.
+    /// It was made by `create`, and its region is not given up and no other chunk made in its place for
+    /// `'a`.
     #[inline(always)]
-    pub(crate) unsafe fn live<'a>(self) -> Live<'a> {
+    pub unsafe fn live<'a>(self) -> Live<'a> {
         Live {
             chunk: self,
             life: PhantomData,
         }
+    }
+
+    /// The chunk that begins at `start`, which has the provenance of all of its region.
+    pub(super) fn from_start(start: NonNull<u8>) -> Self {
+        Self(start.cast())
     }
 
     pub(crate) fn from_ptr(pointer: *mut Header) -> Option<Self> {
@@ -99,15 +142,25 @@ impl Chunk {
         self.0.as_ptr()
     }
 
+    /// The same chunk from a word that [`to_raw`](Self::to_raw) gave; null is none.
+    pub fn from_raw(raw: *mut ()) -> Option<Self> {
+        Self::from_ptr(raw.cast())
+    }
+
+    /// The chunk as an untyped pointer, to be kept in an atomic.
+    pub fn to_raw(self) -> *mut () {
+        self.as_ptr().cast()
+    }
+
     /// A chunk that does not exist, for a thread that has none.
-    pub(crate) const fn dangling() -> Self {
+    pub const fn dangling() -> Self {
         Self(NonNull::dangling())
     }
 }
 
 /// A chunk that exists for `'a`.
 #[derive(Clone, Copy)]
-pub(crate) struct Live<'a> {
+pub struct Live<'a> {
     /// Invariant: as promised to [`Chunk::live`].
     chunk: Chunk,
     life: PhantomData<&'a Header>,
@@ -124,7 +177,7 @@ impl<'a> Live<'a> {
     #[inline(always)]
     fn at(self, offset: usize) -> NonNull<u8> {
         debug_assert!(offset <= self.size());
-        // SAFETY: offsets come from `filled` and `bump::place`, which stay within `size`, and
+        // SAFETY: offsets come from `filled` and `bump::place`, which stay within the size, and
         // the chunk's address has the provenance of all its bytes.
         unsafe { self.chunk.0.cast::<u8>().add(offset) }
     }
@@ -138,45 +191,87 @@ impl<'a> Live<'a> {
         first
     }
 
-    #[inline(always)]
+    fn tag(self) -> u32 {
+        // Relaxed: it changes under the lock of the memory only, and who looks at a change holds it; the
+        // other bits stay as they are.
+        self.header().tag.load(Ordering::Relaxed)
+    }
+
+    /// Bytes, header included.
+    #[inline]
     pub fn size(self) -> usize {
-        self.header().size as usize
+        let told = self.header().size as usize;
+        if self.is_alone() {
+            told * REGION_PAGE
+        } else {
+            told
+        }
     }
 
-    pub fn block(self) -> u32 {
-        self.header().block
+    /// Whether it is a region of its own.
+    #[inline]
+    pub fn is_alone(self) -> bool {
+        self.tag() & ALONE != 0
     }
 
-    pub fn start(self) -> NonNull<u8> {
+    /// Which region it is in.
+    pub(crate) fn region(self) -> u32 {
+        self.tag() & !(FREE | ALONE)
+    }
+
+    pub(crate) fn is_free(self) -> bool {
+        self.tag() & FREE != 0
+    }
+
+    pub(crate) fn start(self) -> NonNull<u8> {
         self.chunk.0.cast()
     }
 
+    /// Its address.
     pub fn chunk(self) -> Chunk {
         self.chunk
     }
 
-    pub fn is(self, chunk: Chunk) -> bool {
-        self.chunk == chunk
-    }
-
-    pub fn next(self) -> Option<Chunk> {
-        // Relaxed, as in `set_next`: the lock of `Chunks`, held for both, orders them.
+    pub(crate) fn next(self) -> Option<Chunk> {
+        // Relaxed, as in `set_next`: the lock of the memory orders them; or whoever walks a list without
+        // it has found the list's head by an Acquire, which is stored after this.
         Chunk::from_ptr(self.header().next.load(Ordering::Relaxed))
     }
 
-    pub fn set_next(self, next: Option<Chunk>) {
+    pub(crate) fn set_next(self, next: Option<Chunk>) {
         let next = next.map_or(std::ptr::null_mut(), Chunk::as_ptr);
         self.header().next.store(next, Ordering::Relaxed);
+    }
+
+    /// What the word says that a chunk in use is filled by: free, the chunk before it on its list; returned, and
+    /// the first of its list, the first of the next list. Under the lock of the memory.
+    pub(crate) fn prev(self) -> Place {
+        // Relaxed: under the lock.
+        Place(self.header().filled.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_prev(self, prev: Place) {
+        // Relaxed: under the lock.
+        self.header().filled.store(prev.0, Ordering::Relaxed);
+    }
+
+    /// Says that it is on a free list. Under the lock of the memory.
+    pub(super) fn set_free(self) {
+        let tag = self.tag() | FREE;
+        // Relaxed: under the lock.
+        self.header().tag.store(tag, Ordering::Relaxed);
     }
 
     /// Claims `len` bytes, packed; `None` if they do not fit.
     ///
     /// # Safety
     ///
-    /// The calling thread is the only one that claims from this chunk.
+    /// 1. The calling thread is the only one that claims from this chunk.
+    /// 2. It is not a region of its own.
     #[inline(always)]
     pub unsafe fn bump(self, len: usize) -> Option<NonNull<u8>> {
         let header = self.header();
+        debug_assert!(!self.is_alone());
         // Relaxed, here and below: only this thread writes the word (the caller's promise), so it
         // sees its own last store; others read it for statistics, where any past value will do.
         // A load and a store, no read-modify-write: no other writer can come between.
@@ -196,7 +291,7 @@ impl<'a> Live<'a> {
     ///
     /// # Safety
     ///
-    /// As for [`bump`](Self::bump).
+    /// The calling thread is the only one that claims from this chunk.
     #[inline]
     pub unsafe fn bump_aligned(self, len: usize, align: Alignment) -> Option<NonNull<u8>> {
         let header = self.header();
@@ -259,7 +354,7 @@ impl<'a> Live<'a> {
         let mut filled = header.filled.load(Ordering::Relaxed);
         loop {
             let start = self.start_of_last(filled, first, len)?;
-            if start.checked_add(new_len)? > self.size() {
+            if start.checked_add(new_len)? > self.limit() {
                 return None;
             }
             // Acquire on success: as in `bump_shared`, for the bytes that are added. Relaxed on
@@ -277,14 +372,20 @@ impl<'a> Live<'a> {
     }
 
     /// Gives up all but the first `new_len` bytes of the allocation `first .. first + len`, and takes
-    /// `ended` allocations off the count, if it is the last one here.
+    /// `ended` allocations off the count, if it is the last one here; says whether it was.
     ///
     /// # Safety
     ///
     /// 1. The allocation is of an arena that has this chunk, by `bump_shared`, and the caller's.
     /// 2. `new_len <= len`, and nobody uses the bytes beyond any more.
     /// 3. `ended` is 1 if nobody uses the allocation any more, else 0.
-    pub unsafe fn retract_shared(self, first: NonNull<u8>, len: usize, new_len: usize, ended: u32) {
+    pub unsafe fn retract_shared(
+        self,
+        first: NonNull<u8>,
+        len: usize,
+        new_len: usize,
+        ended: u32,
+    ) -> bool {
         let header = self.header();
         // Relaxed: a guess, which the exchange confirms.
         let mut filled = header.filled.load(Ordering::Relaxed);
@@ -301,10 +402,11 @@ impl<'a> Live<'a> {
                 Ordering::Release,
                 Ordering::Relaxed,
             ) {
-                Ok(_) => return,
+                Ok(_) => return true,
                 Err(now) => filled = now,
             }
         }
+        false
     }
 
     /// The offset of `first`, if `len` bytes from there end where the next claim begins. An allocation
@@ -315,10 +417,27 @@ impl<'a> Live<'a> {
         (start.checked_add(len)? == offset(filled)).then_some(start)
     }
 
+    /// Claims `len` bytes of a region of its own that is longer than offsets reach: it counts as empty.
+    ///
+    /// # Safety
+    ///
+    /// Nobody else knows the chunk, and nothing is claimed in it.
+    pub unsafe fn claim_whole(self, len: usize, align: Alignment) -> Option<NonNull<u8>> {
+        let (base, size) = (self.start().addr().get(), self.size());
+        let at = bump::place(base, header_of(size), size, len, align)?;
+        Some(self.claimed(at.start, len))
+    }
+
+    /// The bytes up to which offsets reach: all, but in regions of 4 GiB and more.
+    #[inline]
+    fn limit(self) -> usize {
+        self.size().min(u32::MAX as usize)
+    }
+
     #[inline]
     fn place(self, filled: u64, len: usize, align: Alignment) -> Option<bump::Place> {
         let base = self.chunk.0.addr().get();
-        bump::place(base, offset(filled), self.size(), len, align)
+        bump::place(base, offset(filled), self.limit(), len, align)
     }
 
     /// Ends a batch: counts `pushed` allocations instead of the batch's one, and takes the unused
@@ -326,7 +445,7 @@ impl<'a> Live<'a> {
     ///
     /// # Safety
     ///
-    /// As for [`bump`](Self::bump); and the calling thread claimed `from .. to` from this chunk,
+    /// The calling thread is the only one that claims from this chunk; it claimed `from .. to` from it,
     /// uses it no more, and has made no handle for it.
     pub unsafe fn end_batch(self, from: NonNull<u8>, to: NonNull<u8>, pushed: u32) {
         let header = self.header();
@@ -354,28 +473,30 @@ impl<'a> Live<'a> {
     /// # Safety
     ///
     /// Nobody reads or claims bytes of the chunk any more, nor will before it is created anew.
-    pub unsafe fn scrub(self, fill: Option<u8>) {
-        let first = self.at(HEADER);
+    pub(super) unsafe fn scrub(self, scrub: Scrub) {
+        let size = self.size();
+        let header = header_of(size);
+        let first = self.at(header);
         // Relaxed: whoever claimed is gone, which orders his stores before this.
-        let used = offset(self.header().filled.load(Ordering::Relaxed)) - HEADER;
+        let used = offset(self.header().filled.load(Ordering::Relaxed)) - header;
         // SAFETY: the chunk's; alignment gaps among them were never allowed.
         unsafe { shadow::allow(first, used.next_multiple_of(WORD)) };
-        if let Some(fill) = fill {
+        if let Some(fill) = scrub.fill() {
             let words = first.cast::<u64>();
             for word in 0..used.div_ceil(WORD) {
-                // SAFETY: below the chunk's size, which is a multiple of a word, as is HEADER.
+                // SAFETY: below the chunk's size, which is a multiple of a word, as the header's is.
                 let word = unsafe { words.add(word) };
-                // SAFETY: nobody else's; aligned, as the chunk and HEADER are. Volatile, so that
+                // SAFETY: nobody else's; aligned, as the chunk and its header are. Volatile, so that
                 // it is done even where the memory is freed next.
                 unsafe { word.write_volatile(u64::from_ne_bytes([fill; WORD])) };
             }
         }
         // SAFETY: nobody uses them until the chunk is created anew.
-        unsafe { shadow::forbid(first, self.size() - HEADER) };
+        unsafe { shadow::forbid(first, size - header) };
     }
 
     /// Allocations, bytes used with the header, bytes of payload.
-    pub fn usage(self) -> (usize, usize, usize) {
+    pub(super) fn usage(self) -> (usize, usize, usize) {
         let header = self.header();
         // Relaxed: figures of a moment. The padding is read first, and is written first by the
         // chunk's thread, but no order is implied; hence the saturation.
@@ -383,7 +504,8 @@ impl<'a> Live<'a> {
         let filled = header.filled.load(Ordering::Relaxed);
         let used = offset(filled);
         let count = (filled >> 32) as usize;
-        (count, used, (used - HEADER).saturating_sub(padding))
+        let payload = (used - header_of(self.size())).saturating_sub(padding);
+        (count, used, payload)
     }
 }
 

@@ -1,0 +1,208 @@
+//! What a thread takes next: the chunks of an epoch grow with what the thread has taken in it.
+
+#![forbid(unsafe_code)]
+
+use epoch_arena_block::raw::{Class, Request, SMALLEST, region_size};
+
+/// Bytes of the largest chunk that growth leads to.
+pub const LARGEST_GROWTH: usize = 256 << 10;
+
+/// A chunk is at most this part of what its thread has taken in its epoch, so that the unused
+/// rest of a thread's chunk is at most 1/64 of the thread's bytes, whatever the number of threads.
+const SHARE: usize = 64;
+
+/// At the start of an epoch a chunk may be a larger part than [`SHARE`] says, as long as it is small
+/// anyway: with smaller ones, the refills would cost the first MiB of an epoch as much as its puts.
+const EARLY_SHARE: usize = 8;
+
+/// Bytes of the largest chunk to which that applies; [`SHARE`] allows more from 2 MiB on.
+const EARLY: usize = 32 << 10;
+
+/// Bytes up to which each chunk may be as large as all before it.
+const DOUBLING: usize = 4 << 10;
+
+/// Bytes up to which a first chunk may follow what the thread took in the epoch before.
+const LARGEST_FIRST: usize = 64 << 10;
+
+/// Epochs with one chunk each after which a thread tries a smaller first one.
+const CALM: u8 = 8;
+
+/// A value of at most this many bytes may have its thread take a new chunk in place of one that still has room.
+const SMALL: usize = 4 << 10;
+
+/// The largest part of a block that is carved into chunks for large values; beyond, each gets a region.
+const BLOCK_SHARE: usize = 8;
+
+/// Bytes up to which values are never given a region of their own, as its last page would be much of it.
+const SMALLEST_ALONE: usize = 16 << 10;
+
+/// The chunk that a thread takes next which has taken `taken` bytes in this epoch.
+pub fn after(taken: usize) -> Class {
+    let early = (taken / EARLY_SHARE).min(EARLY);
+    let size = (taken / SHARE).max(early).max(taken.min(DOUBLING));
+    let size = size.clamp(SMALLEST, LARGEST_GROWTH);
+    Class::of(1 << size.ilog2())
+}
+
+/// Where a request goes that does not fit its thread's chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// A new chunk for the thread. What is left of the one before it is less than the request needs.
+    Chunk(Request),
+    /// The thread's chunk for large values, or a new one; the thread's chunk stays in use.
+    Large(Request),
+    /// A region of its own.
+    Alone(Request),
+    /// More than any region can have.
+    TooLarge,
+}
+
+/// Where a request of `total` bytes goes, header and padding included, of a thread that has taken `taken` bytes
+/// in this epoch, of which `large` were for large values; `first` is the class it begins an epoch with.
+pub fn next(
+    total: usize,
+    (taken, large): (usize, usize),
+    first: Class,
+    unit: usize,
+    confined: bool,
+) -> Next {
+    let top = Class::of(unit);
+    let chunk = |wanted: Class, least: Class| {
+        // What is confined some day is whole pages.
+        let floor = Class::of(if confined { 8 * SMALLEST } else { SMALLEST });
+        let least = least.max(floor);
+        Request::Chunk {
+            wanted: wanted.max(least).min(top),
+            least,
+            confined,
+        }
+    };
+    if total > (unit / BLOCK_SHARE).max(SMALLEST_ALONE).min(unit) {
+        return region_size(total).map_or(Next::TooLarge, |size| Next::Alone(Request::Alone(size)));
+    }
+    let Some(least) = Class::covering(total) else {
+        return Next::TooLarge;
+    };
+    let growth = if taken == 0 { first } else { after(taken) };
+    if total <= SMALL.max(growth.size() / 4) {
+        let roomy = Class::covering(4 * total).unwrap_or(top);
+        return Next::Chunk(chunk(growth.max(roomy), least));
+    }
+    // As large as all before them, so that what is lost at their ends is little of the whole; but no
+    // larger than for eight of these.
+    let roomy = Class::covering(large).unwrap_or(top);
+    let eight = Class::covering(total.saturating_mul(8)).unwrap_or(top);
+    Next::Large(chunk(roomy.min(eight).max(least), least))
+}
+
+/// What a thread takes first in an epoch: what it took in the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct First {
+    /// The class of the first chunk.
+    pub class: Class,
+    /// Epochs in a row that needed one chunk.
+    calm: u8,
+}
+
+impl First {
+    /// For a thread that knows nothing yet.
+    pub const fn new() -> Self {
+        Self {
+            class: Class::FIRST,
+            calm: 0,
+        }
+    }
+
+    /// After an epoch in which the thread took `taken` bytes in `chunks` chunks.
+    pub fn learn(self, taken: usize, chunks: usize) -> Self {
+        if chunks > 1 {
+            let all = Class::covering(taken.min(LARGEST_FIRST)).unwrap_or(Class::FIRST);
+            return Self {
+                class: all,
+                calm: 0,
+            };
+        }
+        if self.calm < CALM {
+            return Self {
+                calm: self.calm + 1,
+                ..self
+            };
+        }
+        Self {
+            class: Class::of((self.class.size() / 2).max(SMALLEST)),
+            calm: 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UNIT: usize = 2 << 20;
+
+    fn request(total: usize, taken: usize, unit: usize) -> Next {
+        next(total, (taken, 0), Class::FIRST, unit, false)
+    }
+
+    #[test]
+    fn a_chunk_is_at_most_a_share_of_what_its_thread_has() {
+        let mut last = Class::FIRST;
+        for taken in (0..64 << 20).step_by(SMALLEST) {
+            let class = after(taken);
+            let share = class.size() <= taken / SHARE;
+            let early = class.size() <= (taken / EARLY_SHARE).min(EARLY);
+            let first = class.size() <= DOUBLING && class.size() <= taken;
+            assert!(share || early || first || class == Class::FIRST);
+            assert!(class >= last && class.size() <= LARGEST_GROWTH);
+            last = class;
+        }
+        assert_eq!(last.size(), LARGEST_GROWTH, "a large epoch reaches the top");
+    }
+
+    /// Peers loop, or make the next chunks large, after one large object.
+    #[test]
+    fn a_large_request_leaves_the_threads_chunk_alone() {
+        for total in [33, 512, 4096, 4097, 65_536, UNIT / 8] {
+            let (Next::Chunk(asked) | Next::Large(asked)) = request(total, 0, UNIT) else {
+                panic!("{total} bytes are no region");
+            };
+            let Request::Chunk { wanted, least, .. } = asked else {
+                panic!("a chunk");
+            };
+            assert!(least.size() >= total && wanted >= least);
+            let own = matches!(request(total, 0, UNIT), Next::Large(_));
+            assert_eq!(own, total > SMALL);
+        }
+        for total in [UNIT / 8 + 1, UNIT, 1 << 40] {
+            let Next::Alone(Request::Alone(size)) = request(total, 0, UNIT) else {
+                panic!("{total} bytes are a region");
+            };
+            assert!(size >= total && size < total + 65_536);
+        }
+        assert_eq!(request(usize::MAX, 0, UNIT), Next::TooLarge);
+        for taken in [0, 1 << 20, 1 << 30] {
+            let Next::Chunk(Request::Chunk { wanted, .. }) = request(100, taken, 4096) else {
+                panic!("a chunk");
+            };
+            assert!(wanted.size() <= 4096, "blocks of one page");
+        }
+    }
+
+    #[test]
+    fn a_first_chunk_follows_what_was_needed_and_shrinks_in_time() {
+        let mut first = First::new().learn(20_000, 6);
+        assert_eq!(first.class.size(), 32_768);
+        for _ in 0..CALM {
+            first = first.learn(32_768, 1);
+            assert_eq!(first.class.size(), 32_768);
+        }
+        first = first.learn(32_768, 1);
+        assert_eq!(first.class.size(), 16_384);
+        for _ in 0..1_000 {
+            first = first.learn(512, 1);
+        }
+        assert_eq!(first.class, Class::FIRST);
+        assert_eq!(first.learn(1 << 30, 100).class.size(), LARGEST_FIRST);
+    }
+}

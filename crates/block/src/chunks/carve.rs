@@ -1,0 +1,367 @@
+//! Blocks that are carved into chunks, and the chunks of them that are free.
+//!
+//! A block is carved from a *frontier*, so that a fresh one is not written all over by halving it. A chunk that
+//! comes back is joined with its buddy where that is free too, so that what is left of a block is always the
+//! fewest chunks; and a block of which nothing is in use is given out as a region again.
+
+use std::ptr::NonNull;
+
+use super::chunk::{Chunk, Live, MAX_REGIONS, Place, REGION_PAGE};
+use super::class::{CLASSES, Class, KINDS, Kind, SMALLEST};
+use crate::region::Region;
+use crate::shadow;
+
+/// The regions that chunks are in.
+///
+/// Invariant: below its frontier, a block is divided into chunks without a gap, each at a multiple of its size
+/// and with a header that says whether it is free; those that are free are on the list of their kind and class.
+/// So the buddy of a chunk, as far as it is below the frontier, begins with the header of a chunk.
+pub(crate) struct Carved {
+    /// Bytes of a block, a power of two.
+    unit: usize,
+    regions: Vec<Option<Held>>,
+    /// Indices of `regions` without a region. It has room for all of them.
+    vacant: Vec<u32>,
+    free: [[Option<Chunk>; CLASSES]; KINDS],
+    /// Per kind, a bit for each class of which a chunk is free.
+    some: [u32; KINDS],
+    /// Per kind, the block whose frontier is not at its end yet.
+    carving: [Option<u32>; KINDS],
+}
+
+struct Held {
+    region: Region,
+    kind: Kind,
+    /// Up to where it is divided into chunks; all of it, if it is one for a large value.
+    frontier: usize,
+    /// Bytes of its chunks that are in use.
+    out: usize,
+    /// Whether it is never to be given back, as parts of it are out of reach.
+    leaked: bool,
+}
+
+impl Drop for Carved {
+    fn drop(&mut self) {
+        for held in self.regions.drain(..).flatten() {
+            if held.leaked {
+                std::mem::forget(held.region);
+                continue;
+            }
+            // SAFETY: all of it is to be given back, and nobody uses it.
+            unsafe { shadow::allow(held.region.base(), held.region.len()) };
+        }
+    }
+}
+
+impl Carved {
+    pub fn new(unit: usize) -> Self {
+        Self {
+            unit,
+            regions: Vec::new(),
+            vacant: Vec::new(),
+            free: [[None; CLASSES]; KINDS],
+            some: [0; KINDS],
+            carving: [None; KINDS],
+        }
+    }
+
+    /// Sees that there is room for one region more; says whether there is.
+    pub fn prepare(&mut self) -> bool {
+        !self.vacant.is_empty()
+            || (self.regions.len() < MAX_REGIONS
+                && self.regions.try_reserve(1).is_ok()
+                && self.vacant.try_reserve(self.regions.len() + 1).is_ok())
+    }
+
+    /// After [`prepare`](Self::prepare).
+    fn add(&mut self, held: Held) -> u32 {
+        match self.vacant.pop() {
+            Some(index) => {
+                self.regions[index as usize] = Some(held);
+                index
+            }
+            None => {
+                self.regions.push(Some(held));
+                (self.regions.len() - 1) as u32
+            }
+        }
+    }
+
+    /// Has a block carved from now on; after [`prepare`](Self::prepare). What is left of the one before it
+    /// becomes free chunks.
+    pub fn add_block(&mut self, region: Region, kind: Kind) {
+        debug_assert_eq!(region.len(), self.unit);
+        if let Some(last) = self.carving[kind.index()] {
+            self.cut(last, self.unit);
+        }
+        let index = self.add(Held {
+            region,
+            kind,
+            frontier: 0,
+            out: 0,
+            leaked: false,
+        });
+        self.carving[kind.index()] = Some(index);
+    }
+
+    /// Makes a region one chunk, for a large value; after [`prepare`](Self::prepare).
+    pub fn add_alone(&mut self, region: Region) -> Chunk {
+        let (start, size) = (region.base(), region.len());
+        let index = self.add(Held {
+            region,
+            kind: Kind::SHARED[0],
+            frontier: size,
+            out: size,
+            leaked: false,
+        });
+        // SAFETY: 1. a whole region, ours and unshared, and page-aligned as `Memory` checks; 2. its size is
+        // what was asked for by `Memory::take`.
+        unsafe { Chunk::create_alone(start, size, index) }
+    }
+
+    fn held(&mut self, index: u32) -> &mut Held {
+        let held = self.regions[index as usize].as_mut();
+        held.expect("a chunk's region is held as long as it has the chunk")
+    }
+
+    /// The chunk as one that exists.
+    fn live<'a>(&self, chunk: Chunk) -> Live<'a> {
+        // SAFETY: by the invariant it exists as long as its region is held; what is made of it here does
+        // not outlive the call.
+        unsafe { chunk.live() }
+    }
+
+    /// A chunk of exactly this class: free, or the half of a larger one, or carved from the frontier.
+    pub fn take(&mut self, kind: Kind, class: Class) -> Option<Chunk> {
+        self.take_free(kind, class)
+            .or_else(|| self.carve(kind, class))
+    }
+
+    /// As [`take`](Self::take), from whatever block it can be had, the least class that can be had last.
+    pub fn take_any(&mut self, wanted: Class, least: Class) -> Option<Chunk> {
+        let mut classes = (least.index()..=wanted.index()).rev().map(Class::at);
+        classes.find_map(|class| {
+            Kind::SHARED
+                .into_iter()
+                .find_map(|kind| self.take(kind, class))
+        })
+    }
+
+    fn take_free(&mut self, kind: Kind, class: Class) -> Option<Chunk> {
+        let larger = self.some[kind.index()] >> class.index();
+        if larger == 0 {
+            return None;
+        }
+        let found = Class::at(class.index() + larger.trailing_zeros() as usize);
+        let chunk = self.free[kind.index()][found.index()]?;
+        let live = self.live(chunk);
+        self.unlink(kind, live);
+        let (start, index) = (live.start(), live.region());
+        for half in (class.index()..found.index()).rev() {
+            let size = Class::at(half).size();
+            // SAFETY: the middle of what is left of the chunk.
+            let upper = unsafe { start.add(size) };
+            // SAFETY: 1. the upper half of a free chunk, off every list; a multiple of its size from the
+            // block's start. 2. A class's size.
+            let upper = unsafe { Chunk::create(upper, size, index) };
+            self.link(kind, self.live(upper));
+        }
+        self.held(index).out += class.size();
+        // SAFETY: 1. what is left of the chunk; 2. a class's size.
+        Some(unsafe { Chunk::create(start, class.size(), index) })
+    }
+
+    fn carve(&mut self, kind: Kind, class: Class) -> Option<Chunk> {
+        let index = self.carving[kind.index()]?;
+        let size = class.size();
+        let start = self.held(index).frontier.next_multiple_of(size);
+        if start + size > self.unit {
+            return None;
+        }
+        self.cut(index, start);
+        let held = self.held(index);
+        held.frontier = start + size;
+        held.out += size;
+        // SAFETY: inside the block.
+        let at = unsafe { held.region.base().add(start) };
+        // SAFETY: 1. beyond the frontier until now, hence nobody's; a multiple of its size; 2. a class's.
+        Some(unsafe { Chunk::create(at, size, index) })
+    }
+
+    /// Moves the frontier to `to`; what is passed over becomes free chunks, as few as may be.
+    fn cut(&mut self, index: u32, to: usize) {
+        loop {
+            let held = self.held(index);
+            let (from, base, kind) = (held.frontier, held.region.base(), held.kind);
+            if from == to {
+                return;
+            }
+            // The largest that begins at a multiple of its size, and ends by `to`.
+            let fits = 1 << (to - from).ilog2();
+            let size = if from == 0 {
+                fits
+            } else {
+                fits.min(1 << from.trailing_zeros())
+            };
+            held.frontier = from + size;
+            // SAFETY: inside the block.
+            let at = unsafe { base.add(from) };
+            // SAFETY: 1. and 2. as in `carve`: both ends are multiples of the smallest class.
+            let chunk = unsafe { Chunk::create(at, size, index) };
+            self.link(kind, self.live(chunk));
+        }
+    }
+
+    /// Takes a chunk back. If nothing else of its region is in use, the region is the caller's.
+    ///
+    /// # Safety
+    ///
+    /// The chunk was given out by this, nobody reads or claims bytes of it any more, nor will.
+    pub unsafe fn put(&mut self, chunk: Chunk) -> Option<Region> {
+        let live = self.live(chunk);
+        let (index, size) = (live.region(), live.size());
+        let unit = self.unit;
+        let held = self.held(index);
+        held.out -= size;
+        if held.out == 0 {
+            return self.empty(index, live);
+        }
+        let (kind, base, frontier) = (held.kind, held.region.base(), held.frontier);
+        let mut at = live.start().addr().get() - base.addr().get();
+        let mut size = size;
+        // A block is never joined as a whole, as then nothing of it were in use.
+        while kind != Kind::QUARANTINE && 2 * size < unit {
+            let buddy = at ^ size;
+            if buddy + size > frontier {
+                break;
+            }
+            // SAFETY: inside the block.
+            let start = unsafe { base.add(buddy) };
+            let buddy = self.live(Chunk::from_start(start));
+            if !buddy.is_free() || buddy.size() != size {
+                break;
+            }
+            self.unlink(kind, buddy);
+            at &= !size;
+            size *= 2;
+        }
+        // SAFETY: inside the block.
+        let start = unsafe { base.add(at) };
+        // SAFETY: 1. the chunk, and buddies of it that were free and are off their lists; 2. a class's size.
+        let joined = unsafe { Chunk::create(start, size, index) };
+        self.link(kind, self.live(joined));
+        None
+    }
+
+    /// Takes out a region of which nothing is in use. `last` was, and is on no list.
+    fn empty(&mut self, index: u32, last: Live<'_>) -> Option<Region> {
+        let held = self.held(index);
+        let (kind, base, frontier) = (held.kind, held.region.base(), held.frontier);
+        let mut at = 0;
+        // As buddies are joined, these are at most two for each class.
+        while at < frontier && !last.is_alone() {
+            // SAFETY: inside the block.
+            let start = unsafe { base.add(at) };
+            let chunk = self.live(Chunk::from_start(start));
+            at += chunk.size();
+            if chunk.is_free() {
+                self.unlink(kind, chunk);
+            }
+        }
+        if self.carving[kind.index()] == Some(index) {
+            self.carving[kind.index()] = None;
+        }
+        self.vacant.push(index);
+        let region = self.regions[index as usize].take()?.region;
+        // SAFETY: all of it is to be used anew or given back, and nobody uses it.
+        unsafe { shadow::allow(region.base(), region.len()) };
+        Some(region)
+    }
+
+    fn link(&mut self, kind: Kind, chunk: Live<'_>) {
+        let class = Class::of(chunk.size()).index();
+        let place = self.place(chunk);
+        let head = self.free[kind.index()][class].replace(chunk.chunk());
+        chunk.set_next(head);
+        chunk.set_prev(Place::NONE);
+        chunk.set_free();
+        if let Some(head) = head {
+            self.live(head).set_prev(place);
+        }
+        self.some[kind.index()] |= 1 << class;
+    }
+
+    fn unlink(&mut self, kind: Kind, chunk: Live<'_>) {
+        let class = Class::of(chunk.size()).index();
+        let (prev, next) = (chunk.prev(), chunk.next());
+        if let Some(next) = next {
+            self.live(next).set_prev(prev);
+        }
+        match self.at(prev) {
+            Some(prev) => self.live(prev).set_next(next),
+            None => {
+                self.free[kind.index()][class] = next;
+                if next.is_none() {
+                    self.some[kind.index()] &= !(1 << class);
+                }
+            }
+        }
+    }
+
+    /// A chunk that was given up, with nothing claimed.
+    pub fn renew(&mut self, chunk: Chunk) -> Chunk {
+        let live = self.live(chunk);
+        // SAFETY: 1. it is nobody's, and on no list; 2. it had its size, and is no region of its own.
+        unsafe { Chunk::create(live.start(), live.size(), live.region()) }
+    }
+
+    /// What the chunks of a region are.
+    pub fn kind(&mut self, index: u32) -> Kind {
+        self.held(index).kind
+    }
+
+    /// Where a chunk is.
+    pub fn place(&mut self, chunk: Live<'_>) -> Place {
+        let index = chunk.region();
+        let base = self.held(index).region.base();
+        let offset = chunk.start().addr().get() - base.addr().get();
+        Place(u64::from(index) << 32 | (offset / SMALLEST) as u64)
+    }
+
+    /// The chunk at a place.
+    pub fn at(&mut self, place: Place) -> Option<Chunk> {
+        if place == Place::NONE {
+            return None;
+        }
+        let base = self.held((place.0 >> 32) as u32).region.base();
+        // SAFETY: the place of a chunk, inside its region.
+        let start = unsafe { base.add(place.0 as u32 as usize * SMALLEST) };
+        Some(Chunk::from_start(start))
+    }
+
+    /// Leaks the region at `address`, whose memory could not be made accessible again.
+    pub fn leak(&mut self, address: NonNull<u8>) {
+        let at = address.addr().get();
+        let inside = |held: &&mut Held| {
+            let start = held.region.base().addr().get();
+            (start..start + held.region.len()).contains(&at)
+        };
+        if let Some(held) = self.regions.iter_mut().flatten().find(inside) {
+            held.leaked = true;
+        }
+    }
+
+    /// Where the regions are, with their lengths.
+    pub fn ranges(&self) -> impl Iterator<Item = (NonNull<u8>, usize)> {
+        let held = self.regions.iter().flatten();
+        held.map(|held| (held.region.base(), held.region.len()))
+    }
+}
+
+/// Bytes of the region for a value that needs `total` bytes with its header; `None` if there can be none.
+pub fn region_size(total: usize) -> Option<usize> {
+    let page = crate::os::page_size().max(REGION_PAGE);
+    let size = total.checked_next_multiple_of(page)?;
+    let fits = size <= isize::MAX as usize && u32::try_from(size / REGION_PAGE).is_ok();
+    fits.then_some(size)
+}

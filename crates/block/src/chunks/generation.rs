@@ -1,0 +1,246 @@
+//! A generation: chunks that are given up together, by whoever lets the last hold on them go.
+//!
+//! A hold is part of one word. The thread whose decrement makes the word zero pushes the generation on its
+//! memory's *ready* stack: one compare-exchange, without a lock, an allocation or a free, so that it may happen
+//! inside anybody's pin. The next thread that comes to the memory for a chunk takes it from there, under the
+//! memory's lock, and its chunks are free. This file knows nothing of epochs.
+
+use std::ptr::{NonNull, null_mut};
+
+use super::list::{ChunkList, Range};
+use super::scrub::Scrub;
+use crate::memory::usage::Account;
+use crate::sync::{Arc, AtomicPtr, AtomicU64, Mutex, Ordering, lock};
+
+/// Chunks that are given up together when the last hold on them goes.
+#[derive(Debug)]
+pub struct Generation {
+    /// Its chunks. Invariant: not given up while `holds` is not zero.
+    pub chunks: ChunkList,
+    /// The holds, as their owners count them. Zero is final: the decrement that makes it zero hands the
+    /// reference that all holds share to the ready stack.
+    holds: AtomicU64,
+    /// The next on the stack, or on a list of the memory.
+    next: AtomicPtr<Generation>,
+    /// Whose chunks these are.
+    pub account: Arc<Account>,
+    /// What the owner calls it.
+    pub name: u64,
+    pub(crate) scrub: Scrub,
+    /// The chunks that are out of use for good, and out of reach.
+    confined: Mutex<Vec<Range>>,
+    ready: Arc<Ready>,
+}
+
+/// The generations that are held no more, on their way to their memory.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    /// The last one pushed; or null; or [`closed`], when the memory is gone.
+    head: AtomicPtr<Generation>,
+}
+
+/// What the head shows when nobody is left to take anything from the stack. Never looked at.
+fn closed() -> *mut Generation {
+    NonNull::dangling().as_ptr()
+}
+
+impl Ready {
+    pub fn new() -> Self {
+        Self {
+            head: AtomicPtr::new(null_mut()),
+        }
+    }
+
+    /// Pushes the reference that the holds of a generation shared.
+    ///
+    /// # Safety
+    ///
+    /// `generation` came from `Arc::into_raw`, and the caller has that reference.
+    unsafe fn push(generation: *const Generation) {
+        // SAFETY: the caller's reference keeps it alive until the exchange below has put it on the stack; and
+        // it keeps its stack alive.
+        let (this, next) = unsafe { (&*(*generation).ready, &(*generation).next) };
+        // Relaxed: a guess, which the exchange confirms.
+        let mut head = this.head.load(Ordering::Relaxed);
+        loop {
+            if head == closed() {
+                // The memory is gone, and its chunks with it. This is the last that there is to do.
+                // SAFETY: the caller's reference.
+                drop(unsafe { Arc::from_raw(generation) });
+                return;
+            }
+            // Relaxed: published by the exchange.
+            next.store(head, Ordering::Relaxed);
+            // Release on success: everything that was done under the holds happens before whoever takes
+            // the generation off the stack. Partner: the Acquire in `pop`, or that in `close`. Nothing of
+            // the generation may be looked at from here on. Relaxed on failure: another guess.
+            match this.head.compare_exchange_weak(
+                head,
+                generation.cast_mut(),
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return,
+                Err(now) => head = now,
+            }
+        }
+    }
+
+    /// Whether there is nothing to pop; a hint.
+    pub fn is_empty(&self) -> bool {
+        // Relaxed: a hint; `pop` looks again.
+        self.head.load(Ordering::Relaxed).is_null()
+    }
+
+    /// Takes the generation that was pushed last. Under the memory's lock, so that there is one taker at a
+    /// time: what is below the head stays below it while this looks.
+    pub fn pop(&self) -> Option<Arc<Generation>> {
+        // Acquire: pairs with the Release in `push`; what was done under the holds happens before this.
+        let mut head = self.head.load(Ordering::Acquire);
+        loop {
+            if head.is_null() || head == closed() {
+                return None;
+            }
+            // SAFETY: on the stack, which has a reference to it; and only this takes it off.
+            // Relaxed: stored before the Release by which it was pushed.
+            let next = unsafe { (*head).next.load(Ordering::Relaxed) };
+            // Acquire, both outcomes: as above, for the generation that is the head now. Success publishes
+            // nothing that was not published before: `next` was pushed by a Release in whose release
+            // sequence this exchange is.
+            match self
+                .head
+                .compare_exchange_weak(head, next, Ordering::Acquire, Ordering::Acquire)
+            {
+                // SAFETY: pushed as a raw reference, and off the stack now.
+                Ok(_) => return Some(unsafe { Arc::from_raw(head) }),
+                Err(now) => head = now,
+            }
+        }
+    }
+
+    /// Ends the stack with its memory; what is pushed later is dropped by who pushes.
+    pub fn close(&self) {
+        // AcqRel: Acquire as in `pop`; nothing is published, but the exchange stays in the release sequence.
+        let mut head = self.head.swap(closed(), Ordering::AcqRel);
+        while !head.is_null() && head != closed() {
+            // SAFETY: it was on the stack, whose reference is the caller's now.
+            let generation = unsafe { Arc::from_raw(head) };
+            // Relaxed: stored before the Release by which it was pushed.
+            head = generation.next.load(Ordering::Relaxed);
+        }
+    }
+}
+
+impl Generation {
+    /// An empty generation, held as `holds` says, of which at least one is not zero.
+    pub(crate) fn new(
+        ready: Arc<Ready>,
+        account: Arc<Account>,
+        name: u64,
+        holds: u64,
+        scrub: Scrub,
+    ) -> Arc<Self> {
+        let this = Arc::new(Self {
+            chunks: ChunkList::new(),
+            holds: AtomicU64::new(holds),
+            next: AtomicPtr::new(null_mut()),
+            account,
+            name,
+            scrub,
+            confined: Mutex::new(Vec::new()),
+            ready,
+        });
+        // The reference that all holds share; `let_go` passes it on.
+        let _shared = Arc::into_raw(this.clone());
+        this
+    }
+
+    /// Adds to the holds.
+    ///
+    /// The caller sees to it that they are not zero, and do not become zero meanwhile.
+    pub fn hold(&self, count: u64) {
+        // Relaxed: taking part needs no order, as the chunks are held already; letting go has it.
+        self.holds.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Takes `count` off the holds. If none is left, the chunks go to the memory: this is the last that
+    /// the caller does with the generation, unless it has a reference of its own.
+    ///
+    /// # Safety
+    ///
+    /// 1. The caller has these holds, and nobody else takes them off.
+    /// 2. `this` came from an [`Arc`] of a generation that they hold.
+    pub unsafe fn let_go(this: NonNull<Generation>, count: u64) {
+        // SAFETY: by 2., and as the caller's holds keep the shared reference until the next line.
+        let holds = unsafe { &(*this.as_ptr()).holds };
+        // AcqRel: Release, so that what was done under these holds happens before the chunks are used
+        // again; Acquire, so that what was done under the others, which went before, does too, by the
+        // Release with which the last one pushes. Partner: each other's decrement.
+        if holds.fetch_sub(count, Ordering::AcqRel) == count {
+            // SAFETY: zero is final, and only one decrement makes it: the shared reference is this one's.
+            unsafe { Ready::push(this.as_ptr()) };
+        }
+    }
+
+    /// The holds. For figures, and to be told what has been let go.
+    pub fn holds(&self) -> u64 {
+        // Acquire: pairs with the Release in `let_go`: whoever sees that a hold is gone sees what was done
+        // under it.
+        self.holds.load(Ordering::Acquire)
+    }
+
+    /// Whether its chunks are to be overwritten, or confined, before anything else is done with them.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.chunks.head().is_some() && (self.scrub.is_needed() || self.scrub.quarantine)
+    }
+
+    /// Overwrites its chunks, and confines them if they are to be; says whether they can be used again.
+    ///
+    /// # Safety
+    ///
+    /// Nobody holds it, and it was taken off the ready stack by the caller.
+    pub(crate) unsafe fn clean(&self) -> bool {
+        // SAFETY: 1. only the memory gives them up, and the caller is in its place; 2. nobody holds them.
+        unsafe { self.chunks.scrub(self.scrub) };
+        if self.scrub.quarantine {
+            // SAFETY: as above.
+            *lock(&self.confined) = unsafe { self.chunks.confine() };
+        }
+        !self.scrub.quarantine
+    }
+
+    /// Whether its chunks are out of use for good.
+    pub fn is_confined(&self) -> bool {
+        !lock(&self.confined).is_empty()
+    }
+
+    /// Makes its confined chunks accessible again; gives the addresses of those that are not.
+    pub(crate) fn release(&self) -> Vec<NonNull<u8>> {
+        let confined = std::mem::take(&mut *lock(&self.confined));
+        // SAFETY: confined by `clean`, and not given up since.
+        unsafe { super::list::release(&confined) }
+    }
+
+    /// For a list of the memory's own, under its lock.
+    pub(crate) fn link(this: Arc<Self>, next: *mut Generation) -> *mut Generation {
+        // Relaxed: under the lock.
+        this.next.store(next, Ordering::Relaxed);
+        Arc::into_raw(this).cast_mut()
+    }
+
+    /// The first of such a list, and the rest.
+    ///
+    /// # Safety
+    ///
+    /// `list` came from [`link`](Self::link), and is not used again.
+    pub(crate) unsafe fn unlink(list: *mut Generation) -> Option<(Arc<Self>, *mut Generation)> {
+        if list.is_null() {
+            return None;
+        }
+        // SAFETY: by the contract.
+        let this = unsafe { Arc::from_raw(list) };
+        // Relaxed: under the lock.
+        let next = this.next.load(Ordering::Relaxed);
+        Some((this, next))
+    }
+}

@@ -1,0 +1,177 @@
+//! The chunks that one owner has taken.
+
+use std::ptr::{NonNull, null_mut};
+
+use super::chunk::{Chunk, Live};
+use super::scrub::Scrub;
+use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
+
+/// The chunks that one owner has taken from a memory, newest first. An owner that has none costs two words.
+///
+/// It is changed under the memory's lock only. It can be walked without, as long as it is not given up: what
+/// is pushed meanwhile comes before the walk's first chunk.
+#[derive(Debug)]
+pub struct ChunkList {
+    /// Invariant: null, or a chunk that exists, as do all that follow by `next`, until they are given up.
+    head: AtomicPtr<super::chunk::Header>,
+    /// Bytes of the chunks.
+    bytes: AtomicUsize,
+}
+
+/// Figures of one owner's chunks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Chunks it has.
+    pub chunks: usize,
+    /// Distinct blocks they are in.
+    pub blocks: usize,
+    /// Bytes of the chunks.
+    pub capacity: usize,
+    /// Bytes claimed in them, headers and padding included.
+    pub used: usize,
+    /// Bytes that callers asked for.
+    pub payload: usize,
+    /// Allocations.
+    pub allocations: usize,
+}
+
+impl Default for ChunkList {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ChunkList {
+    /// An empty list.
+    pub fn new() -> Self {
+        Self {
+            head: AtomicPtr::new(null_mut()),
+            bytes: AtomicUsize::new(0),
+        }
+    }
+
+    /// Bytes of the chunks. One load.
+    pub fn bytes(&self) -> usize {
+        // Relaxed: a figure.
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn head(&self) -> Option<Chunk> {
+        // Acquire: pairs with the Release in `push`, by which the header is set up for whoever walks.
+        Chunk::from_ptr(self.head.load(Ordering::Acquire))
+    }
+
+    /// Under the lock of the memory.
+    pub(crate) fn push(&self, chunk: Live<'_>) {
+        chunk.set_next(self.head());
+        // Relaxed: written under the lock, read as a figure.
+        self.bytes
+            .store(self.bytes() + chunk.size(), Ordering::Relaxed);
+        // Release: publishes the header. Partner: the Acquire in `head`.
+        self.head.store(chunk.chunk().as_ptr(), Ordering::Release);
+    }
+
+    /// Empties the list; gives its newest chunk, by which the others follow, and the bytes of all. Under the
+    /// lock of the memory.
+    pub(crate) fn take(&self) -> (Option<Chunk>, usize) {
+        let taken = (self.head(), self.bytes());
+        // Relaxed, both: written under the lock; the list is not walked any more.
+        self.head.store(null_mut(), Ordering::Relaxed);
+        self.bytes.store(0, Ordering::Relaxed);
+        taken
+    }
+
+    /// # Safety
+    ///
+    /// The chunks are not given up for the call.
+    unsafe fn for_each(&self, mut visit: impl FnMut(Live<'_>)) {
+        let mut next = self.head();
+        while let Some(chunk) = next {
+            // SAFETY: on the list, so it exists by the invariant of `head` and the contract.
+            let live = unsafe { chunk.live() };
+            visit(live);
+            next = live.next();
+        }
+    }
+
+    /// The figures of this moment. Linear in the chunks.
+    ///
+    /// # Safety
+    ///
+    /// The chunks are not given up for the call.
+    pub unsafe fn usage(&self) -> Usage {
+        let mut usage = Usage::default();
+        let mut regions = Vec::new();
+        let visit = |live: Live<'_>| {
+            let (allocations, used, payload) = live.usage();
+            usage.chunks += 1;
+            usage.capacity += live.size();
+            usage.used += used;
+            usage.payload += payload;
+            usage.allocations += allocations;
+            regions.push(live.region());
+        };
+        // SAFETY: the same contract.
+        unsafe { self.for_each(visit) };
+        regions.sort_unstable();
+        regions.dedup();
+        usage.blocks = regions.len();
+        usage
+    }
+
+    /// Overwrites the bytes of all chunks as `scrub` says. Takes time in the bytes.
+    ///
+    /// # Safety
+    ///
+    /// 1. The chunks are not given up for the call, and none is added.
+    /// 2. Nobody reads or claims bytes of them any more, nor will before they are given up.
+    pub unsafe fn scrub(&self, scrub: Scrub) {
+        if scrub.is_needed() {
+            // SAFETY: 2.; a chunk that is given up is created anew before it is used.
+            let visit = |live: Live<'_>| unsafe { live.scrub(scrub) };
+            // SAFETY: 1.
+            unsafe { self.for_each(visit) };
+        }
+    }
+
+    /// Has the system refuse every access to the whole pages of each chunk, and says which chunks these are:
+    /// the list is not to be walked any more, until [`release`] has made them accessible again.
+    ///
+    /// # Safety
+    ///
+    /// As for [`scrub`](Self::scrub), until then.
+    pub(crate) unsafe fn confine(&self) -> Vec<Range> {
+        let mut ranges = Vec::new();
+        let visit = |live: Live<'_>| ranges.push(Range(live.start(), live.size()));
+        // SAFETY: the same contract.
+        unsafe { self.for_each(visit) };
+        for Range(start, size) in &ranges {
+            // Where the system refuses nothing, they are out of use all the same.
+            // SAFETY: whole chunks, which nobody uses; what is read of others is not in their pages.
+            unsafe { crate::os::protect(*start, *size, false) };
+        }
+        ranges
+    }
+}
+
+/// The bytes of a chunk that is confined.
+#[derive(Debug)]
+pub(crate) struct Range(NonNull<u8>, usize);
+
+// SAFETY: an address; who goes there promises what is needed.
+unsafe impl Send for Range {}
+// SAFETY: as for `Send`.
+unsafe impl Sync for Range {}
+
+/// Makes what was confined accessible again; gives the addresses of the chunks that the system does not.
+///
+/// # Safety
+///
+/// The ranges are of [`ChunkList::confine`], and the chunks were not given up.
+pub(crate) unsafe fn release(ranges: &[Range]) -> Vec<NonNull<u8>> {
+    let refused = ranges.iter().filter(|Range(start, size)| {
+        // SAFETY: chunks that exist and that nobody uses.
+        unsafe { !crate::os::protect(*start, *size, true) }
+    });
+    refused.map(|Range(start, _)| *start).collect()
+}

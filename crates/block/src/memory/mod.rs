@@ -1,0 +1,473 @@
+//! `Memory`: a source, a budget, and what is free in between.
+
+mod builder;
+mod stats;
+mod store;
+mod supply;
+pub(crate) mod usage;
+
+use std::alloc::Layout;
+use std::any::Any;
+use std::fmt;
+use std::panic::Location;
+
+pub use self::builder::MemoryBuilder;
+pub use self::stats::MemoryStats;
+pub use self::store::{Owner, Request};
+pub use self::usage::{Account, MemoryUsage, MemoryUser, UserKind};
+
+use self::store::Store;
+use self::supply::{BLOCK_ALIGN, ForOwner, Whole};
+use crate::block::Block;
+use crate::bump::whole_units;
+use crate::chunks::chunk::Chunk;
+use crate::chunks::generation::{Generation, Ready};
+use crate::chunks::scrub::Scrub;
+use crate::error::{MemoryError, OverBudget};
+use crate::region::Region;
+use crate::source::Source;
+use crate::sync::{Arc, Condvar, Mutex, OnceLock, lock};
+
+/// Bytes of a block unless [`MemoryBuilder::block_size`] says otherwise: one huge page.
+/// (Under Miri 64 KiB, as it keeps a shadow of every byte.)
+pub const DEFAULT_BLOCK_SIZE: usize = if cfg!(any(miri, epoch_arena_loom)) {
+    64 << 10
+} else {
+    2 << 20
+};
+
+/// Bytes of free blocks that are kept unless [`MemoryBuilder::high_water`] says otherwise.
+pub const DEFAULT_HIGH_WATER: usize = 64 << 20;
+
+/// Memory in blocks and chunks: a [`Source`], a budget, and what is free, shared by any number of pools,
+/// arenas and blocks. Cloning it is cheap and gives the same memory.
+///
+/// What one user frees is the next one's, whoever that is. Free blocks stay here up to the high-water mark; above it
+/// they go back to the source (and from there to the system): when a [`Block`] is dropped, and by
+/// [`trim`](Self::trim), which `ArenaPool::maintain` calls.
+///
+/// The budget is exact: `reserved`, the bytes of all blocks that exist, never exceeds it, and a
+/// refused request changes nothing. What the system refuses to take back still counts, can be used again, and is
+/// offered to it again.
+///
+/// # Fork
+///
+/// A child process that has forked without `exec` has one thread and a copy of all memory but that
+/// of a `TempFile` source. It may read the bytes of blocks that it has. It must not take a block,
+/// drop one, or ask for figures: another thread may have held the lock when the process forked, and
+/// in the child nobody ever lets go of it.
+///
+/// ```
+/// use epoch_arena_block::{Heap, Memory};
+///
+/// let memory = Memory::builder()
+///     .source(Heap)
+///     .block_size(1 << 20)
+///     .budget(8 << 20)
+///     .high_water(2 << 20)
+///     .build()?;
+/// let blocks: Vec<_> = (0..8).map_while(|_| memory.block(1).ok()).collect();
+/// assert_eq!((blocks.len(), memory.stats().reserved), (8, 8 << 20));
+/// assert!(memory.block(1).is_err()); // the ninth would exceed the budget
+/// drop(blocks);
+/// assert_eq!(memory.stats().reserved, 2 << 20); // the high-water mark
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Memory {
+    shared: Arc<Shared>,
+}
+
+/// What the builder was told.
+struct Settings {
+    source: Box<dyn Source>,
+    block_size: usize,
+    budget: usize,
+    high_water: usize,
+    prefault: usize,
+    huge_pages_from: usize,
+}
+
+struct Shared {
+    settings: Settings,
+    store: Mutex<Store>,
+    /// With `store`: somebody has overwritten what is free now.
+    cleaned: Condvar,
+    /// Generations whose last hold is gone. Theirs as well, as they outlive the memory.
+    ready: Arc<Ready>,
+    /// What a layer above keeps here, once for all users of the memory.
+    extension: OnceLock<Box<dyn Any + Send + Sync>>,
+}
+
+impl Memory {
+    /// A builder with the defaults: anonymous maps (where the `mmap` feature is on, else the
+    /// heap), blocks of [`DEFAULT_BLOCK_SIZE`], no budget, [`DEFAULT_HIGH_WATER`].
+    ///
+    /// ```
+    /// # use epoch_arena_block::Memory;
+    /// let memory = Memory::builder().build()?;
+    /// assert_eq!(memory.stats().reserved, 0); // nothing before the first block
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn builder() -> MemoryBuilder {
+        MemoryBuilder::default()
+    }
+
+    fn new(settings: Settings) -> Self {
+        let unit = settings.block_size;
+        Self {
+            shared: Arc::new(Shared {
+                settings,
+                store: Mutex::new(Store::new(unit)),
+                cleaned: Condvar::new(),
+                ready: Arc::new(Ready::new()),
+                extension: OnceLock::new(),
+            }),
+        }
+    }
+
+    /// A block of at least `bytes` bytes, in whole multiples of the block size; a free one of
+    /// that size if there is one, else a new one. It comes back here when it is dropped.
+    ///
+    /// If the budget has no room, chunks that are free are put together to blocks, what is to be overwritten
+    /// before it is free (`PoolBuilder::zero_on_reclaim`) is, and free blocks of other sizes are given to the source. While
+    /// one is on its way there, its bytes still count.
+    ///
+    /// Takes the memory's lock; logarithmic in the free blocks. A new block costs what the source
+    /// costs.
+    ///
+    /// # Errors
+    ///
+    /// [`MemoryError`]: over the budget, too large, or the source failed; nothing is kept.
+    ///
+    /// ```
+    /// # use epoch_arena_block::Memory;
+    /// let memory = Memory::builder().block_size(64 << 10).build()?;
+    /// assert_eq!(memory.block(0)?.capacity(), 64 << 10);
+    /// assert_eq!(memory.block(65_537)?.capacity(), 128 << 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn block(&self, bytes: usize) -> Result<Block, MemoryError> {
+        let size = whole_units(bytes, self.block_size()).ok_or(MemoryError::TooLarge)?;
+        self.check(size)?;
+        let region = self.shared.supply(&Whole(size))?;
+        Ok(Block::of(self.clone(), region))
+    }
+
+    /// Refuses at once what is larger than the whole budget.
+    fn check(&self, wanted: usize) -> Result<(), MemoryError> {
+        let budget = self.shared.settings.budget;
+        if wanted <= budget {
+            return Ok(());
+        }
+        Err(MemoryError::OverBudget(OverBudget {
+            wanted,
+            used: lock(&self.shared.store).in_use,
+            budget,
+            own: 0,
+            reclaimable: 0,
+        }))
+    }
+
+    /// A dropped block's region: kept up to the high-water mark, else released.
+    pub(crate) fn take_back(&self, region: Region) {
+        let shared = &*self.shared;
+        {
+            let mut store = lock(&shared.store);
+            store.in_use -= region.len();
+            if store.free_bytes.saturating_add(region.len()) <= shared.settings.high_water {
+                return store.keep(region, true);
+            }
+            store.moving += region.len();
+        }
+        shared.release(region);
+    }
+
+    /// Gives free blocks to the source until at most `keep` bytes of them are left; returns the
+    /// bytes given. Chunks that nobody holds are put together to blocks first, a few at a time.
+    ///
+    /// ```
+    /// # use epoch_arena_block::Memory;
+    /// let memory = Memory::builder().build()?;
+    /// drop(memory.block(1)?);
+    /// assert_eq!(memory.trim(0), memory.block_size());
+    /// assert_eq!(memory.stats().reserved, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn trim(&self, keep: usize) -> usize {
+        let shared = &*self.shared;
+        self.reclaim();
+        while lock(&shared.store).file() > 0 {}
+        let (mut given, mut tries) = (0, lock(&shared.store).free_regions());
+        while tries > 0 {
+            let mut store = lock(&shared.store);
+            if store.free_bytes <= keep {
+                break;
+            }
+            let Some(region) = store.take_coldest() else {
+                break;
+            };
+            store.moving += region.len();
+            drop(store);
+            let len = region.len();
+            // What the system refuses is free again, and comes last.
+            given += if shared.release(region) { len } else { 0 };
+            tries -= 1;
+        }
+        given
+    }
+
+    /// As [`trim`](Self::trim), down to the high-water mark.
+    #[doc(hidden)]
+    pub fn trim_to_high_water(&self) -> usize {
+        self.trim(self.shared.settings.high_water)
+    }
+
+    /// Brings the free blocks up to [`MemoryBuilder::prefault`] bytes, with all their pages in
+    /// memory, so that whoever takes them next meets neither the system nor a page fault; returns
+    /// the bytes added. The calling thread does the work: `ArenaPool::maintain` calls it.
+    ///
+    /// It stops early at the budget, or where the source has no more.
+    ///
+    /// ```
+    /// # use epoch_arena_block::Memory;
+    /// let memory = Memory::builder().prefault(4 << 20).build()?;
+    /// assert_eq!(memory.prepare(), 4 << 20);
+    /// assert_eq!(memory.prepare(), 0); // they are there still
+    /// let block = memory.block(1)?; // no call of the system in here
+    /// assert!(block.region().resident().is_none_or(|bytes| bytes == block.capacity()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn prepare(&self) -> usize {
+        let shared = &*self.shared;
+        let size = shared.settings.block_size;
+        let mut added = 0;
+        let Ok(layout) = Layout::from_size_align(size, BLOCK_ALIGN) else {
+            return 0;
+        };
+        loop {
+            let mut store = lock(&shared.store);
+            let enough = store.free_bytes.saturating_add(size) > shared.settings.prefault;
+            let room = shared.settings.budget - store.reserved >= size;
+            if enough || !room {
+                return added;
+            }
+            let reserved = store.reserve(size);
+            drop(store);
+            let Ok(region) = shared.acquire(layout, reserved) else {
+                return added;
+            };
+            if region.populate().is_err() {
+                shared.release(region);
+                return added;
+            }
+            let mut store = lock(&shared.store);
+            if store.free_bytes.saturating_add(size) > shared.settings.high_water {
+                // Others have freed or prepared blocks meanwhile.
+                drop(store);
+                shared.release(region);
+                return added;
+            }
+            store.moving -= size;
+            // As the coldest: what was used lately is better.
+            store.keep(region, false);
+            added += size;
+        }
+    }
+
+    /// Bytes of a block.
+    ///
+    /// ```
+    /// # use epoch_arena_block::Memory;
+    /// let memory = Memory::builder().block_size(64 << 10).build()?;
+    /// assert_eq!(memory.block_size(), 64 << 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn block_size(&self) -> usize {
+        self.shared.settings.block_size
+    }
+
+    /// The figures of this moment, consistent with each other. Constant time, under the lock.
+    ///
+    /// ```
+    /// # use epoch_arena_block::Memory;
+    /// let memory = Memory::builder().build()?;
+    /// let block = memory.block(1)?;
+    /// let stats = memory.stats();
+    /// assert_eq!((stats.reserved, stats.in_use), (block.capacity(), block.capacity()));
+    /// assert_eq!((stats.free, stats.budget), (0, None));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn stats(&self) -> MemoryStats {
+        let settings = &self.shared.settings;
+        let store = lock(&self.shared.store);
+        MemoryStats {
+            reserved: store.reserved,
+            free: store.reserved - store.in_use - store.moving,
+            in_use: store.in_use,
+            peak: store.peak.max(store.reserved),
+            budget: (settings.budget != usize::MAX).then_some(settings.budget),
+            high_water: settings.high_water,
+            block_size: settings.block_size,
+        }
+    }
+
+    /// Who uses what: pools and arenas with their bytes. Takes the memory's lock; linear in the users, so it is for
+    /// reports, and for an engine that decides who is to give something up.
+    ///
+    /// ```
+    /// # use epoch_arena_block::Memory;
+    /// let memory = Memory::builder().build()?;
+    /// assert!(memory.usage().users.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn usage(&self) -> MemoryUsage {
+        let stats = self.stats();
+        let users = lock(&self.shared.store).accounts.users();
+        MemoryUsage::new(users, stats)
+    }
+
+    /// Bytes of chunks and free blocks in physical memory; where the system does not tell, those that are reserved.
+    /// Asks the system about every block. Those that are [`Block`]s tell by
+    /// [`Region::resident`](crate::Region::resident).
+    ///
+    /// ```
+    /// # use epoch_arena_block::Memory;
+    /// let memory = Memory::builder().build()?;
+    /// assert_eq!(memory.resident(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn resident(&self) -> usize {
+        // Without the lock, as it may take long: of a region that goes meanwhile nothing is resident, or what
+        // is mapped in its place now.
+        let ranges = lock(&self.shared.store).ranges();
+        let resident = |(base, len)| crate::os::resident(base, len).unwrap_or(len);
+        ranges.into_iter().map(resident).sum()
+    }
+}
+
+/// What pools and arenas are built from. Not for use elsewhere: no promise of stability.
+#[doc(hidden)]
+impl Memory {
+    /// A chunk for `owner`, with nothing claimed; it is the owner's until it is given up.
+    pub fn take(&self, owner: Owner<'_>, request: Request) -> Result<Chunk, MemoryError> {
+        self.check(request.least())?;
+        let shared = &*self.shared;
+        shared.supply(&ForOwner {
+            shared,
+            owner,
+            request,
+        })
+    }
+
+    /// Takes all chunks of an owner back. Constant time.
+    ///
+    /// # Safety
+    ///
+    /// They are of this memory, and nobody reads or claims bytes of them any more, nor will.
+    pub unsafe fn give_up(&self, owner: Owner<'_>) {
+        // SAFETY: the same contract.
+        unsafe { lock(&self.shared.store).give_up(owner) };
+    }
+
+    /// Opens an account for a user that was made at `place`.
+    pub fn open_account(&self, kind: UserKind, place: &'static Location<'static>) -> Arc<Account> {
+        lock(&self.shared.store).accounts.open(kind, place)
+    }
+
+    /// The user is gone. Its account is listed as long as it has bytes.
+    pub fn end_account(&self, account: &Account) {
+        lock(&self.shared.store).accounts.end(account);
+    }
+
+    /// An empty generation, held as `holds` says, which is not zero.
+    pub fn generation(
+        &self,
+        account: &Arc<Account>,
+        name: u64,
+        holds: u64,
+        scrub: Scrub,
+    ) -> Arc<Generation> {
+        let ready = self.shared.ready.clone();
+        Generation::new(ready, account.clone(), name, holds, scrub)
+    }
+
+    /// Makes free what nobody holds, and overwrites what is to be overwritten first.
+    pub fn reclaim(&self) {
+        let shared = &*self.shared;
+        let mut store = lock(&shared.store);
+        loop {
+            store.settle(&shared.ready);
+            if let Some(generation) = store.take_dirty() {
+                drop(store);
+                store = shared.clean(&generation);
+            } else if shared.ready.is_empty() {
+                return;
+            } else {
+                drop(store);
+                store = lock(&shared.store);
+            }
+        }
+    }
+
+    /// Makes free what nobody holds, as far as one step goes and if the lock is free: where the time of
+    /// another thread is not to be taken.
+    pub fn try_reclaim(&self) {
+        if let Ok(mut store) = self.shared.store.try_lock() {
+            store.settle(&self.shared.ready);
+        }
+    }
+
+    /// Ends a generation whose owner is gone: overwrites its bytes if they are to be, and takes its chunks.
+    ///
+    /// # Safety
+    ///
+    /// Nobody reads or claims bytes of its chunks any more, nor will; it is not on its way here, unless it is
+    /// confined already.
+    pub unsafe fn end_generation(&self, generation: &Generation) {
+        let confined = generation.is_confined();
+        if !confined {
+            // SAFETY: 1. nobody else has them; 2. nobody uses them.
+            unsafe { generation.chunks.scrub(generation.scrub) };
+        }
+        let refused = generation.release();
+        let mut store = lock(&self.shared.store);
+        if refused.is_empty() {
+            // SAFETY: by the contract.
+            unsafe { store.give_up_generation(generation) };
+        }
+        // What stays out of reach is not given to anybody, and leaked with its region in the end.
+        for address in refused {
+            store.carved.leak(address);
+        }
+    }
+
+    /// What a layer above keeps with this memory, made at the first call. There is one such layer.
+    pub fn extension(
+        &self,
+        make: impl FnOnce() -> Box<dyn Any + Send + Sync>,
+    ) -> &(dyn Any + Send + Sync) {
+        &**self.shared.extension.get_or_init(make)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let store = self.store.get_mut();
+        let store = store.unwrap_or_else(std::sync::PoisonError::into_inner);
+        // What is to be overwritten is so by the drop of the store.
+        while !self.ready.is_empty() {
+            store.settle(&self.ready);
+        }
+        self.ready.close();
+    }
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory")
+            .field("source", &self.shared.settings.source)
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}

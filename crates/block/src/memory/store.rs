@@ -1,0 +1,362 @@
+//! What is under the memory's lock: the budget, the blocks that are free, and the chunks. Every step in here is
+//! bounded; what has to go on over many chunks lets go of the lock in between.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ptr::null_mut;
+
+use super::usage::{Account, Accounts};
+use crate::chunks::carve::Carved;
+use crate::chunks::chunk::{Chunk, Live, Place};
+use crate::chunks::class::{Class, Kind};
+use crate::chunks::generation::{Generation, Ready};
+use crate::chunks::list::ChunkList;
+use crate::region::Region;
+use crate::sync::Arc;
+
+/// Generations that are taken off the ready stack, and chunks that are put on their lists, at a time.
+const STEP: usize = 32;
+
+/// What an owner asks a memory for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// A chunk of `wanted`, or of a class down to `least` before it is refused.
+    Chunk {
+        /// The class to take if there is a choice.
+        wanted: Class,
+        /// The class that is just enough.
+        least: Class,
+        /// Whether its pages are to be nobody else's, as they are confined some day.
+        confined: bool,
+    },
+    /// A region of its own, for one value of so many bytes with its header.
+    Alone(
+        /// Bytes, a multiple of a page.
+        usize,
+    ),
+}
+
+impl Request {
+    /// Bytes that are just enough.
+    pub(super) fn least(self) -> usize {
+        match self {
+            Self::Chunk { least, .. } => least.size(),
+            Self::Alone(size) => size,
+        }
+    }
+}
+
+/// Who takes chunks: the list they go on, and the account that they go to.
+#[derive(Clone, Copy, Debug)]
+pub struct Owner<'a> {
+    /// The list.
+    pub chunks: &'a ChunkList,
+    /// The account.
+    pub account: &'a Account,
+}
+
+/// Invariant: `reserved` = `in_use` + `moving` + the bytes that are free (`free_bytes`, those of free and
+/// returned chunks, and what is not carved yet); at most the budget, at every moment. A region's bytes are
+/// added before the source is asked and taken off only after it has the region back.
+pub(super) struct Store {
+    pub reserved: usize,
+    /// The most that `reserved` was right after it grew, for bytes that the source then gave. What
+    /// other threads had on its way at that moment is in it, whatever became of that.
+    pub peak: usize,
+    /// Bytes of chunks and blocks that somebody has.
+    pub in_use: usize,
+    /// Bytes on their way to or from the source.
+    pub moving: usize,
+    /// Bytes of the free regions.
+    pub free_bytes: usize,
+    /// Free blocks of one unit. The last was used last, so it is the warmest.
+    blocks: VecDeque<Region>,
+    /// Other free regions, by length and address.
+    others: BTreeMap<(usize, usize), Region>,
+    pub carved: Carved,
+    /// Lists of chunks that were given up and are not looked at yet, the last one first: the first chunk of
+    /// each names the first of the next.
+    returned: Option<Chunk>,
+    /// Generations whose bytes are to be overwritten before they are returned.
+    dirty: *mut Generation,
+    /// Generations whose bytes somebody is overwriting.
+    pub cleaning: usize,
+    pub accounts: Accounts,
+    unit: usize,
+}
+
+// SAFETY: the chunks are in regions that the store owns, and are reached by whoever has the store; the
+// generations of `dirty` are `Arc`s of a type that is `Send` and `Sync`.
+unsafe impl Send for Store {}
+
+impl Store {
+    pub fn new(unit: usize) -> Self {
+        Self {
+            reserved: 0,
+            peak: 0,
+            in_use: 0,
+            moving: 0,
+            free_bytes: 0,
+            blocks: VecDeque::new(),
+            others: BTreeMap::new(),
+            carved: Carved::new(unit),
+            returned: None,
+            dirty: null_mut(),
+            cleaning: 0,
+            accounts: Accounts::default(),
+            unit,
+        }
+    }
+
+    fn live<'a>(&self, chunk: Chunk) -> Live<'a> {
+        // SAFETY: a chunk that was given up or is free; its region is held until `Carved` gives it out.
+        unsafe { chunk.live() }
+    }
+
+    // Free regions.
+
+    /// Keeps a free region, as the warmest, or as the coldest.
+    pub fn keep(&mut self, region: Region, warm: bool) {
+        self.free_bytes += region.len();
+        if region.len() != self.unit {
+            let key = (region.len(), region.base().addr().get());
+            self.others.insert(key, region);
+        } else if warm {
+            self.blocks.push_back(region);
+        } else {
+            self.blocks.push_front(region);
+        }
+    }
+
+    /// The free region of at least `size` bytes, and hardly more, that was used last.
+    pub fn take_region(&mut self, size: usize, exact: bool) -> Option<Region> {
+        let region = if size == self.unit {
+            self.blocks.pop_back()
+        } else {
+            let most = if exact { size } else { size + size / 8 };
+            let (&key, _) = self.others.range((size, 0)..=(most, usize::MAX)).next()?;
+            self.others.remove(&key)
+        }?;
+        self.free_bytes -= region.len();
+        Some(region)
+    }
+
+    /// A free region to be given up: one of another size than a block's, else the coldest block.
+    pub fn take_coldest(&mut self) -> Option<Region> {
+        let other = self.others.pop_last().map(|(_, region)| region);
+        let region = other.or_else(|| self.blocks.pop_front())?;
+        self.free_bytes -= region.len();
+        Some(region)
+    }
+
+    pub fn free_regions(&self) -> usize {
+        self.blocks.len() + self.others.len()
+    }
+
+    /// Where the regions are, with their lengths, in use or free; but those that blocks have.
+    pub fn ranges(&self) -> Vec<(std::ptr::NonNull<u8>, usize)> {
+        let free = self.blocks.iter().chain(self.others.values());
+        let free = free.map(|region| (region.base(), region.len()));
+        self.carved.ranges().chain(free).collect()
+    }
+
+    // Chunks that are taken.
+
+    /// What is asked for, if it is there without the source, and without a walk.
+    pub fn find(&mut self, request: Request, ready: &Ready) -> Option<Chunk> {
+        self.settle(ready);
+        match request {
+            Request::Chunk {
+                wanted, confined, ..
+            } => {
+                let kind = if confined {
+                    Kind::QUARANTINE
+                } else {
+                    Kind::of(wanted, self.unit)
+                };
+                self.take_returned(kind, wanted)
+                    .or_else(|| self.carved.take(kind, wanted))
+                    .or_else(|| {
+                        self.file();
+                        self.carved.take(kind, wanted)
+                    })
+                    .or_else(|| {
+                        let block = self.take_block()?;
+                        self.carved.add_block(block, kind);
+                        self.carved.take(kind, wanted)
+                    })
+            }
+            Request::Alone(size) => {
+                if !self.carved.prepare() {
+                    return None;
+                }
+                let region = self.take_region(size, false)?;
+                Some(self.carved.add_alone(region))
+            }
+        }
+    }
+
+    /// A free block, if there is room to enter one.
+    fn take_block(&mut self) -> Option<Region> {
+        if self.carved.prepare() {
+            self.take_region(self.unit, true)
+        } else {
+            None
+        }
+    }
+
+    /// As [`find`](Self::find), from any kind of block, down to what is just enough: before a refusal.
+    pub fn find_any(&mut self, request: Request) -> Option<Chunk> {
+        match request {
+            Request::Chunk {
+                wanted,
+                least,
+                confined: false,
+            } => self.carved.take_any(wanted, least),
+            _ => None,
+        }
+    }
+
+    /// The first of the returned chunks, if it is just what is wanted: still warm, and nothing is joined
+    /// and split for it.
+    fn take_returned(&mut self, kind: Kind, class: Class) -> Option<Chunk> {
+        let first = self.live(self.returned?);
+        let fits = !first.is_alone()
+            && first.size() == class.size()
+            && self.carved.kind(first.region()) == kind;
+        if !fits {
+            return None;
+        }
+        let chunk = self.pop_returned()?;
+        Some(self.carved.renew(chunk))
+    }
+
+    /// The chunk is `owner`'s from here on.
+    pub fn hand_out(&mut self, owner: Owner<'_>, chunk: Chunk) {
+        let live = self.live(chunk);
+        self.in_use += live.size();
+        owner.account.add(live.size());
+        owner.chunks.push(live);
+    }
+
+    // Chunks that come back.
+
+    /// Takes all chunks of an owner back. Constant time: what becomes of them is seen to later.
+    ///
+    /// # Safety
+    ///
+    /// Nobody reads or claims bytes of them any more, nor will.
+    pub unsafe fn give_up(&mut self, owner: Owner<'_>) -> usize {
+        let (first, bytes) = owner.chunks.take();
+        if let Some(first) = first {
+            self.push_returned(first);
+        }
+        self.in_use -= bytes;
+        owner.account.take(bytes);
+        self.accounts.close(owner.account);
+        bytes
+    }
+
+    /// Takes generations off the ready stack, as many as one step allows; their chunks are free, or wait to be
+    /// overwritten.
+    pub fn settle(&mut self, ready: &Ready) {
+        for _ in 0..STEP {
+            if ready.is_empty() {
+                return;
+            }
+            let Some(generation) = ready.pop() else {
+                return;
+            };
+            if generation.is_dirty() {
+                self.dirty = Generation::link(generation, self.dirty);
+            } else {
+                // SAFETY: it was on the ready stack, so nobody holds it.
+                unsafe { self.give_up_generation(&generation) };
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Nobody holds the generation any more.
+    pub unsafe fn give_up_generation(&mut self, generation: &Generation) {
+        let owner = Owner {
+            chunks: &generation.chunks,
+            account: &generation.account,
+        };
+        // SAFETY: the same contract.
+        let bytes = unsafe { self.give_up(owner) };
+        generation.account.give_up(bytes);
+    }
+
+    /// A generation to be overwritten, without the lock; then [`cleaned`](Self::cleaned).
+    pub fn take_dirty(&mut self) -> Option<Arc<Generation>> {
+        // SAFETY: made by `link`, and replaced by its rest.
+        let (generation, rest) = unsafe { Generation::unlink(self.dirty) }?;
+        self.dirty = rest;
+        self.cleaning += 1;
+        Some(generation)
+    }
+
+    /// # Safety
+    ///
+    /// `generation` is from [`take_dirty`](Self::take_dirty); its chunks can be used again if `usable`.
+    pub unsafe fn cleaned(&mut self, generation: &Generation, usable: bool) {
+        self.cleaning -= 1;
+        if usable {
+            // SAFETY: it was on the ready stack.
+            unsafe { self.give_up_generation(generation) };
+        }
+    }
+
+    fn push_returned(&mut self, first: Chunk) {
+        let next = self.returned.replace(first);
+        let place = next.map_or(Place::NONE, |next| self.carved.place(self.live(next)));
+        self.live(first).set_prev(place);
+    }
+
+    fn pop_returned(&mut self) -> Option<Chunk> {
+        let chunk = self.returned?;
+        let live = self.live(chunk);
+        self.returned = match live.next() {
+            // The next of the same list takes over what this one says of the next list.
+            Some(next) => {
+                self.live(next).set_prev(live.prev());
+                Some(next)
+            }
+            None => self.carved.at(live.prev()),
+        };
+        Some(chunk)
+    }
+
+    /// Puts returned chunks on their free lists, as many as one step allows; says how many bytes they had. A
+    /// region of which nothing is in use becomes a free one.
+    pub fn file(&mut self) -> usize {
+        let mut bytes = 0;
+        for _ in 0..STEP {
+            let Some(chunk) = self.pop_returned() else {
+                break;
+            };
+            bytes += self.live(chunk).size();
+            // SAFETY: it was given up.
+            if let Some(region) = unsafe { self.carved.put(chunk) } {
+                self.keep(region, true);
+            }
+        }
+        bytes
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // What was to be overwritten is so now, before the regions go.
+        // SAFETY: made by `link`, and replaced by its rest.
+        while let Some((generation, rest)) = unsafe { Generation::unlink(self.dirty) } {
+            self.dirty = rest;
+            // SAFETY: nobody holds it; it was taken off the ready stack.
+            unsafe { generation.clean() };
+            for refused in generation.release() {
+                self.carved.leak(refused);
+            }
+        }
+    }
+}

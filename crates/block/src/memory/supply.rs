@@ -1,0 +1,297 @@
+//! Where bytes come from: what is free, what is about to be, the source; and what is done before a refusal.
+
+use std::alloc::Layout;
+
+use super::Shared;
+use super::store::{Owner, Request, Store};
+use crate::chunks::chunk::Chunk;
+use crate::chunks::generation::Generation;
+use crate::error::{MemoryError, OverBudget, SourceError};
+use crate::region::Region;
+use crate::source::Pages;
+use crate::sync::{MutexGuard, lock, wait};
+
+/// Every block is at least this well aligned, whatever its size.
+pub(super) const BLOCK_ALIGN: usize = 4096;
+
+/// What is asked for, and how it is told from a store.
+pub(super) trait Want {
+    type Got;
+
+    /// What is there already.
+    fn find(&self, store: &mut Store) -> Option<Self::Got>;
+
+    /// What may be had that is not as good; before a refusal.
+    fn find_any(&self, store: &mut Store) -> Option<Self::Got>;
+
+    /// Bytes of the region that the source is asked for.
+    fn region(&self) -> usize;
+
+    /// Bytes that are just enough.
+    fn least(&self) -> usize;
+}
+
+/// What one request has tried.
+#[derive(Default)]
+struct Tried {
+    /// Bytes of chunks that were put on their lists for it.
+    filed: usize,
+    /// What the source said.
+    source: Option<SourceError>,
+    /// Whether the system has refused to take a region back.
+    kept: bool,
+}
+
+impl Shared {
+    /// What is wanted, from what is free if it can be, else from the source. Before a refusal everything is
+    /// looked at that could serve, under the lock under which it is refused.
+    pub(super) fn supply<W: Want>(&self, want: &W) -> Result<W::Got, MemoryError> {
+        let size = want.region();
+        let layout =
+            Layout::from_size_align(size, BLOCK_ALIGN).map_err(|_| MemoryError::TooLarge)?;
+        let mut tried = Tried::default();
+        let mut store = lock(&self.store);
+        loop {
+            if let Some(got) = want.find(&mut store) {
+                return Ok(got);
+            }
+            // Chunks that came back may be joined to what is wanted: as many of them are looked at as the
+            // source would give.
+            if tried.filed < size {
+                let filed = store.file();
+                if filed > 0 {
+                    tried.filed += filed;
+                    store = self.pause(store);
+                    continue;
+                }
+            }
+            if self.settings.budget - store.reserved >= size && tried.source.is_none() {
+                let reserved = store.reserve(size);
+                drop(store);
+                let acquired = self.acquire(layout, reserved);
+                store = lock(&self.store);
+                match acquired {
+                    Ok(region) => {
+                        store.moving -= size;
+                        store.keep(region, true);
+                        // Under the lock under which it was kept: only tables that cannot grow are in the way.
+                        let got = want.find(&mut store);
+                        return got.ok_or(SourceError::OutOfMemory.into());
+                    }
+                    Err(refused) => tried.source = Some(refused),
+                }
+            }
+            store = match self.make_room(store, size, &mut tried) {
+                Ok(store) => store,
+                Err(mut store) => {
+                    let last = want.find_any(&mut store);
+                    return last.ok_or_else(|| self.refusal(&store, want, &tried));
+                }
+            };
+        }
+    }
+
+    /// Lets go of the lock for a moment, as what goes on may take long.
+    fn pause<'a>(&'a self, store: MutexGuard<'a, Store>) -> MutexGuard<'a, Store> {
+        drop(store);
+        lock(&self.store)
+    }
+
+    /// One step towards room; `Err` where there is none left to take.
+    fn make_room<'a>(
+        &'a self,
+        mut store: MutexGuard<'a, Store>,
+        size: usize,
+        tried: &mut Tried,
+    ) -> Result<MutexGuard<'a, Store>, MutexGuard<'a, Store>> {
+        // Generations that are held no more, and chunks that are not on their lists yet.
+        store.settle(&self.ready);
+        if store.file() > 0 || !self.ready.is_empty() {
+            return Ok(self.pause(store));
+        }
+        if let Some(generation) = store.take_dirty() {
+            drop(store);
+            return Ok(self.clean(&generation));
+        }
+        if store.cleaning > 0 {
+            // Another thread overwrites what will be free: it calls nothing foreign, takes no other lock, and
+            // never waits itself.
+            return Ok(wait(&self.cleaned, store));
+        }
+        // Free regions of other sizes, but only if that helps.
+        let taken = store.reserved - store.free_bytes;
+        if self.settings.budget - taken >= size
+            && !tried.kept
+            && tried.source.is_none()
+            && let Some(region) = store.take_coldest()
+        {
+            // Its bytes count until the source has them back.
+            store.moving += region.len();
+            drop(store);
+            tried.kept = !self.release(region);
+            return Ok(lock(&self.store));
+        }
+        Err(store)
+    }
+
+    fn refusal<W: Want>(&self, store: &Store, want: &W, tried: &Tried) -> MemoryError {
+        if let Some(refused) = tried.source {
+            return refused.into();
+        }
+        MemoryError::OverBudget(OverBudget {
+            wanted: want.least(),
+            used: store.in_use + store.moving,
+            budget: self.settings.budget,
+            own: 0,
+            reclaimable: 0,
+        })
+    }
+
+    /// A new region whose bytes are reserved already; they are no longer if it fails. With them,
+    /// `reserved` was reserved in all. Takes the lock; no lock is held while the source is asked.
+    pub(super) fn acquire(&self, layout: Layout, reserved: usize) -> Result<Region, SourceError> {
+        let reservation = Reservation {
+            shared: self,
+            bytes: layout.size(),
+        };
+        let pages = if reserved > self.settings.huge_pages_from {
+            Pages::Huge
+        } else {
+            Pages::Small
+        };
+        let region = suitable(self.settings.source.acquire(layout, pages)?, layout)?;
+        std::mem::forget(reservation);
+        // Only now do they count for the peak: a request that fails changes nothing.
+        let mut store = lock(&self.store);
+        store.peak = store.peak.max(reserved);
+        drop(store);
+        Ok(region)
+    }
+
+    /// Gives a region that is on no list to the source; says whether the system has taken it. If not, it is
+    /// free again, and still counts. No lock is held while it goes.
+    pub(super) fn release(&self, region: Region) -> bool {
+        let reservation = Reservation {
+            shared: self,
+            bytes: region.len(),
+        };
+        let Err(region) = region.give_back() else {
+            return true;
+        };
+        std::mem::forget(reservation);
+        let mut store = lock(&self.store);
+        store.moving -= region.len();
+        store.keep(region, false);
+        false
+    }
+
+    /// Overwrites what [`Store::take_dirty`] gave; then it is free, or confined.
+    pub(super) fn clean(&self, generation: &Generation) -> MutexGuard<'_, Store> {
+        // SAFETY: it was taken off the ready stack, so nobody holds it, and by `take_dirty` it is ours.
+        let usable = unsafe { generation.clean() };
+        let mut store = lock(&self.store);
+        // SAFETY: as above.
+        unsafe { store.cleaned(generation, usable) };
+        self.cleaned.notify_all();
+        store
+    }
+}
+
+impl Store {
+    /// Reserves bytes for a region; gives how many are reserved then.
+    pub(super) fn reserve(&mut self, size: usize) -> usize {
+        self.reserved += size;
+        self.moving += size;
+        self.reserved
+    }
+}
+
+/// Bytes on their way to or from the source; given up when the source fails, or panics, or has them back.
+struct Reservation<'a> {
+    shared: &'a Shared,
+    bytes: usize,
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        let mut store = lock(&self.shared.store);
+        store.reserved -= self.bytes;
+        store.moving -= self.bytes;
+    }
+}
+
+/// Refuses what a source may not give; see [`Source::acquire`](crate::Source::acquire).
+fn suitable(region: Region, layout: Layout) -> Result<Region, SourceError> {
+    let aligned = region.base().addr().get().is_multiple_of(layout.align());
+    // Accounting and recycling go by length, so more than asked for is as wrong as less.
+    if aligned && region.len() == layout.size() {
+        Ok(region)
+    } else {
+        Err(SourceError::Unsuitable)
+    }
+}
+
+/// A whole region, for a [`Block`](crate::Block).
+pub(super) struct Whole(pub usize);
+
+impl Want for Whole {
+    type Got = Region;
+
+    fn find(&self, store: &mut Store) -> Option<Region> {
+        let region = store.take_region(self.0, true)?;
+        store.in_use += region.len();
+        Some(region)
+    }
+
+    fn find_any(&self, _store: &mut Store) -> Option<Region> {
+        None
+    }
+
+    fn region(&self) -> usize {
+        self.0
+    }
+
+    fn least(&self) -> usize {
+        self.0
+    }
+}
+
+/// Chunks for an owner.
+pub(super) struct ForOwner<'a> {
+    pub shared: &'a Shared,
+    pub owner: Owner<'a>,
+    pub request: Request,
+}
+
+impl ForOwner<'_> {
+    fn hand_out(&self, store: &mut Store, found: Option<Chunk>) -> Option<Chunk> {
+        let chunk = found?;
+        store.hand_out(self.owner, chunk);
+        Some(chunk)
+    }
+}
+
+impl Want for ForOwner<'_> {
+    type Got = Chunk;
+
+    fn find(&self, store: &mut Store) -> Option<Self::Got> {
+        let found = store.find(self.request, &self.shared.ready);
+        self.hand_out(store, found)
+    }
+
+    fn find_any(&self, store: &mut Store) -> Option<Self::Got> {
+        let found = store.find_any(self.request);
+        self.hand_out(store, found)
+    }
+
+    fn region(&self) -> usize {
+        match self.request {
+            Request::Chunk { .. } => self.shared.settings.block_size,
+            Request::Alone(size) => size,
+        }
+    }
+
+    fn least(&self) -> usize {
+        self.request.least()
+    }
+}
