@@ -4,7 +4,6 @@
 //! the difference belongs to N operations, and what a process costs besides cancels out.
 
 use std::hint::black_box;
-use std::num::NonZeroU32;
 use std::process::ExitCode;
 
 use epoch_arena::{Alignment, ArenaPool};
@@ -54,7 +53,7 @@ pub fn main(burden: impl Fn()) -> ExitCode {
 }
 
 fn pool() -> ArenaPool {
-    let builder = ArenaPool::builder().retained_epochs(NonZeroU32::MIN);
+    let builder = ArenaPool::builder().retained_epochs(1);
     builder.build().expect("the default settings build")
 }
 

@@ -1,7 +1,6 @@
 //! Probes: one function per hot operation, for `cargo xtask asm` to print. Nothing runs them.
 
 use std::hint::black_box;
-use std::num::NonZeroU32;
 
 use epoch_arena::{ArenaGuard, ArenaHandle, ArenaPool};
 
@@ -34,7 +33,7 @@ pub fn epoch_arena_probe_pin(pool: &ArenaPool) {
 
 fn main() {
     // Reachable, so that nothing of them is left out.
-    let builder = ArenaPool::builder().retained_epochs(NonZeroU32::MIN);
+    let builder = ArenaPool::builder().retained_epochs(1);
     let pool = builder.build().expect("the default settings build");
     epoch_arena_probe_pin(black_box(&pool));
     let guard = pool.pin();

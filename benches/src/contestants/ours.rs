@@ -1,7 +1,6 @@
 //! This library.
 
 use std::marker::PhantomData;
-use std::num::NonZeroU32;
 
 use epoch_arena::{AnonymousMap, ArenaGuard, ArenaHandle, ArenaPool, Memory, MemoryBuilder};
 
@@ -61,7 +60,7 @@ impl Setup for SmallPages {
 )]
 pub struct Ours<const BATCH: usize, S = AsItIs>(ArenaPool, PhantomData<S>);
 
-fn pool<S: Setup>(retained: NonZeroU32, bytes: usize) -> ArenaPool {
+fn pool<S: Setup>(retained: u32, bytes: usize) -> ArenaPool {
     let memory = S::memory(bytes).build().expect("the settings are valid");
     let pool = ArenaPool::builder()
         .retained_epochs(retained)
@@ -74,7 +73,7 @@ fn pool<S: Setup>(retained: NonZeroU32, bytes: usize) -> ArenaPool {
 
 impl<const BATCH: usize> Ours<BATCH> {
     /// One worker over a pool that retains `live` epochs.
-    pub fn retaining(live: NonZeroU32) -> Self {
+    pub fn retaining(live: u32) -> Self {
         Self(pool::<AsItIs>(live, 0), PhantomData)
     }
 }
@@ -97,13 +96,7 @@ impl<const BATCH: usize, S: Setup> Contestant for Ours<BATCH, S> {
     type Handle = ArenaHandle;
 
     fn crew(plan: Plan) -> Vec<Self> {
-        vec![
-            Self(
-                pool::<S>(NonZeroU32::MIN, plan.bytes * plan.workers),
-                PhantomData
-            );
-            plan.workers
-        ]
+        vec![Self(pool::<S>(1, plan.bytes * plan.workers), PhantomData); plan.workers]
     }
 
     #[inline(always)]
@@ -178,7 +171,7 @@ pub struct OursEpochs(ArenaPool);
 
 impl OursEpochs {
     /// A pool that retains `live` epochs.
-    pub fn new<S: Setup>(live: NonZeroU32) -> Self {
+    pub fn new<S: Setup>(live: u32) -> Self {
         Self(pool::<S>(live, 0))
     }
 }

@@ -1,7 +1,6 @@
 //! Resident bytes per live byte while epochs come and go, and whether memory stays flat over thousands of them.
 
 use std::collections::VecDeque;
-use std::num::NonZeroU32;
 
 use crate::contest::{Contestant, Plan, room};
 use crate::contestants::{AsItIs, OursEpochs, SmallPages, Visit, visit};
@@ -12,7 +11,7 @@ use crate::wire::stats::median;
 use crate::wire::{Bench, Job, Series};
 
 /// Epochs that are live at a time.
-const LIVE: NonZeroU32 = NonZeroU32::new(8).expect("eight is not zero");
+const LIVE: u32 = 8;
 /// Epochs of a load, and those at its start that are not looked at.
 const EPOCHS: usize = 100;
 const START: usize = 20;
@@ -59,7 +58,7 @@ struct Ring<C: Contestant> {
 impl<C: Contestant> Ring<C> {
     /// Room for each epoch's handles, touched: they are the caller's, and what is measured must not contain them.
     fn handles(plan: Plan) -> Vec<Vec<C::Handle>> {
-        (0..LIVE.get()).map(|_| room(plan.keys)).collect()
+        (0..LIVE).map(|_| room(plan.keys)).collect()
     }
 
     fn new(plan: Plan, handles: Vec<Vec<C::Handle>>) -> Self {
@@ -188,7 +187,7 @@ fn churn(load: Bench, store: &mut dyn Epochs, source: &mut Source, base: usize) 
             store.next_epoch();
         }
         window.push_back(fill(load, store, source, epoch, &mut survivors));
-        if window.len() > LIVE.get() as usize {
+        if window.len() > LIVE as usize {
             window.pop_front();
         }
         let outside = survivors
@@ -243,7 +242,7 @@ struct Survivor {
 impl Survivor {
     /// Whether the epoch it was put into has left the window.
     fn is_outside(&self, epoch: usize) -> bool {
-        self.lives_in + LIVE.get() as usize <= epoch
+        self.lives_in + LIVE as usize <= epoch
     }
 }
 

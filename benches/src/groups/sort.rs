@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use epoch_arena::{ArenaKey, ArenaPool, KeyRef, MAX_LEN, search_keys, sort_keys};
+use epoch_arena::{ArenaPool, KeyRef, KeyWriter, MAX_LEN, search_keys, sort_keys};
 
 use crate::clock;
 use crate::groups::{Lane, race};
@@ -58,15 +58,13 @@ fn distinct(keys: &'static Keys) -> Vec<&'static [u8]> {
 /// The same keys, put into a pool and resolved. Pool and guard stay for good, and so do the bytes.
 fn in_a_pool(keys: &[&[u8]]) -> Vec<KeyRef<'static>> {
     let pool = Box::leak(Box::new(
-        ArenaPool::builder()
-            .max_key_len(MAX_LEN)
-            .build()
-            .expect("these settings build"),
+        ArenaPool::builder().build().expect("the defaults build"),
     ));
     let guard = Box::leak(Box::new(pool.pin()));
+    let writer = KeyWriter::new().max_len(MAX_LEN);
     keys.iter()
         .map(|key| {
-            let key = ArenaKey::copy_from(key, guard).expect("no budget is set");
+            let key = writer.copy(key, guard).expect("no budget is set");
             key.resolve(guard).expect("its epoch is current")
         })
         .collect()

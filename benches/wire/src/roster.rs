@@ -306,7 +306,7 @@ pub const ROSTER: &[Contestant] = &[
     ),
     entry("pin-default", "crossbeam epoch::pin", Role::Peer, &[Pin]),
     entry("pin-pool", "ArenaPool::pin", Role::Ours, &[Pin]),
-    entry("pin-local-arena", "LocalArena::pin", Role::Ours, &[Pin]),
+    entry("pin-local-arena", "LocalPool::pin", Role::Ours, &[Pin]),
     engine(
         "btree-box",
         "BTreeMap in a lock, of Box",

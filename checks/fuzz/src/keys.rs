@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use arbitrary::Unstructured;
 use epoch_arena::{
-    Alignment, ArenaKey, ArenaPool, Heap, KeyError, KeyRef, Memory, OwnedKey, sort_keys,
+    Alignment, ArenaPool, Heap, KeyError, KeyRef, KeyWriter, Memory, OwnedKey, sort_keys,
 };
 
 const LONGEST: usize = 24;
@@ -24,13 +24,14 @@ pub fn run(data: &[u8]) {
         .build()
         .expect("valid");
     let align = Alignment::new(align).expect("a power of two");
-    let builder = ArenaPool::builder().memory(memory).max_key_len(LONGEST);
-    let pool = builder.key_alignment(align).build().expect("valid");
+    let builder = ArenaPool::builder().memory(memory);
+    let pool = builder.build().expect("valid");
+    let writer = KeyWriter::new().max_len(LONGEST).alignment(align);
     let guard = pool.pin();
     let lease = pool.lease(pool.current_epoch()).expect("it is live");
     let mut stored = Vec::new();
     for bytes in &keys {
-        match ArenaKey::copy_from(bytes, &guard) {
+        match writer.copy(bytes, &guard) {
             Ok(key) => {
                 assert_eq!((key.len(), key.is_empty()), (bytes.len(), bytes.is_empty()));
                 stored.push((key, bytes));

@@ -3,7 +3,7 @@
 //!
 //! | target | what |
 //! |---|---|
-//! | [`ops`] | pools, epochs, guards, views, batches, leases, and their drops, on several threads |
+//! | [`ops`] | pools, epochs, guards, batches, leases, and their drops, on several threads |
 //! | [`block`] | `Block` and `Memory` alone: disjoint ranges, exact figures |
 //! | [`arithmetic`] | the pure functions against 128-bit arithmetic |
 //! | [`keys`] | order, equality and hash of keys against those of slices |

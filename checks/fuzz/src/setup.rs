@@ -1,10 +1,9 @@
 //! The settings of memories and pools that a program begins with, and the bytes it writes.
 
-use std::num::NonZeroU32;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use epoch_arena::crossbeam_epoch::Collector;
-use epoch_arena::{Alignment, ArenaPool, MAX_LEN, Memory};
+use epoch_arena::{Alignment, ArenaPool, KeyWriter, MAX_LEN, Memory};
 
 use crate::faulty::Faulty;
 use crate::replay::mix;
@@ -133,18 +132,21 @@ impl Arbitrary<'_> for PoolSetup {
 }
 
 impl PoolSetup {
+    /// How its keys are made.
+    pub fn keys(&self) -> KeyWriter {
+        let align = Alignment::new(self.align).expect("a power of two");
+        KeyWriter::new().max_len(self.longest_key).alignment(align)
+    }
+
     /// The pool, over one of the memories.
     pub fn build(&self, memories: &[Memory], shared: &Collector) -> ArenaPool {
-        let number = |n: usize| NonZeroU32::new(n as u32).expect("not zero");
         let builder = ArenaPool::builder()
             .memory(memories[self.memory].clone())
-            .retained_epochs(number(self.retained))
-            .max_epochs(number(self.slots))
-            .max_key_len(self.longest_key)
+            .retained_epochs(self.retained as u32)
+            .max_epochs(self.slots as u32)
             .poison_on_reclaim(self.scrub == Scrub::Poison)
             .zero_on_reclaim(self.scrub == Scrub::Zero)
-            .quarantine(self.scrub == Scrub::Quarantine)
-            .key_alignment(Alignment::new(self.align).expect("a power of two"));
+            .quarantine(self.scrub == Scrub::Quarantine);
         match self.guards {
             Guards::Own => builder,
             Guards::Shared => builder.collector(shared.clone()),

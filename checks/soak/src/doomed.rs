@@ -50,7 +50,7 @@ pub fn run(scene: &Scene, rng: &mut Rng) {
             _ => {
                 let handle = collector.register();
                 let guard = handle.pin();
-                std::mem::forget(pool.view(&guard));
+                std::mem::forget(pool.pin_with(&guard));
             }
         }
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use epoch_arena::crossbeam_epoch;
-use epoch_arena::{AdvanceError, Epoch, View, WaitError};
+use epoch_arena::{AdvanceError, ArenaGuard, Epoch, WaitError};
 
 use crate::counts::{add, one};
 use crate::key::is_whole;
@@ -37,14 +37,19 @@ pub fn run(scene: &Scene, rng: &mut Rng, left: &mut Option<Left>) {
 }
 
 /// Runs `job` under a guard of one kind or another.
-fn pinned(scene: &Scene, slot: &Slot, rng: &mut Rng, job: fn(&Scene, &Slot, &View<'_>, &mut Rng)) {
+fn pinned(
+    scene: &Scene,
+    slot: &Slot,
+    rng: &mut Rng,
+    job: fn(&Scene, &Slot, &ArenaGuard<'_>, &mut Rng),
+) {
     one(&scene.counts.pins);
     match (&slot.collector, rng.below(4)) {
         (Some(collector), 0) => {
             let handle = collector.register();
-            let guard = handle.pin();
-            match slot.pool.view(&guard) {
-                Ok(view) => job(scene, slot, &view, rng),
+            let theirs = handle.pin();
+            match slot.pool.pin_with(&theirs) {
+                Ok(guard) => job(scene, slot, &guard, rng),
                 Err(error) => scene.fail(format!("{error}")),
             }
         }
@@ -59,11 +64,11 @@ fn pinned(scene: &Scene, slot: &Slot, rng: &mut Rng, job: fn(&Scene, &Slot, &Vie
     }
 }
 
-fn write(scene: &Scene, slot: &Slot, view: &View<'_>, rng: &mut Rng) {
+fn write(scene: &Scene, slot: &Slot, guard: &ArenaGuard<'_>, rng: &mut Rng) {
     for _ in 0..1 + rng.below(60) {
         let done = match rng.once_in(16) {
-            true => promote(scene, slot, view, rng),
-            false => put(scene, slot, view, rng),
+            true => promote(scene, slot, guard, rng),
+            false => put(scene, slot, guard, rng),
         };
         if done.is_err() {
             one(&scene.counts.refused);
@@ -73,8 +78,8 @@ fn write(scene: &Scene, slot: &Slot, view: &View<'_>, rng: &mut Rng) {
 }
 
 /// Looks keys up; all that was found must be whole, then and at the end.
-fn read(scene: &Scene, slot: &Slot, view: &View<'_>, rng: &mut Rng) {
-    look(scene, slot, view, rng, 100, Duration::ZERO);
+fn read(scene: &Scene, slot: &Slot, guard: &ArenaGuard<'_>, rng: &mut Rng) {
+    look(scene, slot, guard, rng, 100, Duration::ZERO);
     // Keys of another pool, which this one must not know.
     let other = scene.slot(rng);
     if std::ptr::eq(slot, &*other) {
@@ -82,25 +87,32 @@ fn read(scene: &Scene, slot: &Slot, view: &View<'_>, rng: &mut Rng) {
     }
     for key in (0..20).filter_map(|_| other.key(rng)) {
         one(&scene.counts.foreign);
-        if key.resolve(view).is_some() {
+        if key.resolve(guard).is_some() {
             scene.fail(format!("{key:?} of another pool was resolved"));
         }
     }
 }
 
 /// Keeps some bytes, for a while.
-fn park(scene: &Scene, slot: &Slot, view: &View<'_>, rng: &mut Rng) {
+fn park(scene: &Scene, slot: &Slot, guard: &ArenaGuard<'_>, rng: &mut Rng) {
     one(&scene.counts.parked);
     let most = if rng.once_in(10) { 800 } else { 60 };
     let time = Duration::from_millis(rng.below(most) as u64);
-    look(scene, slot, view, rng, 50, time);
+    look(scene, slot, guard, rng, 50, time);
 }
 
-fn look(scene: &Scene, slot: &Slot, view: &View<'_>, rng: &mut Rng, keys: usize, time: Duration) {
+fn look(
+    scene: &Scene,
+    slot: &Slot,
+    guard: &ArenaGuard<'_>,
+    rng: &mut Rng,
+    keys: usize,
+    time: Duration,
+) {
     let mut found = Vec::new();
     let mut stale = 0;
     for key in (0..keys).filter_map(|_| slot.key(rng)) {
-        match key.resolve(view) {
+        match key.resolve(guard) {
             Some(bytes) => found.push((key, bytes)),
             None => stale += 1,
         }
@@ -178,8 +190,8 @@ fn figures(scene: &Scene, slot: &Slot) {
 
 /// A map of the default collector's and a pool of it, under one guard.
 fn beside_a_map(scene: &Scene, slot: &Slot, rng: &mut Rng) {
-    let guard = crossbeam_epoch::pin();
-    let Ok(view) = slot.pool.view(&guard) else {
+    let theirs = crossbeam_epoch::pin();
+    let Ok(guard) = slot.pool.pin_with(&theirs) else {
         return; // of another collector
     };
     for _ in 0..20 {
@@ -188,7 +200,7 @@ fn beside_a_map(scene: &Scene, slot: &Slot, rng: &mut Rng) {
             scene.map.insert(at, key);
         }
         let found = scene.map.get(&(rng.next() % 1000));
-        let bytes = found.and_then(|entry| entry.value().resolve(&view));
+        let bytes = found.and_then(|entry| entry.value().resolve(&guard));
         if bytes.is_some_and(|bytes| !is_whole(&bytes)) {
             scene.fail("a wrong byte beside a map".into());
         }

@@ -2,7 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use epoch_arena::{Alignment, AllocError, ArenaKey, KeyError, MemoryError, PromoteKeyError, View};
+use epoch_arena::{
+    Alignment, AllocError, ArenaGuard, ArenaKey, KeyError, MemoryError, PromoteError,
+};
 
 use crate::counts::{add, one};
 use crate::key::Value;
@@ -39,26 +41,31 @@ impl From<KeyError> for Stalled {
 }
 
 /// Writes one value, in one of all ways, and shows it to the others.
-pub fn put(scene: &Scene, slot: &Slot, view: &View<'_>, rng: &mut Rng) -> Result<(), Stalled> {
+pub fn put(
+    scene: &Scene,
+    slot: &Slot,
+    guard: &ArenaGuard<'_>,
+    rng: &mut Rng,
+) -> Result<(), Stalled> {
     let value = Value::new(rng);
     let (sum, body, len) = (&value.sum[..], &value.body[..], value.len());
     let handle = match rng.below(8) {
-        0 | 1 => view.alloc_concat([sum, body])?,
-        2 => view.alloc_copy(&[sum, body].concat())?,
+        0 | 1 => guard.alloc_concat([sum, body])?,
+        2 => guard.alloc_copy(&[sum, body].concat())?,
         3 => {
             let align = Alignment::new(1 << rng.below(9)).unwrap_or_default();
-            view.alloc_copy_aligned(&[sum, body].concat(), align)?
+            guard.alloc_copy_aligned(&[sum, body].concat(), align)?
         }
         4 => {
             let align = Alignment::new(1 << rng.below(9)).unwrap_or_default();
-            let mut room = view.alloc_uninit(len, align)?;
+            let mut room = guard.alloc_uninit(len, align)?;
             for (to, from) in room.iter_mut().zip(sum.iter().chain(body)) {
                 to.write(*from);
             }
             // SAFETY: the loop wrote all `len` bytes.
             unsafe { room.assume_init() }
         }
-        5 => return batches(scene, slot, view, rng),
+        5 => return batches(scene, slot, guard, rng),
         6 => {
             let panics = rng.once_in(8);
             let fill = |room: &mut [u8]| {
@@ -67,7 +74,7 @@ pub fn put(scene: &Scene, slot: &Slot, view: &View<'_>, rng: &mut Rng) -> Result
                     panic_as_planned();
                 }
             };
-            match catch_unwind(AssertUnwindSafe(|| view.alloc_with(len, fill))) {
+            match catch_unwind(AssertUnwindSafe(|| guard.alloc_with(len, fill))) {
                 Ok(answer) => answer?,
                 Err(panic) if panic.is::<Planned>() => {
                     one(&scene.counts.panics);
@@ -76,11 +83,11 @@ pub fn put(scene: &Scene, slot: &Slot, view: &View<'_>, rng: &mut Rng) -> Result
                 Err(panic) => resume_unwind(panic),
             }
         }
-        _ => ArenaKey::copy_from(&[sum, body].concat(), view)?.handle(),
+        _ => slot.keys.copy(&[sum, body].concat(), guard)?.handle(),
     };
     one(&scene.counts.puts);
     // None, if the pool has moved on by a whole window meanwhile.
-    if let Some(key) = ArenaKey::from_handle(handle, view) {
+    if let Some(key) = ArenaKey::from_handle(handle, guard) {
         slot.show(rng, key);
     }
     Ok(())
@@ -88,17 +95,22 @@ pub fn put(scene: &Scene, slot: &Slot, view: &View<'_>, rng: &mut Rng) -> Result
 
 /// Two batches at a time, filled in turns and dropped in any order; at times the thread dies of a
 /// panic in the middle.
-fn batches(scene: &Scene, slot: &Slot, view: &View<'_>, rng: &mut Rng) -> Result<(), Stalled> {
-    let mut open = vec![view.batch(rng.below(6_000))?, view.batch(rng.below(500))?];
+fn batches(
+    scene: &Scene,
+    slot: &Slot,
+    guard: &ArenaGuard<'_>,
+    rng: &mut Rng,
+) -> Result<(), Stalled> {
+    let mut open = vec![guard.batch(rng.below(6_000))?, guard.batch(rng.below(500))?];
     let mut keys = Vec::new();
     for _ in 0..rng.below(40) {
         let (value, which) = (Value::new(rng), rng.below(open.len()));
         // One that is full refuses, and stays as it was.
         if let Ok(handle) = open[which].push_concat([&value.sum, &value.body]) {
-            keys.extend(ArenaKey::from_handle(handle, view));
+            keys.extend(ArenaKey::from_handle(handle, guard));
         }
         if rng.once_in(10) && open.len() > 1 {
-            open.swap_remove(rng.below(2));
+            drop(open.swap_remove(rng.below(2)));
         }
         if rng.once_in(100_000) {
             panic_as_planned();
@@ -117,14 +129,19 @@ fn batches(scene: &Scene, slot: &Slot, view: &View<'_>, rng: &mut Rng) -> Result
 }
 
 /// Moves one value on to the current epoch.
-pub fn promote(scene: &Scene, slot: &Slot, view: &View<'_>, rng: &mut Rng) -> Result<(), Stalled> {
-    match slot.key(rng).map(|key| key.promote(view)) {
+pub fn promote(
+    scene: &Scene,
+    slot: &Slot,
+    guard: &ArenaGuard<'_>,
+    rng: &mut Rng,
+) -> Result<(), Stalled> {
+    match slot.key(rng).map(|key| slot.keys.promote(key, guard)) {
         Some(Ok(key)) => {
             one(&scene.counts.promoted);
             slot.show(rng, key);
             Ok(())
         }
-        Some(Err(PromoteKeyError::Key(error))) => Err(error.into()),
+        Some(Err(PromoteError::Alloc(error))) => Err(error.into()),
         _ => Ok(()),
     }
 }

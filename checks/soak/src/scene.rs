@@ -1,12 +1,11 @@
 //! What all threads share: memories, pools that are replaced while in use, leases that lie about.
 
-use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crossbeam_skiplist::SkipMap;
 use epoch_arena::crossbeam_epoch::{self, Collector};
-use epoch_arena::{Alignment, AnonymousMap, ArenaKey, ArenaPool, Heap, Memory};
+use epoch_arena::{Alignment, AnonymousMap, ArenaKey, ArenaPool, Heap, KeyWriter, Memory};
 
 use crate::counts::{Counts, one};
 use crate::faulty::{Faulty, Ledger};
@@ -58,6 +57,8 @@ pub struct Store {
 pub struct Slot {
     /// The pool.
     pub pool: ArenaPool,
+    /// How its keys are made.
+    pub keys: KeyWriter,
     /// Its collector, if users may pin it themselves.
     pub collector: Option<Collector>,
     /// Keys that were written.
@@ -177,15 +178,15 @@ impl Store {
 
 impl Slot {
     fn new(rng: &mut Rng, stores: &[Store; 2], shared: &Collector, counts: &Counts) -> Self {
-        let number = |n: usize| NonZeroU32::new(n as u32).unwrap_or(NonZeroU32::MIN);
         let retained = 1 + rng.below(4);
         let store = &stores[usize::from(rng.once_in(3))];
         let builder = ArenaPool::builder()
             .memory(store.memory.clone())
-            .retained_epochs(number(retained))
-            .max_epochs(number(retained + 1 + rng.below(40)))
-            .max_key_len(1 << 20)
-            .key_alignment(Alignment::new(1 << rng.below(5)).unwrap_or_default());
+            .retained_epochs(retained as u32)
+            .max_epochs((retained + 1 + rng.below(40)) as u32);
+        let keys = KeyWriter::new()
+            .max_len(1 << 20)
+            .alignment(Alignment::new(1 << rng.below(5)).unwrap_or_default());
         let collector = match rng.below(3) {
             0 => None,
             1 => Some(shared.clone()),
@@ -203,6 +204,7 @@ impl Slot {
         one(&counts.pools);
         Self {
             pool: builder.build().expect("valid settings"),
+            keys,
             collector,
             shelves: (0..SHELVES).map(|_| Mutex::new(None)).collect(),
         }

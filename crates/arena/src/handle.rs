@@ -7,7 +7,7 @@ use crate::epoch::Epoch;
 use crate::pack;
 
 /// Bytes in an arena, as a value: 16 bytes, `Copy`, `Send`, `Sync`, `'static`. It knows its epoch
-/// and its length, and is worth nothing without a guard, view, lease or snapshot of the pool it
+/// and its length, and is worth nothing without a guard, lease or snapshot of the pool it
 /// came from: [`Resolve::get`](crate::Resolve::get) gives the bytes while the epoch is live, and
 /// `None` ever after, and for every other pool. It cannot dangle, because it cannot be read.
 ///

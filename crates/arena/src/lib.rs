@@ -2,7 +2,7 @@
 //!
 //! [`EpochArena`] is an arena on its own, shared by threads and reset by its owner. The pool of
 //! `epoch-arena-pool` keeps many epochs at once over the same chunks and gives out
-//! [`ArenaHandle`]s; keys and other layers see it through [`Resolve`] and [`Store`].
+//! [`ArenaHandle`]s; keys and other layers see it through [`Resolve`].
 //!
 //! ```
 //! use epoch_arena_block::Memory;
@@ -53,7 +53,7 @@ pub use epoch::Epoch;
 pub use error::AllocError;
 pub use handle::ArenaHandle;
 pub use stats::ArenaStats;
-pub use traits::{Resolve, Store};
+pub use traits::Resolve;
 
 /// The longest allocation that a handle can describe, in bytes: 16 MiB - 1.
 pub const MAX_LEN: usize = pack::MAX_LEN;

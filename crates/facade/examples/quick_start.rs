@@ -3,13 +3,11 @@
 //! `cargo run --example quick_start`
 
 use std::error::Error;
-use std::num::NonZeroU32;
 
 use epoch_arena::{ArenaKey, ArenaPool};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let retained = NonZeroU32::new(3).ok_or("three is not zero")?;
-    let pool = ArenaPool::builder().retained_epochs(retained).build()?;
+    let pool = ArenaPool::builder().retained_epochs(3).build()?;
 
     // Write a batch under one pin. A key is 24 bytes and can be stored anywhere.
     let guard = pool.pin();

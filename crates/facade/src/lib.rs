@@ -4,7 +4,7 @@
 //! use epoch_arena::{ArenaKey, ArenaPool};
 //! use std::num::NonZeroU32;
 //!
-//! let pool = ArenaPool::builder().retained_epochs(NonZeroU32::new(4).unwrap()).build()?;
+//! let pool = ArenaPool::builder().retained_epochs(4).build()?;
 //!
 //! let guard = pool.pin();
 //! let key = ArenaKey::copy_from(b"user:12345:profile", &guard)?; // 24 bytes, `Copy`
@@ -43,7 +43,7 @@
 //!     .collector(crossbeam_epoch::default_collector().clone())
 //!     .build()?;
 //! let guard = crossbeam_epoch::pin();
-//! let view = pool.view(&guard)?;
+//! let view = pool.pin_with(&guard)?;
 //! let handle = view.alloc_copy(b"one guard for both")?;
 //! assert_eq!(view.get(handle), Some(&b"one guard for both"[..]));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -124,7 +124,7 @@
 //! [`maintain`]: ArenaPool::maintain
 //! [`pin`]: ArenaPool::pin
 //! [`retained_epochs`]: PoolBuilder::retained_epochs
-//! [`view`]: ArenaPool::view
+//! [`view`]: ArenaPool::pin_with
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
@@ -148,15 +148,15 @@ pub use epoch_arena_block::{
     SourceError, TempFile,
 };
 pub use epoch_arena_core::{
-    AllocError, ArenaHandle, ArenaStats, Epoch, EpochArena, MAX_LEN, Resolve, Store,
+    AllocError, ArenaHandle, ArenaStats, Epoch, EpochArena, MAX_LEN, Resolve,
 };
 pub use epoch_arena_key::{
-    ArenaKey, KeyError, KeyRef, OwnedKey, PromoteKeyError, search_keys, sort_keys,
+    ArenaKey, KeyError, KeyRef, KeyWriter, OwnedKey, search_keys, sort_keys,
 };
 pub use epoch_arena_pool::{
-    AdvanceError, ArenaGuard, ArenaPool, Batch, BatchFull, BuildError, ForeignGuard, Held, Lease,
-    Leased, LocalArena, Maintained, PinKind, Pinned, PoolBuilder, PoolStats, PromoteError,
-    Snapshot, UninitBytes, View, WaitError, crossbeam_epoch,
+    AdvanceError, ArenaGuard, ArenaPool, Batch, BatchFull, BuildError, EpochBytes, ForeignGuard,
+    Lease, LeaseInfo, LocalPool, MaintainReport, PinInfo, PoolBuilder, PoolStats, PromoteError,
+    Snapshot, UninitBytes, WaitError, crossbeam_epoch,
 };
 
 /// The examples of both READMEs, the repository's and the crate's, as tests.

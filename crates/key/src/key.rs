@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use epoch_arena_core::{ArenaHandle, Epoch, Resolve, Store};
-use epoch_arena_pool::Batch;
+use epoch_arena_core::{ArenaHandle, Epoch, Resolve};
+use epoch_arena_pool::{ArenaGuard, Batch, PromoteError};
 
-use crate::error::{KeyError, PromoteKeyError};
+use crate::error::KeyError;
 use crate::key_ref::{KeyRef, prefix};
+use crate::writer::KeyWriter;
 
 /// A key in a pool, to be stored: a handle and the first eight bytes, 24 bytes in all; `Copy`,
 /// `Send`, `Sync`, `'static`.
@@ -55,12 +56,12 @@ pub struct ArenaKey {
 const _: () = assert!(size_of::<ArenaKey>() == 24);
 
 impl ArenaKey {
-    /// Copies `bytes` into the current epoch of a guard or view, with the pool's key alignment.
+    /// Copies `bytes` into the current epoch, packed. A key has at most 256 bytes;
+    /// [`KeyWriter`] makes longer and aligned ones.
     ///
     /// # Errors
     ///
-    /// [`KeyError::TooLong`] beyond the pool's limit (256 bytes by default), or the failure to
-    /// allocate; nothing is changed.
+    /// [`KeyError::TooLong`] beyond 256 bytes, or the failure to allocate; nothing is changed.
     ///
     /// ```
     /// use epoch_arena_key::ArenaKey;
@@ -72,37 +73,22 @@ impl ArenaKey {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[inline]
-    pub fn copy_from<S: Store>(bytes: &[u8], store: &S) -> Result<Self, KeyError> {
-        let max = store.max_key_len();
-        if bytes.len() > max {
-            return Err(KeyError::TooLong { max: max as u32 });
-        }
-        let align = store.key_alignment();
-        let handle = if align.get() == 1 {
-            store.alloc_copy(bytes)?
-        } else {
-            store.alloc_copy_aligned(bytes, align)?
-        };
-        Ok(Self {
-            handle,
-            prefix: prefix(bytes),
-        })
+    pub fn copy_from(bytes: &[u8], guard: &ArenaGuard<'_>) -> Result<Self, KeyError> {
+        KeyWriter::new().copy(bytes, guard)
     }
 
-    /// Copies `bytes` into a batch, so that the key and what is pushed beside it are of one epoch.
-    /// The pool's length limit applies. Its key alignment does not: in a batch all is packed. Takes
-    /// what [`Batch::push`] takes; the bytes are not read back, and the key is given even where its
-    /// epoch was retired since the batch was begun.
+    /// Copies `bytes` into a batch, so that the key and what is pushed beside it are of one epoch;
+    /// at most 256 bytes, as [`KeyWriter::push`] with the default settings.
     ///
     /// # Errors
     ///
-    /// [`KeyError::TooLong`] beyond the pool's limit, [`KeyError::BatchFull`] if it does not fit;
-    /// nothing is changed.
+    /// [`KeyError::TooLong`] beyond 256 bytes, [`KeyError::BatchFull`] if it does not fit; nothing
+    /// is changed.
     ///
     /// ```
     /// use epoch_arena_key::{ArenaKey, KeyError};
     /// use epoch_arena_pool::ArenaPool;
-    /// let pool = ArenaPool::builder().build()?; // keys of at most 256 bytes
+    /// let pool = ArenaPool::builder().build()?;
     /// let guard = pool.pin();
     /// let mut batch = guard.batch(300)?;
     /// let key = ArenaKey::push_into(b"user:12345", &mut batch)?;
@@ -115,14 +101,16 @@ impl ArenaKey {
     /// ```
     #[inline]
     pub fn push_into(bytes: &[u8], batch: &mut Batch<'_>) -> Result<Self, KeyError> {
-        let max = batch.max_key_len();
-        if bytes.len() > max {
-            return Err(KeyError::TooLong { max: max as u32 });
-        }
-        Ok(Self {
-            handle: batch.push(bytes)?,
+        KeyWriter::new().push(bytes, batch)
+    }
+
+    /// The key of `bytes`, which are those of `handle`.
+    #[inline]
+    pub(crate) fn of(bytes: &[u8], handle: ArenaHandle) -> Self {
+        Self {
+            handle,
             prefix: prefix(bytes),
-        })
+        }
     }
 
     /// The key of bytes that are in the pool already; `None` if the handle does not resolve.
@@ -162,12 +150,12 @@ impl ArenaKey {
         Some(KeyRef::with_prefix(bytes, self.prefix))
     }
 
-    /// A copy of the key in the current epoch.
+    /// A copy of the key in the current epoch, packed, whatever its length: a key that was once
+    /// made is not refused for the length.
     ///
     /// # Errors
     ///
-    /// [`PromoteKeyError::Stale`] if it does not resolve, else as for
-    /// [`copy_from`](Self::copy_from).
+    /// [`PromoteError::Stale`] if the key does not resolve, or the failure to allocate.
     ///
     /// ```
     /// # use epoch_arena_key::ArenaKey;
@@ -179,9 +167,10 @@ impl ArenaKey {
     /// assert_eq!(key.epoch(), pool.current_epoch());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn promote<S: Store>(&self, store: &S) -> Result<Self, PromoteKeyError> {
-        let bytes = store.get(self.handle).ok_or(PromoteKeyError::Stale)?;
-        Ok(Self::copy_from(bytes, store)?)
+    pub fn promote(&self, guard: &ArenaGuard<'_>) -> Result<Self, PromoteError> {
+        let handle = guard.promote(self.handle)?;
+        let prefix = self.prefix;
+        Ok(Self { handle, prefix })
     }
 
     /// The handle.

@@ -6,6 +6,8 @@
 //! | [`KeyRef`] | 24 | comparing: a key that is resolved, with `Ord`, `Hash`, `Eq`, `Borrow<[u8]>` |
 //! | [`OwnedKey`] | 40 | maps that want `Ord + 'static`, such as `crossbeam_skiplist::SkipMap` |
 //!
+//! [`ArenaKey::copy_from`] makes keys of at most 256 bytes, packed; a [`KeyWriter`] makes others.
+//!
 //! ```
 //! use epoch_arena_key::ArenaKey;
 //! use epoch_arena_pool::ArenaPool;
@@ -29,13 +31,15 @@ mod key_ref;
 mod owned;
 mod search;
 mod sort;
+mod writer;
 
-pub use error::{KeyError, PromoteKeyError};
+pub use error::KeyError;
 pub use key::ArenaKey;
 pub use key_ref::KeyRef;
 pub use owned::OwnedKey;
 pub use search::search_keys;
 pub use sort::sort_keys;
+pub use writer::KeyWriter;
 
 /// The README's example, as a test.
 #[cfg(doctest)]

@@ -42,7 +42,7 @@ use crate::key_ref::KeyRef;
 /// once.)
 ///
 /// To see it: [`PoolStats::leases`](epoch_arena_pool::PoolStats::leases) lists the lease, with as
-/// many [`owners`](epoch_arena_pool::Leased::owners) as there are such keys, and the line that took
+/// many [`owners`](epoch_arena_pool::LeaseInfo::owners) as there are such keys, and the line that took
 /// it. To end it: move the collector on, by pins and flushes, on a thread that has no other guard of
 /// it.
 ///

@@ -9,9 +9,10 @@ use epoch_arena_core::{ArenaHandle, Epoch};
 
 use crate::core;
 use crate::error::BatchFull;
-use crate::view::{View, copy_all, total_len};
+use crate::guard::ArenaGuard;
+use crate::put::{copy_all, total_len};
 
-/// Room for many values in one epoch; from [`View::batch`].
+/// Room for many values in one epoch; from [`ArenaGuard::batch`].
 ///
 /// ```
 /// # use epoch_arena_pool::ArenaPool;
@@ -27,6 +28,7 @@ use crate::view::{View, copy_all, total_len};
 /// assert_eq!(batch.remaining(), 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[must_use = "a batch that is dropped gives its room back"]
 pub struct Batch<'a> {
     /// Invariant: `next .. end` was claimed from `chunk` for this batch and holds no value yet.
     next: NonNull<u8>,
@@ -34,10 +36,8 @@ pub struct Batch<'a> {
     chunk: Chunk,
     stamp: u64,
     pushed: u32,
-    /// The pool's limit. Beside `pushed` it takes no room, and `push` does not look at it.
-    max_key_len: u32,
     /// Borrowed: the guard stays, and the batch on its thread.
-    view: PhantomData<&'a View<'a>>,
+    guard: PhantomData<&'a ArenaGuard<'a>>,
 }
 
 impl<'a> Batch<'a> {
@@ -46,13 +46,7 @@ impl<'a> Batch<'a> {
     /// For `'a`: `first .. first + len` was claimed from `chunk` in one step and is the caller's
     /// alone; the chunk is of the epoch's arena, which is not reclaimed; and only this thread
     /// claims from it.
-    pub(crate) unsafe fn new(
-        first: NonNull<u8>,
-        len: usize,
-        chunk: Chunk,
-        stamp: u64,
-        max_key_len: usize,
-    ) -> Self {
+    pub(crate) unsafe fn new(first: NonNull<u8>, len: usize, chunk: Chunk, stamp: u64) -> Self {
         Self {
             next: first,
             // SAFETY: one past the claimed bytes.
@@ -60,9 +54,7 @@ impl<'a> Batch<'a> {
             chunk,
             stamp,
             pushed: 0,
-            // The builder allows no more than a handle can describe, which is 24 bits.
-            max_key_len: max_key_len as u32,
-            view: PhantomData,
+            guard: PhantomData,
         }
     }
 
@@ -147,21 +139,6 @@ impl<'a> Batch<'a> {
     #[inline]
     pub fn remaining(&self) -> usize {
         self.end.addr().get() - self.next.addr().get()
-    }
-
-    /// The most bytes a key may have in this pool; [`push`](Self::push), for values, does not look at
-    /// it.
-    ///
-    /// ```
-    /// # use epoch_arena_pool::ArenaPool;
-    /// let pool = ArenaPool::builder().max_key_len(64).build()?;
-    /// # let guard = pool.pin();
-    /// assert_eq!(guard.batch(1_000)?.max_key_len(), 64);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[inline]
-    pub fn max_key_len(&self) -> usize {
-        self.max_key_len as usize
     }
 
     /// The epoch of all its values.

@@ -1,11 +1,9 @@
 //! `PoolBuilder`.
 
-use std::num::NonZeroU32;
-
 use crossbeam_epoch::Collector;
-use epoch_arena_block::{Alignment, Memory};
+use epoch_arena_block::Memory;
+use epoch_arena_core::pack;
 use epoch_arena_core::raw::{EPOCHS, EpochCounter, Scrub};
-use epoch_arena_core::{MAX_LEN, pack};
 
 use crate::core::{Core, Settings};
 use crate::error::BuildError;
@@ -20,15 +18,11 @@ const SPARE_EPOCHS: u32 = 60;
 /// Settings of an [`ArenaPool`]; see [`ArenaPool::builder`].
 ///
 /// ```
-/// use epoch_arena_block::{Alignment, Memory};
-/// use epoch_arena_pool::ArenaPool;
-/// use std::num::NonZeroU32;
+/// use epoch_arena_pool::{ArenaPool, Memory};
 ///
 /// let pool = ArenaPool::builder()
-///     .retained_epochs(NonZeroU32::new(4).unwrap()) // the current one and three before it
+///     .retained_epochs(4) // the current one and three before it
 ///     .memory(Memory::builder().budget(1 << 30).build()?)
-///     .max_key_len(1024)
-///     .key_alignment(Alignment::new(16)?)
 ///     .build()?;
 /// # drop(pool);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -37,10 +31,8 @@ const SPARE_EPOCHS: u32 = 60;
 pub struct PoolBuilder {
     memory: Option<Memory>,
     collector: Option<Collector>,
-    retained_epochs: NonZeroU32,
-    max_epochs: Option<NonZeroU32>,
-    max_key_len: usize,
-    key_alignment: Alignment,
+    retained_epochs: u32,
+    max_epochs: Option<u32>,
     scrub: Scrub,
     counter: &'static EpochCounter,
 }
@@ -50,10 +42,8 @@ impl PoolBuilder {
         Self {
             memory: None,
             collector: None,
-            retained_epochs: NonZeroU32::MIN.saturating_add(1),
+            retained_epochs: 2,
             max_epochs: None,
-            max_key_len: 256,
-            key_alignment: Alignment::BYTE,
             scrub: Scrub::default(),
             counter: &EPOCHS,
         }
@@ -80,13 +70,13 @@ impl PoolBuilder {
     /// Whose guards protect this pool. Default: a collector of its own, so that nobody else's
     /// guards hold this pool's memory back. Give
     /// [`crossbeam_epoch::default_collector`]`().clone()` where one guard is to protect a
-    /// `crossbeam_skiplist::SkipMap` and this pool; see [`ArenaPool::view`].
+    /// `crossbeam_skiplist::SkipMap` and this pool; see [`ArenaPool::pin_with`].
     ///
     /// ```
     /// # use epoch_arena_pool::{ArenaPool, crossbeam_epoch};
     /// let collector = crossbeam_epoch::default_collector().clone();
     /// let pool = ArenaPool::builder().collector(collector).build()?;
-    /// assert!(pool.view(&crossbeam_epoch::pin()).is_ok());
+    /// assert!(pool.pin_with(&crossbeam_epoch::pin()).is_ok());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -96,19 +86,18 @@ impl PoolBuilder {
     }
 
     /// How many epochs are live at a time, the current one included; with `advance` the oldest
-    /// is retired. Default: 2.
+    /// is retired. At least 1. Default: 2.
     ///
     /// ```
     /// # use epoch_arena_pool::ArenaPool;
-    /// # use std::num::NonZeroU32;
-    /// let pool = ArenaPool::builder().retained_epochs(NonZeroU32::MIN).build()?;
+    /// let pool = ArenaPool::builder().retained_epochs(1).build()?;
     /// let epoch = pool.current_epoch();
     /// pool.advance()?;
     /// assert!(!pool.is_live(epoch)); // only the current one is
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn retained_epochs(mut self, epochs: NonZeroU32) -> Self {
+    pub fn retained_epochs(mut self, epochs: u32) -> Self {
         self.retained_epochs = epochs;
         self
     }
@@ -125,9 +114,7 @@ impl PoolBuilder {
     ///
     /// ```
     /// # use epoch_arena_pool::{AdvanceError, ArenaPool};
-    /// # use std::num::NonZeroU32;
-    /// let four = NonZeroU32::new(4).ok_or("not zero")?;
-    /// let pool = ArenaPool::builder().max_epochs(four).build()?; // two of them retained
+    /// let pool = ArenaPool::builder().max_epochs(4).build()?; // two of them retained
     /// let leases = [pool.lease(pool.current_epoch()), pool.lease(pool.advance()?)];
     /// pool.advance()?;
     /// pool.advance()?; // the leased ones are retired, and take two of the four
@@ -138,39 +125,8 @@ impl PoolBuilder {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn max_epochs(mut self, epochs: NonZeroU32) -> Self {
+    pub fn max_epochs(mut self, epochs: u32) -> Self {
         self.max_epochs = Some(epochs);
-        self
-    }
-
-    /// The most bytes an `ArenaKey` may have. Allocations that are not keys are not limited by it.
-    /// Default: 256.
-    ///
-    /// ```
-    /// # use epoch_arena_pool::{ArenaPool, Store};
-    /// let pool = ArenaPool::builder().max_key_len(8).build()?;
-    /// assert_eq!(pool.pin().max_key_len(), 8);
-    /// assert!(pool.pin().alloc_copy(b"no key, hence no limit").is_ok());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn max_key_len(mut self, bytes: usize) -> Self {
-        self.max_key_len = bytes;
-        self
-    }
-
-    /// The alignment of an `ArenaKey`'s bytes: packed by default; 16 bytes for SIMD comparisons,
-    /// at the price of the padding.
-    ///
-    /// ```
-    /// # use epoch_arena_pool::{Alignment, ArenaPool, Store};
-    /// let pool = ArenaPool::builder().key_alignment(Alignment::new(16)?).build()?;
-    /// assert_eq!(pool.pin().key_alignment().get(), 16);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn key_alignment(mut self, align: Alignment) -> Self {
-        self.key_alignment = align;
         self
     }
 
@@ -269,25 +225,24 @@ impl PoolBuilder {
     ///
     /// ```
     /// # use epoch_arena_pool::{ArenaPool, BuildError};
-    /// # use std::num::NonZeroU32;
     /// let pool = ArenaPool::builder().build()?;
     /// assert_eq!((pool.stats().live_epochs, pool.stats().reserved), (1, 0));
-    /// let refused = ArenaPool::builder().retained_epochs(NonZeroU32::MAX).build();
-    /// assert_eq!(refused.unwrap_err(), BuildError::Epochs);
+    /// let refused = ArenaPool::builder().retained_epochs(0).build();
+    /// assert_eq!(refused.unwrap_err(), BuildError::RetainedEpochs);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn build(self) -> Result<ArenaPool, BuildError> {
-        let retained = self.retained_epochs.get();
+        let retained = self.retained_epochs;
+        if retained == 0 {
+            return Err(BuildError::RetainedEpochs);
+        }
         let spare = retained.saturating_add(SPARE_EPOCHS.max(retained));
         let slots = match self.max_epochs {
-            Some(epochs) => epochs.get(),
+            Some(epochs) => epochs,
             None => spare.min(MAX_EPOCHS),
         };
         if slots > MAX_EPOCHS || retained >= slots {
-            return Err(BuildError::Epochs);
-        }
-        if self.max_key_len > MAX_LEN {
-            return Err(BuildError::KeyLength);
+            return Err(BuildError::MaxEpochs);
         }
         let memory = match self.memory {
             Some(memory) => memory,
@@ -295,8 +250,6 @@ impl PoolBuilder {
         };
         let settings = Settings {
             retained_epochs: retained as usize,
-            max_key_len: self.max_key_len,
-            key_alignment: self.key_alignment,
             scrub: self.scrub,
         };
         let collector = self.collector.unwrap_or_default();

@@ -7,17 +7,17 @@ use std::collections::VecDeque;
 
 use crossbeam_epoch::Collector;
 use crossbeam_utils::CachePadded;
-use epoch_arena_block::{Alignment, Memory, Relieve};
+use epoch_arena_block::{Memory, Relieve};
 use epoch_arena_core::raw::{Chunks, EpochCounter, Scrub};
 use epoch_arena_core::{Epoch, pack};
 
 use crate::error::AdvanceError;
-use crate::hold::Hold;
+use crate::lease_entry::LeaseList;
 use crate::record::Record;
 use crate::slots::Slots;
-use crate::status::{Holder, Status};
+use crate::status::{HeldBy, Status};
 use crate::sync::{
-    Arc, Condvar, Mutex, MutexGuard, OnceLock, Ordering, StaticAtomicU64, Weak, lock, wait,
+    Arc, Condvar, Mutex, MutexGuard, OnceLock, Ordering, StaticAtomicU64, lock, wait,
 };
 use crate::trace;
 
@@ -40,8 +40,6 @@ pub(crate) struct Core {
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub retained_epochs: usize,
-    pub max_key_len: usize,
-    pub key_alignment: Alignment,
     pub scrub: Scrub,
 }
 
@@ -58,8 +56,7 @@ pub(crate) struct State {
     pub threads: usize,
     /// One per thread that uses the pool.
     pub records: Vec<Arc<CachePadded<Record>>>,
-    /// What leases and snapshots hold, and what some held that are gone.
-    leases: Vec<Weak<Hold>>,
+    pub leases: LeaseList,
 }
 
 /// An epoch that is retired and not reclaimed.
@@ -161,7 +158,7 @@ impl Core {
                 taken: vec![false; slots].into(),
                 threads: 0,
                 records: Vec::new(),
-                leases: Vec::new(),
+                leases: LeaseList::default(),
             }),
             unclaimed: Condvar::new(),
         };
@@ -311,6 +308,17 @@ impl Core {
         state.retired.iter().filter(held).count() + live.filter(unsealed).count()
     }
 
+    /// The oldest epoch that has a lease.
+    pub fn oldest_lease(&self) -> Option<Epoch> {
+        let state = self.state();
+        let is_leased = |stamp: &u64| self.status(*stamp).is_leased();
+        // What is retired is older than what is live, and in no order.
+        let retired = state.retired.iter().map(|retired| retired.stamp);
+        let oldest = retired.filter(is_leased).min();
+        let oldest = oldest.or_else(|| state.live.iter().copied().find(is_leased));
+        oldest.map(epoch)
+    }
+
     pub fn status(&self, stamp: u64) -> &Status {
         status(&self.statuses, stamp)
     }
@@ -320,10 +328,10 @@ impl Core {
         let (mut held_by_guards, mut held_by_leases) = (0, 0);
         for retired in &state.retired {
             // At most 65,535 are retired, as one of the slots is the current epoch's.
-            match self.status(retired.stamp).holder() {
-                Holder::Pool => held_by_guards += 1,
-                Holder::Leases => held_by_leases += 1,
-                Holder::Nobody => {}
+            match self.status(retired.stamp).held_by() {
+                HeldBy::Pool => held_by_guards += 1,
+                HeldBy::Leases => held_by_leases += 1,
+                HeldBy::Nobody => {}
             }
         }
         AdvanceError::TooManyEpochs {
@@ -347,19 +355,6 @@ impl State {
         let retired = || self.retired.iter().map(|retired| retired.stamp);
         let find_retired = || retired().find(|stamp| epoch(*stamp) == wanted);
         self.find_live(wanted).or_else(find_retired)
-    }
-
-    /// Has `hold` listed for as long as somebody owns it.
-    pub fn list(&mut self, hold: &Arc<Hold>) {
-        if self.leases.len() == self.leases.capacity() {
-            self.leases.retain(|hold| hold.strong_count() > 0);
-        }
-        self.leases.push(Arc::downgrade(hold));
-    }
-
-    /// The holds that somebody owns.
-    pub fn leases(&self) -> impl Iterator<Item = Arc<Hold>> {
-        self.leases.iter().filter_map(Weak::upgrade)
     }
 }
 
@@ -400,8 +395,6 @@ impl std::fmt::Debug for Core {
         f.debug_struct("ArenaPool")
             .field("id", &self.id)
             .field("current", &epoch(self.slots.current()))
-            .field("settings", &self.settings)
-            .field("chunks", &self.chunks)
             .finish_non_exhaustive()
     }
 }

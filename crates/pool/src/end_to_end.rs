@@ -1,6 +1,6 @@
 //! loom models end to end: the real pool over the real crossbeam-epoch, with the broken twins that
 //! they must catch. Nothing is left out but the thread-local registry: all threads of loom's share
-//! one set of thread-locals, so each brings its `Local` along.
+//! one set of thread-locals, so each brings its state (`Owner`) along.
 //!
 //! ```sh
 //! RUSTFLAGS="--cfg epoch_arena_loom --cfg crossbeam_loom --cfg crossbeam_sanitize" \
@@ -23,8 +23,6 @@
     reason = "`repin` is what a user may do to his guard, and what twins lean on"
 )]
 
-use std::num::NonZeroU32;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use crossbeam_epoch::{Collector, Guard};
@@ -35,10 +33,10 @@ use loom::cell::UnsafeCell;
 use loom::model::Builder;
 
 use crate::ArenaPool;
-use crate::local::Local;
+use crate::guard::ArenaGuard;
+use crate::local::{Local, Owner};
 use crate::record::Record;
 use crate::status::Status;
-use crate::view::View;
 
 const PREEMPTIONS: usize = 2;
 
@@ -76,11 +74,11 @@ struct Scene {
 }
 
 /// What a thread of the model does.
-type Act = fn(&Scene, &Rc<Local>);
+type Act = fn(&Scene, &Owner);
 
 impl Scene {
     /// The scene, and the states of two threads, warmed up. `b` has written the key.
-    fn new(collector: Collector) -> (Arc<Self>, Rc<Local>, Rc<Local>) {
+    fn new(collector: Collector) -> (Arc<Self>, Owner, Owner) {
         Self::scrubbed(collector, false)
     }
 
@@ -89,27 +87,27 @@ impl Scene {
         clippy::arc_with_non_send_sync,
         reason = "loom's threads take turns, and loom checks what they share"
     )]
-    fn scrubbed(collector: Collector, zero: bool) -> (Arc<Self>, Rc<Local>, Rc<Local>) {
+    fn scrubbed(collector: Collector, zero: bool) -> (Arc<Self>, Owner, Owner) {
         let memory = Memory::builder().source(Heap).block_size(8192).build();
         let pool = ArenaPool::builder()
             .memory(memory.unwrap())
             .collector(collector)
             .zero_on_reclaim(zero)
-            .retained_epochs(NonZeroU32::MIN)
-            .max_epochs(NonZeroU32::new(2).unwrap());
+            .retained_epochs(1)
+            .max_epochs(2);
         // A counter of its own, as each execution of a model must do the same.
         let counter = Box::leak(Box::new(EpochCounter::starting_at(0)));
         // SAFETY: no handle or epoch of this pool meets another pool's.
         let pool = unsafe { pool.counter(counter) }.build().unwrap();
         let [a, b] = [(), ()].map(|()| {
             let local = Local::register(&pool.core, Record::of_ending_thread());
-            drop(View::pin(&pool.core, local.clone(), false));
+            drop(local.pin(&pool.core));
             local
         });
-        let view = View::pin(&pool.core, b.clone(), false);
-        let handle = view.alloc_copy(b"old").unwrap();
-        let address = view.get(handle).unwrap().as_ptr();
-        drop(view);
+        let guard = b.pin(&pool.core);
+        let handle = guard.alloc_copy(b"old").unwrap();
+        let address = guard.get(handle).unwrap().as_ptr();
+        drop(guard);
         let scene = Self {
             pool,
             handle,
@@ -119,19 +117,19 @@ impl Scene {
         (Arc::new(scene), a, b)
     }
 
-    fn pin(&self, local: &Rc<Local>) -> View<'_> {
-        View::pin(&self.pool.core, local.clone(), false)
+    fn pin(&self, local: &Owner) -> ArenaGuard<'_> {
+        local.pin(&self.pool.core)
     }
 
-    /// A view beside a guard of the user's.
-    fn view<'a>(&'a self, local: &Rc<Local>, guard: &'a Guard) -> View<'a> {
-        assert_eq!(guard.collector(), Some(&self.pool.core.collector));
-        View::pin(&self.pool.core, local.clone(), true)
+    /// A guard beside one of the user's.
+    fn pin_with<'a>(&'a self, local: &Owner, theirs: &'a Guard) -> ArenaGuard<'a> {
+        assert_eq!(theirs.collector(), Some(&self.pool.core.collector));
+        self.pin(local)
     }
 
     /// Reads the key, if it can be seen.
-    fn get(&self, view: &View<'_>) {
-        if let Some(bytes) = view.get(self.handle) {
+    fn get(&self, guard: &ArenaGuard<'_>) {
+        if let Some(bytes) = guard.get(self.handle) {
             assert_eq!(bytes, b"old");
             self.read();
         }
@@ -190,12 +188,12 @@ fn race(a: Act, b: Act) {
     thread.join().unwrap();
 }
 
-fn retire(scene: &Scene, local: &Rc<Local>) {
+fn retire(scene: &Scene, local: &Owner) {
     scene.pool.advance_as(local, None).unwrap();
     scene.reuse();
 }
 
-fn read(scene: &Scene, local: &Rc<Local>) {
+fn read(scene: &Scene, local: &Owner) {
     scene.get(&scene.pin(local));
 }
 
@@ -230,9 +228,9 @@ fn m7_twin_recycle_without_defer_is_caught() {
 fn m7_twin_defer_before_unpublish_is_caught() {
     caught(|| {
         race(read, |scene, local| {
-            let guard = local.handle.pin();
+            let guard = scene.pin(local);
             scene.pool.defer_drop_of_hold(&guard, scene.old_stamp());
-            guard.flush();
+            guard.pinned().flush();
             scene.pool.core.publish(None).unwrap();
             scene.pool.settle(guard, local, 0);
             scene.reuse();
@@ -245,7 +243,7 @@ fn m7_twin_epoch_checked_before_the_pin_is_caught() {
     caught(|| {
         let read_early: Act = |scene, local| {
             let live = scene.sees_old();
-            let _view = scene.pin(local);
+            let _guard = scene.pin(local);
             if live {
                 scene.read();
             }
@@ -259,7 +257,7 @@ fn m7_twin_no_recheck_on_the_second_pin_is_caught() {
     caught(|| {
         let read_twice: Act = |scene, local| {
             let found = scene.pin(local).get(scene.handle).is_some();
-            let _view = scene.pin(local);
+            let _guard = scene.pin(local);
             if found {
                 scene.read();
             }
@@ -269,13 +267,13 @@ fn m7_twin_no_recheck_on_the_second_pin_is_caught() {
 }
 
 /// Puts into whatever epoch is current; what is put into the new one can be read at once.
-fn put(scene: &Scene, local: &Rc<Local>) {
-    let view = scene.pin(local);
-    let handle = view.alloc_copy(b"new").unwrap();
+fn put(scene: &Scene, local: &Owner) {
+    let guard = scene.pin(local);
+    let handle = guard.alloc_copy(b"new").unwrap();
     if handle.epoch() == scene.old() {
         scene.write();
     } else {
-        assert_eq!(view.get(handle), Some(&b"new"[..]), "published too late");
+        assert_eq!(guard.get(handle), Some(&b"new"[..]), "published too late");
     }
 }
 
@@ -288,7 +286,7 @@ fn m9_writer_against_retire() {
 fn m9_twin_current_is_moved_too_late_is_caught() {
     caught(|| {
         race(put, |scene, local| {
-            let guard = local.handle.pin();
+            let guard = scene.pin(local);
             scene.pool.core.slots.clear(scene.old_stamp());
             scene.pool.defer_drop_of_hold(&guard, scene.old_stamp());
             scene.pool.settle(guard, local, 0);
@@ -303,7 +301,7 @@ fn m9_twin_current_is_loaded_before_the_pin_is_caught() {
     caught(|| {
         let put_early: Act = |scene, local| {
             let current = scene.pool.current_epoch();
-            let _view = scene.pin(local);
+            let _guard = scene.pin(local);
             if current == scene.old() {
                 scene.write();
             }
@@ -334,7 +332,7 @@ fn m9_a_remembered_chunk_against_retire() {
 fn m9_twin_that_trusts_its_remembered_chunk_is_caught() {
     caught(|| {
         remembered_chunk(|scene, local| {
-            let _view = scene.pin(local);
+            let _guard = scene.pin(local);
             // SAFETY: none, that is what is wrong: the stamp is not of this pin.
             let first = unsafe { local.writer.bump(scene.old_stamp(), 3) };
             if first.is_some() {
@@ -345,7 +343,7 @@ fn m9_twin_that_trusts_its_remembered_chunk_is_caught() {
 }
 
 /// A lease is taken, if there is still time, and given up.
-fn lease(scene: &Scene, _: &Rc<Local>) {
+fn lease(scene: &Scene, _: &Owner) {
     if let Some(lease) = scene.pool.lease(scene.old()) {
         assert_eq!(lease.get(scene.handle), Some(&b"old"[..]));
         scene.read();
@@ -383,20 +381,20 @@ fn m7_twin_holds_in_two_words_is_caught() {
         let thread = loom::thread::spawn({
             let (scene, leases) = (scene.clone(), leases.clone());
             move || {
-                let view = scene.pin(&local_a);
-                if view.get(scene.handle).is_some() {
+                let guard = scene.pin(&local_a);
+                if guard.get(scene.handle).is_some() {
                     // Under the guard the pool's hold is still there, so a lease may be added.
                     leases.fetch_add(1, Ordering::Relaxed);
-                    drop(view);
+                    drop(guard);
                     scene.read();
                     leases.fetch_sub(1, Ordering::Release);
                 }
             }
         });
-        let guard = local_b.handle.pin();
+        let guard = scene.pin(&local_b);
         scene.pool.core.publish(None).unwrap();
         scene.pool.defer_drop_of_hold(&guard, scene.old_stamp());
-        guard.flush();
+        guard.pinned().flush();
         drop(guard);
         let none = leases.load(Ordering::Acquire) == 0;
         local_b.handle.pin().flush();
@@ -409,7 +407,7 @@ fn m7_twin_holds_in_two_words_is_caught() {
 }
 
 /// A collector that the pool shares with its user, who is pinned in it when the race begins.
-fn race_under_a_guard(a: fn(&Scene, &Rc<Local>, Guard), b: Act) {
+fn race_under_a_guard(a: fn(&Scene, &Owner, Guard), b: Act) {
     let collector = Collector::new();
     let user = collector.register();
     drop(user.pin());
@@ -427,31 +425,31 @@ fn race_under_a_guard(a: fn(&Scene, &Rc<Local>, Guard), b: Act) {
 }
 
 #[test]
-fn m7_view_with_a_shared_collector() {
+fn m7_a_guard_beside_the_users() {
     model(|| {
         race_under_a_guard(
-            |scene, local, guard| scene.get(&scene.view(local, &guard)),
+            |scene, local, guard| scene.get(&scene.pin_with(local, &guard)),
             retire,
         );
     });
 }
 
 #[test]
-fn m7_view_under_a_repinned_guard() {
+fn m7_a_guard_beside_a_repinned_one() {
     model(|| {
         race_under_a_guard(
             |scene, local, mut guard| {
                 guard.repin();
-                scene.get(&scene.view(local, &guard));
+                scene.get(&scene.pin_with(local, &guard));
             },
             retire,
         );
     });
 }
 
-/// A view that leans on the user's guard: `Guard::repin` has no fence.
+/// A read that leans on the user's guard: `Guard::repin` has no fence.
 #[test]
-fn m7_twin_view_without_a_pin_of_its_own_is_caught() {
+fn m7_twin_without_a_pin_of_its_own_is_caught() {
     caught(|| {
         race_under_a_guard(
             |scene, _, mut guard| {
@@ -466,15 +464,15 @@ fn m7_twin_view_without_a_pin_of_its_own_is_caught() {
     });
 }
 
-/// The reader has a view from before the race.
-fn race_from_a_pin(a: fn(&Scene, View<'_>), b: Act) {
+/// The reader has a guard from before the race.
+fn race_from_a_pin(a: fn(&Scene, ArenaGuard<'_>), b: Act) {
     let (scene, local_a, local_b) = Scene::new(Collector::new());
-    let view = scene.pin(&local_a);
-    // SAFETY: the thread below has the scene for longer than the view, which borrows from there.
-    let view = unsafe { std::mem::transmute::<View<'_>, View<'static>>(view) };
+    let guard = scene.pin(&local_a);
+    // SAFETY: the thread below has the scene for longer than the guard, which borrows from there.
+    let guard = unsafe { std::mem::transmute::<ArenaGuard<'_>, ArenaGuard<'static>>(guard) };
     let thread = loom::thread::spawn({
         let scene = scene.clone();
-        move || a(&scene, view)
+        move || a(&scene, guard)
     });
     b(&scene, &local_b);
     thread.join().unwrap();
@@ -484,10 +482,10 @@ fn race_from_a_pin(a: fn(&Scene, View<'_>), b: Act) {
 fn m7_refresh_against_retire() {
     short_model(|| {
         race_from_a_pin(
-            |scene, mut view| {
-                scene.get(&view);
-                assert!(view.repin());
-                scene.get(&view);
+            |scene, mut guard| {
+                scene.get(&guard);
+                assert!(guard.refresh());
+                scene.get(&guard);
             },
             retire,
         );
@@ -499,9 +497,9 @@ fn m7_refresh_against_retire() {
 fn m7_twin_no_recheck_after_a_refresh_is_caught() {
     caught(|| {
         race_from_a_pin(
-            |scene, mut view| {
-                let found = view.get(scene.handle).is_some();
-                assert!(view.repin());
+            |scene, mut guard| {
+                let found = guard.get(scene.handle).is_some();
+                assert!(guard.refresh());
                 if found {
                     scene.read();
                 }
@@ -535,7 +533,7 @@ fn m7_twin_refresh_without_a_fence_is_caught() {
 
 /// A writer, who collects and so may run the closure, against whoever sees its epoch sealed: here
 /// the memory stands for the epoch's counts.
-fn put_and_collect(scene: &Scene, local: &Rc<Local>) {
+fn put_and_collect(scene: &Scene, local: &Owner) {
     put(scene, local);
     local.handle.pin().flush();
 }
@@ -556,9 +554,9 @@ fn m11_sealed_against_a_writer() {
 fn m11_twin_seal_before_current_is_moved_is_caught() {
     caught(|| {
         race(put_and_collect, |scene, local| {
-            let guard = local.handle.pin();
+            let guard = scene.pin(local);
             scene.pool.defer_seal(&guard, scene.old_stamp());
-            guard.flush();
+            guard.pinned().flush();
             scene.pool.core.publish(None).unwrap();
             scene.pool.settle(guard, local, 0);
             if scene.status().is_sealed(scene.old().number()) {
@@ -569,7 +567,7 @@ fn m11_twin_seal_before_current_is_moved_is_caught() {
 }
 
 /// Two epochs on: the old one's slot and memory are another's, unless a reader holds them.
-fn turn(scene: &Scene, local: &Rc<Local>) {
+fn turn(scene: &Scene, local: &Owner) {
     for _ in 0..2 {
         // Refused while the reader is pinned and the slot is taken.
         if scene.pool.advance_as(local, None).is_err() {
@@ -578,10 +576,10 @@ fn turn(scene: &Scene, local: &Rc<Local>) {
     }
     let old = scene.pool.core.state().find(scene.old());
     assert!(old.is_none(), "its slot is given away before its reclaim");
-    let view = scene.pin(local);
-    let handle = view.alloc_copy(b"new").unwrap();
+    let guard = scene.pin(local);
+    let handle = guard.alloc_copy(b"new").unwrap();
     assert_eq!(handle.epoch().number(), 2, "in the slot of 0");
-    if view.get(handle).unwrap().as_ptr() == scene.address {
+    if guard.get(handle).unwrap().as_ptr() == scene.address {
         scene.write();
     }
 }
@@ -596,7 +594,7 @@ fn m5_bug05_stale_handle_against_the_reuse_of_its_slot() {
 fn m5_bug05_twin_truncated_stamp_is_caught() {
     caught(|| {
         let read_truncated: Act = |scene, local| {
-            let _view = scene.pin(local);
+            let _guard = scene.pin(local);
             let stamp = scene.pool.core.slots.stamps().of(scene.handle);
             if pack::epoch(stamp) & 1 == scene.old().number() & 1 {
                 scene.read();
@@ -611,13 +609,13 @@ fn m5_bug05_twin_truncated_stamp_is_caught() {
 fn m5_twin_slot_reused_before_its_arena_is_reclaimed_is_caught() {
     caught(|| {
         let read_new: Act = |scene, local| {
-            let _view = scene.pin(local);
+            let _guard = scene.pin(local);
             if scene.pool.core.slots.current() == pack::stamp(2) {
                 scene.read();
             }
         };
         race(read_new, |scene, local| {
-            let guard = local.handle.pin();
+            let guard = scene.pin(local);
             scene.pool.core.publish(None).unwrap();
             scene.pool.defer_drop_of_hold(&guard, scene.old_stamp());
             // Not reclaimed, and the slot is given to epoch 2 all the same.

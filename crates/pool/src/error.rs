@@ -3,7 +3,7 @@
 use std::fmt;
 
 use epoch_arena_block::{MemoryConfigError, OverBudget};
-use epoch_arena_core::{AllocError, Epoch, MAX_LEN};
+use epoch_arena_core::{AllocError, Epoch};
 
 use crate::builder::MAX_EPOCHS;
 
@@ -12,17 +12,18 @@ use crate::builder::MAX_EPOCHS;
 ///
 /// ```
 /// use epoch_arena_pool::{ArenaPool, BuildError};
-/// let refused = ArenaPool::builder().max_key_len(16 << 20).build().unwrap_err();
-/// assert_eq!(refused, BuildError::KeyLength);
-/// assert!(refused.to_string().contains("max_key_len"));
+/// let refused = ArenaPool::builder().retained_epochs(0).build().unwrap_err();
+/// assert_eq!(refused, BuildError::RetainedEpochs);
+/// assert!(refused.to_string().contains("retained_epochs"));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// More epochs than there can be slots, or fewer in all than are retained and one more.
-    Epochs,
-    /// A key length beyond what a handle can describe.
-    KeyLength,
+    /// `retained_epochs` is 0: the current epoch is always live.
+    RetainedEpochs,
+    /// `max_epochs`: more epochs than there can be slots, or fewer in all than are retained and one
+    /// more.
+    MaxEpochs,
     /// The default memory could not be set up.
     Memory(MemoryConfigError),
     /// The process has used up all epoch numbers, which have 40 bits.
@@ -32,11 +33,13 @@ pub enum BuildError {
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Epochs => write!(
+            Self::RetainedEpochs => f.write_str(
+                "retained_epochs must be at least 1, as the current epoch is always live",
+            ),
+            Self::MaxEpochs => write!(
                 f,
                 "retained_epochs must be less than max_epochs, and max_epochs at most {MAX_EPOCHS}"
             ),
-            Self::KeyLength => write!(f, "max_key_len must be at most {MAX_LEN} bytes"),
             Self::Memory(cause) => cause.fmt(f),
             Self::EpochsExhausted => f.write_str(EXHAUSTED),
         }
@@ -116,7 +119,7 @@ impl std::error::Error for AdvanceError {}
 pub enum WaitError {
     /// The time was over.
     TimedOut,
-    /// This thread has a guard or view of the pool, and would wait for itself.
+    /// This thread has a guard of the pool, and would wait for itself.
     Pinned,
 }
 
@@ -128,7 +131,7 @@ impl fmt::Display for WaitError {
                  before `advance` is pinned still (ArenaPool::maintain says which)"
             }
             Self::Pinned => {
-                "this thread has a guard or view of the pool and would wait for itself; drop it \
+                "this thread has a guard of the pool and would wait for itself; drop it \
                  first"
             }
         })
@@ -143,7 +146,7 @@ impl std::error::Error for WaitError {}
 /// use epoch_arena_pool::{ArenaPool, ForeignGuard};
 /// let pool = ArenaPool::builder().build()?; // with a collector of its own
 /// let guard = crossbeam_epoch::pin(); // of the default collector
-/// assert_eq!(pool.view(&guard).err(), Some(ForeignGuard));
+/// assert_eq!(pool.pin_with(&guard).err(), Some(ForeignGuard));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,32 +1,28 @@
-//! `ArenaGuard`: a pin of the pool's own.
+//! `ArenaGuard`: a pinned thread, and reading under the pin. What writes is in `put.rs`.
 
 use std::fmt;
-use std::ops::Deref;
-use std::rc::Rc;
+use std::mem::ManuallyDrop;
+use std::ptr::NonNull;
 
-use epoch_arena_block::Alignment;
+use crossbeam_epoch::{Guard, LocalHandle};
 use epoch_arena_core::raw::Sealed;
-use epoch_arena_core::{AllocError, ArenaHandle, Resolve, Store};
+use epoch_arena_core::{ArenaHandle, Epoch, Resolve};
 
-use crate::core::Core;
+use crate::core::{self, Core};
 use crate::local::Local;
-use crate::view::View;
+use crate::slots::Stamps;
 
 /// A pinned thread: while it lives, no memory that it can see is reclaimed.
 ///
-/// From [`ArenaPool::pin`](crate::ArenaPool::pin) or
-/// [`LocalArena::pin`](crate::LocalArena::pin). It dereferences to a [`View`], which reads and
-/// writes. Guards nest: the outermost pins and the last one unpins. Pin per batch, not per key;
-/// and do not keep a guard for long, as it holds back the memory of *every* epoch that is retired
-/// meanwhile: for that there are [leases](crate::ArenaPool::lease).
+/// From [`ArenaPool::pin`](crate::ArenaPool::pin), from [`LocalPool::pin`](crate::LocalPool::pin),
+/// or from [`ArenaPool::pin_with`](crate::ArenaPool::pin_with) beside a crossbeam-epoch guard of
+/// your own. It reads ([`get`](Self::get)) and writes ([`alloc_copy`](Self::alloc_copy),
+/// [`batch`](Self::batch) and others).
 ///
-/// A guard stays on its thread:
-///
-/// ```compile_fail,E0277
-/// fn send<T: Send>(_: T) {}
-/// let pool = epoch_arena_pool::ArenaPool::builder().build().unwrap();
-/// send(pool.pin());
-/// ```
+/// Guards nest: the first one pins the thread and the last one unpins it, in whatever order they are
+/// dropped. Pin per batch, not per key; and do not keep a guard for long, as it holds back the
+/// memory of *every* epoch that is retired meanwhile. To hold one epoch for long, take a
+/// [lease](crate::ArenaPool::lease); to keep a guard in a long loop, [`refresh`](Self::refresh) it.
 ///
 /// ```
 /// # use epoch_arena_pool::ArenaPool;
@@ -39,20 +35,91 @@ use crate::view::View;
 /// assert_eq!(guard.get(handles[1]), Some(&b"b"[..]));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct ArenaGuard<'p> {
-    view: View<'p>,
+///
+/// A guard is `!Send` and `!Sync`: a pin belongs to its thread.
+///
+/// ```compile_fail,E0277
+/// fn send<T: Send>(_: T) {}
+/// let pool = epoch_arena_pool::ArenaPool::builder().build().unwrap();
+/// send(pool.pin());
+/// ```
+///
+/// What [`get`](Self::get) gives is borrowed from the guard, and cannot outlive it:
+///
+/// ```compile_fail,E0505
+/// # use epoch_arena_pool::ArenaPool;
+/// let pool = ArenaPool::builder().build().unwrap();
+/// let guard = pool.pin();
+/// let handle = guard.alloc_copy(b"key").unwrap();
+/// let bytes = guard.get(handle).unwrap();
+/// drop(guard);
+/// assert_eq!(bytes, b"key");
+/// ```
+///
+/// A guard beside one of your own does not outlive that:
+///
+/// ```compile_fail,E0505
+/// # use epoch_arena_pool::ArenaPool;
+/// let pool = ArenaPool::builder()
+///     .collector(crossbeam_epoch::default_collector().clone())
+///     .build()
+///     .unwrap();
+/// let yours = crossbeam_epoch::pin();
+/// let guard = pool.pin_with(&yours).unwrap();
+/// drop(yours);
+/// guard.epoch();
+/// ```
+#[must_use = "the thread is unpinned as soon as the guard is dropped; bind it to a variable"]
+pub struct ArenaGuard<'a> {
+    /// Invariant: pinned on this thread, by `local`'s handle; but for a moment inside `refresh`,
+    /// where nothing can be borrowed from the guard.
+    guard: ManuallyDrop<Guard>,
+    core: &'a Core,
+    /// The stamps of `core`, at hand: in a loop of `get`s they stay in registers.
+    stamps: Stamps<'a>,
+    /// Invariant: alive, as `guard` is pinned by its handle (see `Local`).
+    local: NonNull<Local>,
 }
 
-impl<'p> ArenaGuard<'p> {
+impl<'a> ArenaGuard<'a> {
+    /// # Safety
+    ///
+    /// 1. `local` is alive, and this thread's state in the pool of `core`.
+    /// 2. `guard` came from [`Local::pin`] on it, and goes into this guard only.
+    // Always inlined: so the parts stay in registers in a loop over `get`.
     #[inline(always)]
-    pub(crate) fn new(core: &'p Core, local: Rc<Local>) -> Self {
+    pub(crate) unsafe fn new(core: &'a Core, local: NonNull<Local>, guard: Guard) -> Self {
         Self {
-            view: View::pin(core, local, false),
+            guard: ManuallyDrop::new(guard),
+            core,
+            stamps: core.slots.stamps(),
+            local,
         }
     }
 
-    /// Unpins and pins again, so that what was retired before can be reclaimed; `false`, and
-    /// nothing is done, where another guard or view of this pool is alive on this thread.
+    #[inline(always)]
+    pub(crate) fn core(&self) -> &'a Core {
+        self.core
+    }
+
+    /// This thread's state; alive as long as the guard.
+    #[inline(always)]
+    pub(crate) fn local(&self) -> &Local {
+        // SAFETY: by the invariant of `local`.
+        unsafe { self.local.as_ref() }
+    }
+
+    /// The pin itself, to defer and to flush by.
+    pub(crate) fn pinned(&self) -> &Guard {
+        &self.guard
+    }
+
+    /// Unpins and pins again, so that what was retired before can be reclaimed. Returns whether it
+    /// did: where another guard of this pool is alive on this thread nothing is let go, and it is
+    /// `false`. Costs what a pin costs.
+    ///
+    /// Beside a guard of your own ([`pin_with`](crate::ArenaPool::pin_with)) it moves the pool's pin
+    /// on and leaves yours as it is, which goes on to hold back what it can see.
     ///
     /// What was read before must be let go first, as the borrow checker sees to:
     ///
@@ -77,16 +144,98 @@ impl<'p> ArenaGuard<'p> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn refresh(&mut self) -> bool {
-        self.view.repin()
+        // SAFETY: by the invariant of `local`; and between the two pins nothing frees the state, as
+        // that is done by the end of an `ArenaGuard` or an `Owner` only, and this guard goes on.
+        let local = unsafe { self.local.as_ref() };
+        let repin = Repin {
+            guard: &mut self.guard,
+            handle: &local.handle,
+        };
+        // Not `Guard::repin`, which in crossbeam-epoch 0.9.21 has no fence.
+        // SAFETY: written anew below, or by the drop of `repin`, before it is used or dropped again.
+        unsafe { ManuallyDrop::drop(repin.guard) };
+        let unpinned = !repin.handle.is_pinned();
+        let fresh = repin.handle.pin();
+        repin.done(fresh);
+        if unpinned {
+            local.mark(self.core);
+        }
+        unpinned
+    }
+
+    /// The bytes of `handle`, or `None` if its epoch is no longer live or it is of another pool.
+    /// Constant time, two loads.
+    ///
+    /// **A guard is not a snapshot.** An epoch may be retired while the guard is pinned: a handle
+    /// that gave bytes before gives `None` from then on, while bytes that `get` returned before
+    /// stay readable as long as the guard. To keep one state of things in view, use
+    /// [`ArenaPool::snapshot`](crate::ArenaPool::snapshot) or
+    /// [`lease`](crate::ArenaPool::lease).
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// let pool = ArenaPool::builder().build()?; // two epochs retained
+    /// let handle = pool.pin().alloc_copy(b"user:12345")?;
+    /// let guard = pool.pin();
+    /// let bytes = guard.get(handle).unwrap();
+    /// pool.advance()?;
+    /// pool.advance()?; // the handle's epoch is retired now
+    /// assert!(guard.get(handle).is_none());
+    /// assert_eq!(bytes, b"user:12345"); // the guard still protects them
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn get(&self, handle: ArenaHandle) -> Option<&[u8]> {
+        // SAFETY: if the stamp is the handle's, it was found under the guard, so the epoch's arena
+        // is not reclaimed before the guard is unpinned (`Slots`), which the borrow excludes.
+        unsafe { handle.bytes_under(self.stamps.of(handle)) }
+    }
+
+    /// The current epoch of the pool; it may move on at any moment. One load.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let guard = pool.pin();
+    /// let next = pool.advance()?;
+    /// assert_eq!(guard.epoch(), next); // not the one in which it was pinned
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn epoch(&self) -> Epoch {
+        core::epoch(self.core.slots.current())
     }
 }
 
-impl<'p> Deref for ArenaGuard<'p> {
-    type Target = View<'p>;
+impl Drop for ArenaGuard<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: taken once, as the guard is dropped once.
+        let guard = unsafe { ManuallyDrop::take(&mut self.guard) };
+        // SAFETY: 1. by the invariant of `local`; 2. `guard` is its own, and this guard is not used any more.
+        unsafe { Local::unpin(self.local, guard) }
+    }
+}
 
-    #[inline]
-    fn deref(&self) -> &View<'p> {
-        &self.view
+/// Sees that a guard is pinned again, even if a foreign closure panics inside the pin: the guard
+/// lives on then, and must protect what is read through it.
+struct Repin<'g> {
+    guard: &'g mut ManuallyDrop<Guard>,
+    handle: &'g LocalHandle,
+}
+
+impl Repin<'_> {
+    fn done(self, fresh: Guard) {
+        let mut this = ManuallyDrop::new(self);
+        *this.guard = ManuallyDrop::new(fresh);
+    }
+}
+
+impl Drop for Repin<'_> {
+    #[cold]
+    fn drop(&mut self) {
+        // Runs no closures: crossbeam-epoch collects with every 128th pin, and the one that
+        // panicked was that.
+        *self.guard = ManuallyDrop::new(self.handle.pin());
     }
 }
 
@@ -95,33 +244,7 @@ impl Sealed for ArenaGuard<'_> {}
 impl Resolve for ArenaGuard<'_> {
     #[inline]
     fn get(&self, handle: ArenaHandle) -> Option<&[u8]> {
-        self.view.get(handle)
-    }
-}
-
-impl Store for ArenaGuard<'_> {
-    #[inline]
-    fn alloc_copy(&self, bytes: &[u8]) -> Result<ArenaHandle, AllocError> {
-        self.view.alloc_copy(bytes)
-    }
-
-    #[inline]
-    fn alloc_copy_aligned(
-        &self,
-        bytes: &[u8],
-        align: Alignment,
-    ) -> Result<ArenaHandle, AllocError> {
-        self.view.alloc_copy_aligned(bytes, align)
-    }
-
-    #[inline]
-    fn max_key_len(&self) -> usize {
-        self.view.max_key_len()
-    }
-
-    #[inline]
-    fn key_alignment(&self) -> Alignment {
-        self.view.key_alignment()
+        self.get(handle)
     }
 }
 

@@ -6,7 +6,7 @@ use epoch_arena_core::raw::Sealed;
 use epoch_arena_core::{ArenaHandle, Epoch, Resolve, pack};
 
 use crate::core;
-use crate::hold::Hold;
+use crate::lease_entry::LeaseEntry;
 use crate::sync::Arc;
 
 /// Holds one epoch: its bytes stay readable, on any thread, across `.await`, for hours, even
@@ -41,17 +41,17 @@ use crate::sync::Arc;
 /// assert_eq!(bytes, b"key");
 /// ```
 #[derive(Clone)]
+#[must_use = "the epoch is let go as soon as the lease is dropped; bind it to a variable"]
 pub struct Lease {
-    hold: Arc<Hold>,
-    /// Invariant: the one stamp of `hold`.
+    entry: Arc<LeaseEntry>,
+    /// Invariant: the stamp of `entry`.
     stamp: u64,
 }
 
 impl Lease {
-    /// `hold` has `stamp`, alone.
-    pub(crate) fn new(hold: Arc<Hold>, stamp: u64) -> Self {
-        debug_assert_eq!(hold.stamps(), [stamp]);
-        Self { hold, stamp }
+    pub(crate) fn new(entry: Arc<LeaseEntry>) -> Self {
+        let stamp = entry.stamp();
+        Self { entry, stamp }
     }
 
     /// The epoch it holds.
@@ -82,7 +82,7 @@ impl Lease {
     #[inline]
     pub fn get(&self, handle: ArenaHandle) -> Option<&[u8]> {
         // SAFETY: stamps are unique in the process; if it is the handle's, the handle is of the
-        // leased epoch, whose arena is not reclaimed while `hold` exists, which the borrow of
+        // leased epoch, whose arena is not reclaimed while `entry` exists, which the borrow of
         // `self` ensures.
         unsafe { handle.bytes_under(self.stamp) }
     }
@@ -101,14 +101,14 @@ impl fmt::Debug for Lease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lease")
             .field("epoch", &self.epoch())
-            .field("pool", &self.hold.pool())
+            .field("pool", &self.entry.pool())
             .finish_non_exhaustive()
     }
 }
 
-/// Holds every epoch that was live at one moment: a lease of each.
+/// Holds every epoch that was live at one moment: a lease of each, from which it also comes apart.
 ///
-/// Writes into the epoch that was current go on, and can be seen.
+/// Writes into the epoch that was current go on, and can be seen. Cloning it clones each lease.
 ///
 /// ```
 /// # use epoch_arena_pool::ArenaPool;
@@ -123,16 +123,25 @@ impl fmt::Debug for Lease {
 /// assert_eq!(snapshot.get(old), Some(&b"old"[..]));
 /// assert_eq!(snapshot.get(new), Some(&b"new"[..]));
 /// assert_eq!(snapshot.epochs().count(), 2);
+///
+/// // A scan lets go of each epoch as soon as it is through with it.
+/// for lease in snapshot {
+///     let _found = (lease.get(old), lease.get(new));
+/// } // one epoch is let go here, each time
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
+#[must_use = "its epochs are let go as soon as the snapshot is dropped; bind it to a variable"]
 pub struct Snapshot {
-    hold: Arc<Hold>,
+    /// Invariant: by ascending stamps.
+    leases: Vec<Lease>,
 }
 
 impl Snapshot {
-    pub(crate) fn new(hold: Arc<Hold>) -> Self {
-        Self { hold }
+    /// `leases` are by ascending stamps.
+    pub(crate) fn new(leases: Vec<Lease>) -> Self {
+        debug_assert!(leases.is_sorted_by_key(|lease| lease.stamp));
+        Self { leases }
     }
 
     /// The epochs it holds, oldest first.
@@ -146,9 +155,8 @@ impl Snapshot {
     /// assert_eq!((epochs.len(), epochs[1]), (2, pool.current_epoch()));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn epochs(&self) -> impl Iterator<Item = Epoch> {
-        let stamps = self.hold.stamps().iter();
-        stamps.map(|stamp| core::epoch(*stamp))
+    pub fn epochs(&self) -> impl DoubleEndedIterator<Item = Epoch> + ExactSizeIterator {
+        self.leases.iter().map(Lease::epoch)
     }
 
     /// Whether it holds `epoch`, so that its handles resolve here. `false` for those that were
@@ -165,8 +173,49 @@ impl Snapshot {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn holds(&self, epoch: Epoch) -> bool {
+        self.find(pack::stamp(epoch.number())).is_some()
+    }
+
+    /// A lease of one of its epochs, which outlives the snapshot; `None` if it does not hold
+    /// `epoch`. Works for retired epochs too, of which
+    /// [`ArenaPool::lease`](crate::ArenaPool::lease) gives none. A binary search over the epochs.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let handle = pool.pin().alloc_copy(b"key")?;
+    /// let snapshot = pool.snapshot();
+    /// pool.retire_before(pool.advance()?);
+    /// let lease = snapshot.lease(handle.epoch()).expect("the snapshot holds it");
+    /// drop(snapshot);
+    /// assert_eq!(lease.get(handle), Some(&b"key"[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn lease(&self, epoch: Epoch) -> Option<Lease> {
+        self.find(pack::stamp(epoch.number())).cloned()
+    }
+
+    /// Takes the lease of one epoch out of the snapshot, which holds it no longer: drop it to let
+    /// the epoch go early. `None` if the snapshot does not hold `epoch`. Linear in the epochs.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let handle = pool.pin().alloc_copy(b"key")?;
+    /// pool.advance()?;
+    /// let mut snapshot = pool.snapshot();
+    /// pool.retire_before(pool.advance()?);
+    /// drop(snapshot.take(handle.epoch()));
+    /// assert_eq!(snapshot.get(handle), None);
+    /// assert_eq!(pool.maintain().reclaimed_epochs, 1); // the other one is held still
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn take(&mut self, epoch: Epoch) -> Option<Lease> {
         let stamp = pack::stamp(epoch.number());
-        self.hold.stamps().binary_search(&stamp).is_ok()
+        let index = self
+            .leases
+            .binary_search_by_key(&stamp, |lease| lease.stamp);
+        Some(self.leases.remove(index.ok()?))
     }
 
     /// The bytes of `handle`, or `None` if its epoch is not one of these. A binary search over
@@ -183,13 +232,35 @@ impl Snapshot {
     /// ```
     #[inline]
     pub fn get(&self, handle: ArenaHandle) -> Option<&[u8]> {
-        let stamp = pack::stamp(pack::epoch(handle.tag()));
-        let found = self.hold.stamps().binary_search(&stamp);
-        if found.is_err() {
-            return None;
-        }
-        // SAFETY: as in `Lease::get`, for the epoch that was found.
-        unsafe { handle.bytes_under(stamp) }
+        self.find(pack::stamp(pack::epoch(handle.tag())))?
+            .get(handle)
+    }
+
+    fn find(&self, stamp: u64) -> Option<&Lease> {
+        let index = self
+            .leases
+            .binary_search_by_key(&stamp, |lease| lease.stamp);
+        Some(&self.leases[index.ok()?])
+    }
+}
+
+/// Its leases, oldest epoch first.
+impl IntoIterator for Snapshot {
+    type Item = Lease;
+    type IntoIter = std::vec::IntoIter<Lease>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.leases.into_iter()
+    }
+}
+
+/// Its leases, oldest epoch first.
+impl<'s> IntoIterator for &'s Snapshot {
+    type Item = &'s Lease;
+    type IntoIter = std::slice::Iter<'s, Lease>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.leases.iter()
     }
 }
 
@@ -206,7 +277,6 @@ impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Snapshot")
             .field("epochs", &self.epochs().collect::<Vec<_>>())
-            .field("pool", &self.hold.pool())
             .finish_non_exhaustive()
     }
 }

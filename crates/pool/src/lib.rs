@@ -25,7 +25,7 @@
 //!
 //! | feature | default | gives |
 //! |---|---|---|
-//! | `serde` | no | `Serialize` for [`PoolStats`], [`Maintained`], [`ArenaStats`] and what is in them |
+//! | `serde` | no | `Serialize` for [`PoolStats`], [`MaintainReport`], [`ArenaStats`] and what is in them |
 //! | `tracing` | no | events for subscribers, target `epoch_arena`: advance, retire, reclaim, trim, and refusals |
 //!
 //! A subscriber is told with no lock held, never by what runs in a reader's pin, and may use the
@@ -40,12 +40,15 @@ mod core;
 mod end_to_end;
 mod error;
 mod guard;
-mod hold;
+mod held;
 mod lease;
+mod lease_entry;
 mod local;
 #[cfg(all(test, epoch_arena_loom))]
 mod models;
+mod plural;
 mod pool;
+mod put;
 mod record;
 mod slots;
 mod stats;
@@ -53,23 +56,22 @@ mod status;
 mod sync;
 mod trace;
 mod uninit;
-mod view;
 
 pub use batch::Batch;
 pub use builder::PoolBuilder;
 pub use crossbeam_epoch;
 pub use epoch_arena_block::{Alignment, Memory, MemoryError, OverBudget};
-pub use epoch_arena_core::{AllocError, ArenaHandle, ArenaStats, Epoch, Resolve, Store};
+pub use epoch_arena_core::{AllocError, ArenaHandle, ArenaStats, Epoch, Resolve};
 pub use error::{AdvanceError, BatchFull, BuildError, ForeignGuard, PromoteError, WaitError};
 pub use guard::ArenaGuard;
-pub use hold::Leased;
+pub use held::EpochBytes;
 pub use lease::{Lease, Snapshot};
-pub use local::LocalArena;
+pub use lease_entry::LeaseInfo;
+pub use local::LocalPool;
 pub use pool::ArenaPool;
-pub use record::{PinKind, Pinned};
-pub use stats::{Held, Maintained, PoolStats};
+pub use record::PinInfo;
+pub use stats::{MaintainReport, PoolStats};
 pub use uninit::UninitBytes;
-pub use view::View;
 
 /// The README's example, as a test.
 #[cfg(doctest)]

@@ -150,7 +150,7 @@ fn m7_reader_twins_are_caught() {
         };
         run(reader, good_retirer);
     });
-    // A pin without its fence, as `Guard::repin` is: why a view does not lean on the user's guard.
+    // A pin without its fence, as `Guard::repin` is: why a guard does not lean on the user's guard.
     caught(|| {
         let reader = |pool: &Pool| {
             pool.pinned.store(1, Ordering::Relaxed);

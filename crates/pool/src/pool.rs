@@ -12,13 +12,12 @@ use crate::builder::PoolBuilder;
 use crate::core::{self, Core, Reclaimed, Retirement, State};
 use crate::error::{AdvanceError, ForeignGuard, WaitError};
 use crate::guard::ArenaGuard;
-use crate::hold::Hold;
 use crate::lease::{Lease, Snapshot};
-use crate::local::{self, Local, LocalArena};
-use crate::stats::{Maintained, PoolStats};
+use crate::lease_entry::LeaseEntry;
+use crate::local::{self, LocalPool, Owner};
+use crate::stats::{MaintainReport, PoolStats};
 use crate::sync::{Arc, Weak};
 use crate::trace;
-use crate::view::View;
 
 /// Epochs of arenas: any thread writes into the current epoch and reads all live ones; `advance`
 /// opens the next and retires the oldest; its memory is reclaimed, all at once, when no guard is
@@ -28,9 +27,8 @@ use crate::view::View;
 ///
 /// ```
 /// use epoch_arena_pool::ArenaPool;
-/// use std::num::NonZeroU32;
 ///
-/// let pool = ArenaPool::builder().retained_epochs(NonZeroU32::new(4).unwrap()).build()?;
+/// let pool = ArenaPool::builder().retained_epochs(4).build()?;
 /// let guard = pool.pin();
 /// let handle = guard.alloc_copy(b"user:12345:profile")?;
 /// assert_eq!(guard.get(handle), Some(&b"user:12345:profile"[..]));
@@ -48,8 +46,7 @@ pub struct ArenaPool {
 }
 
 impl ArenaPool {
-    /// A builder with the defaults: two retained epochs, keys of at most 256 bytes, packed, a
-    /// memory and a collector of its own.
+    /// A builder with the defaults: two retained epochs, a memory and a collector of its own.
     ///
     /// ```
     /// # use epoch_arena_pool::ArenaPool;
@@ -82,7 +79,7 @@ impl ArenaPool {
     /// ```
     #[inline]
     pub fn pin(&self) -> ArenaGuard<'_> {
-        ArenaGuard::new(&self.core, local::local(&self.core))
+        local::pin(&self.core)
     }
 
     /// This thread's state in the pool, to keep at hand.
@@ -94,13 +91,16 @@ impl ArenaPool {
     /// assert_eq!(local.pin().epoch(), pool.current_epoch());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn local(&self) -> LocalArena {
-        LocalArena::new(self.core.clone())
+    pub fn local(&self) -> LocalPool {
+        LocalPool::new(self.core.clone())
     }
 
-    /// Reads and writes beside a guard that is pinned already, and for no longer: what one does
-    /// with a `crossbeam_skiplist::SkipMap` and this pool under one guard. The pool must have been
-    /// given the guard's collector, so that both are held back, and let go, together.
+    /// Pins this thread beside a crossbeam-epoch guard of your own, and for no longer: to use a
+    /// `crossbeam_skiplist::SkipMap` and this pool under one guard. The pool must have been given
+    /// the guard's collector, so that both are held back, and let go, together.
+    ///
+    /// The pool's guard has a pin of its own, so it protects whatever becomes of yours in between
+    /// (`repin`, say). It costs what [`pin`](Self::pin) costs.
     ///
     /// # Errors
     ///
@@ -111,20 +111,21 @@ impl ArenaPool {
     /// let pool = ArenaPool::builder()
     ///     .collector(crossbeam_epoch::default_collector().clone())
     ///     .build()?;
-    /// let guard = crossbeam_epoch::pin();
-    /// let view = pool.view(&guard)?;
-    /// let handle = view.alloc_copy(b"key")?;
-    /// assert_eq!(view.get(handle), Some(&b"key"[..]));
+    /// let yours = crossbeam_epoch::pin();
+    /// let guard = pool.pin_with(&yours)?;
+    /// let handle = guard.alloc_copy(b"key")?;
+    /// assert_eq!(guard.get(handle), Some(&b"key"[..]));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn view<'a>(&'a self, guard: &'a Guard) -> Result<View<'a>, ForeignGuard> {
+    #[inline]
+    pub fn pin_with<'a>(&'a self, guard: &'a Guard) -> Result<ArenaGuard<'a>, ForeignGuard> {
         if guard.collector() != Some(&self.core.collector) {
             return Err(ForeignGuard);
         }
-        // The view has a pin of its own and does not lean on the user's: whose guard may have been
-        // repinned, which in crossbeam-epoch 0.9.21 has no fence, or even be unpinned, after a
-        // panic in `Guard::repin_after`. It costs no more than the fence that would be needed.
-        Ok(View::pin(&self.core, local::local(&self.core), true))
+        // A pin of its own, which does not lean on the user's: that guard may have been repinned,
+        // which in crossbeam-epoch 0.9.21 has no fence, or even be unpinned, after a panic in
+        // `Guard::repin_after`. It costs no more than the fence that would be needed.
+        Ok(local::pin(&self.core))
     }
 
     /// The current epoch; it may move on at any moment. One load.
@@ -193,7 +194,7 @@ impl ArenaPool {
     ///
     /// # Errors
     ///
-    /// [`WaitError::Pinned`] if a guard or view of this pool is alive on this thread, which would
+    /// [`WaitError::Pinned`] if a guard of this pool is alive on this thread, which would
     /// wait for itself; [`WaitError::TimedOut`] when the time is over. A guard of the user's own on
     /// this thread, of a shared collector, cannot be seen and ends in the latter.
     ///
@@ -211,7 +212,7 @@ impl ArenaPool {
     /// ```
     pub fn wait_sealed(&self, epoch: Epoch, timeout: Duration) -> Result<(), WaitError> {
         const LONGEST_NAP: Duration = Duration::from_millis(1);
-        let local = local::local(&self.core);
+        let local = local::owner(&self.core);
         let start = Instant::now();
         let mut nap = Duration::from_micros(1);
         loop {
@@ -224,7 +225,7 @@ impl ArenaPool {
             let Some(left) = timeout.checked_sub(start.elapsed()) else {
                 return Err(WaitError::TimedOut);
             };
-            self.settle(local.handle.pin(), &local, 0);
+            self.settle(local.pin(&self.core), &local, 0);
             if !self.is_sealed(epoch) {
                 std::thread::sleep(nap.min(left));
                 nap = (2 * nap).min(LONGEST_NAP);
@@ -241,7 +242,7 @@ impl ArenaPool {
     ///
     /// Only if a closure panics that somebody else deferred to the same collector and that is run
     /// in here; whether the epoch has moved on then, [`current_epoch`](Self::current_epoch) tells.
-    /// Any pin may run such closures: so may [`pin`](Self::pin), [`view`](Self::view),
+    /// Any pin may run such closures: so may [`pin`](Self::pin), [`pin_with`](Self::pin_with),
     /// [`retire_before`](Self::retire_before), [`maintain`](Self::maintain),
     /// [`ArenaGuard::refresh`], and a put that meets the memory's budget. With the feature `tracing`
     /// also if a subscriber panics: the epoch has moved on then, and nothing is lost.
@@ -285,24 +286,24 @@ impl ArenaPool {
     }
 
     fn advance_if(&self, expected: Option<Epoch>) -> Result<Epoch, AdvanceError> {
-        self.advance_as(&local::local(&self.core), expected)
+        self.advance_as(&local::owner(&self.core), expected)
     }
 
     /// Advances as the thread with this state. (A model of loom's brings the states along, as all
     /// its threads share one set of thread-locals.)
     pub(crate) fn advance_as(
         &self,
-        local: &Local,
+        local: &Owner,
         expected: Option<Epoch>,
     ) -> Result<Epoch, AdvanceError> {
         let core = &*self.core;
-        let mut guard = local.handle.pin();
+        let mut guard = local.pin(core);
         let mut published = core.publish(expected);
         if let Err(AdvanceError::TooManyEpochs { .. }) = published {
-            // Nobody may hold them any more, with the news still on its way.
+            // The last guard may be gone while its callback is still pending.
             self.settle(guard, local, core.pending());
             core.wait_for_scrubs();
-            guard = local.handle.pin();
+            guard = local.pin(core);
             published = core.publish(expected);
         }
         let published = match published {
@@ -319,7 +320,7 @@ impl ArenaPool {
             retirement.add(core, retired);
             self.defer_drop_of_hold(&guard, retired);
         }
-        guard.flush();
+        guard.pinned().flush();
         drop(guard);
         // Everything is deferred by now, and will happen even if a subscriber panics in here.
         trace::advance(core, published.before, published.now);
@@ -333,8 +334,7 @@ impl ArenaPool {
     ///
     /// ```
     /// # use epoch_arena_pool::ArenaPool;
-    /// # use std::num::NonZeroU32;
-    /// let pool = ArenaPool::builder().retained_epochs(NonZeroU32::new(8).unwrap()).build()?;
+    /// let pool = ArenaPool::builder().retained_epochs(8).build()?;
     /// for _ in 0..3 {
     ///     pool.advance()?;
     /// }
@@ -344,14 +344,14 @@ impl ArenaPool {
     /// ```
     pub fn retire_before(&self, epoch: Epoch) -> usize {
         let core = &*self.core;
-        let local = local::local(core);
-        let guard = local.handle.pin();
+        let local = local::owner(core);
+        let guard = local.pin(core);
         let mut retirement = Retirement::default();
         while let Some(retired) = core.retire_one_before(epoch) {
             retirement.add(core, retired);
             self.defer_drop_of_hold(&guard, retired);
         }
-        guard.flush();
+        guard.pinned().flush();
         drop(guard);
         trace::retire(core, retirement);
         self.settle_unpinned(&local, retirement.epochs);
@@ -376,18 +376,19 @@ impl ArenaPool {
     /// println!("{done}");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn maintain(&self) -> Maintained {
+    pub fn maintain(&self) -> MaintainReport {
         let core = &*self.core;
-        let local = local::local(core);
-        let reclaimed = self.settle(local.handle.pin(), &local, core.pending());
+        let local = local::owner(core);
+        let reclaimed = self.settle(local.pin(core), &local, core.pending());
         let returned = core.chunks.trim();
         trace::trim(core, returned);
         core.chunks.memory().prepare();
-        Maintained::new(core, reclaimed.epochs, returned)
+        MaintainReport::new(core, reclaimed.epochs, returned)
     }
 
-    /// Holds `epoch` without a pin; `None` if it is not live. Takes the pool's lock. Statistics list
-    /// the lease with the place of this call.
+    /// Holds `epoch` without a pin; `None` if it is not live. Takes the pool's lock; logarithmic in
+    /// the live epochs, whatever is leased already. Statistics list the lease with the place of this
+    /// call.
     ///
     /// ```
     /// # use epoch_arena_pool::ArenaPool;
@@ -399,15 +400,14 @@ impl ArenaPool {
     #[track_caller]
     pub fn lease(&self, epoch: Epoch) -> Option<Lease> {
         let place = Location::caller();
+        let now = Instant::now();
         let mut state = self.core.state();
         let stamp = state.find_live(epoch)?;
-        let hold = self.hold(&mut state, Box::new([stamp]), place);
-        drop(state);
-        Some(Lease::new(hold, stamp))
+        Some(self.lease_live(&mut state, stamp, now, place))
     }
 
-    /// Holds all live epochs without a pin. Takes the pool's lock; linear in the live epochs.
-    /// Statistics list the snapshot with the place of this call.
+    /// Holds all live epochs without a pin: a lease of each. Takes the pool's lock; linear in the
+    /// live epochs. Statistics list the leases with the place of this call.
     ///
     /// ```
     /// # use epoch_arena_pool::ArenaPool;
@@ -420,22 +420,23 @@ impl ArenaPool {
     #[track_caller]
     pub fn snapshot(&self) -> Snapshot {
         let place = Location::caller();
+        let now = Instant::now();
         let mut state = self.core.state();
-        let stamps = state.live.iter().copied().collect();
-        let hold = self.hold(&mut state, stamps, place);
-        drop(state);
-        Snapshot::new(hold)
+        let leases = (0..state.live.len()).map(|at| {
+            let stamp = state.live[at];
+            self.lease_live(&mut state, stamp, now, place)
+        });
+        Snapshot::new(leases.collect())
     }
 
     /// The oldest epoch that any lease or snapshot of this pool holds, live or retired, or `None` if
     /// there is none: what an engine that retires by its readers goes by. A lease that is taken or
-    /// dropped meanwhile may count or not. Takes the pool's lock; linear in the leases, without
-    /// their clones, and walks no chunk.
+    /// dropped meanwhile may count or not. Takes the pool's lock; linear in the epochs that are live
+    /// or held, whatever the number of leases.
     ///
     /// ```
     /// # use epoch_arena_pool::ArenaPool;
-    /// # use std::num::NonZeroU32;
-    /// let pool = ArenaPool::builder().retained_epochs(NonZeroU32::new(100).unwrap()).build()?;
+    /// let pool = ArenaPool::builder().retained_epochs(100).build()?;
     /// pool.advance()?;
     /// let reader = pool.lease(pool.current_epoch()).expect("the current epoch is live");
     /// pool.advance()?;
@@ -448,26 +449,24 @@ impl ArenaPool {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn oldest_lease(&self) -> Option<Epoch> {
-        let state = self.core.state();
-        state.leases().filter_map(|hold| hold.oldest()).min()
+        self.core.oldest_lease()
     }
 
-    /// Holds `stamps`, which are live; under the lock.
-    fn hold(
+    /// A lease of the epoch of `stamp`, which is live; under the lock.
+    fn lease_live(
         &self,
         state: &mut State,
-        stamps: Box<[u64]>,
+        stamp: u64,
+        now: Instant,
         place: &'static Location<'static>,
-    ) -> Arc<Hold> {
-        for stamp in &stamps {
-            // Under the lock, under which alone epochs are retired: it is live, so the pool holds
-            // it.
-            self.core.status(*stamp).add_lease();
-        }
-        // SAFETY: added above, for each.
-        let hold = Arc::new(unsafe { Hold::new(self.core.clone(), stamps, place) });
-        state.list(&hold);
-        hold
+    ) -> Lease {
+        // Under the lock, under which alone epochs are retired: it is live, so the pool holds it.
+        self.core.status(stamp).add_lease();
+        // SAFETY: added above.
+        let entry = unsafe { LeaseEntry::new(self.core.clone(), stamp, now, place) };
+        let entry = Arc::new(entry);
+        state.leases.add(&entry);
+        Lease::new(entry)
     }
 
     /// Figures of the pool. Takes the pool's lock, walks the chunks of all epochs, and asks the
@@ -515,39 +514,41 @@ impl ArenaPool {
         self.core.chunks.memory()
     }
 
-    // The closures below run inside anybody's pin. They are news: one atomic operation on memory
-    // that they share, three words, no lock, no user code. (The last one of a pool that is gone
-    // frees the statuses, too.)
+    // The closures below run inside any thread's pin: one atomic operation on memory that they
+    // share, three words, no lock, no user code. (The last one of a pool that is gone frees the
+    // statuses, too.)
 
-    pub(crate) fn defer_seal(&self, guard: &Guard, stamp: u64) {
+    pub(crate) fn defer_seal(&self, guard: &ArenaGuard<'_>, stamp: u64) {
         let statuses = self.core.statuses.clone();
+        let guard = guard.pinned();
         guard.defer(move || core::status(&statuses, stamp).seal(core::epoch(stamp).number()));
     }
 
-    pub(crate) fn defer_drop_of_hold(&self, guard: &Guard, stamp: u64) {
+    pub(crate) fn defer_drop_of_hold(&self, guard: &ArenaGuard<'_>, stamp: u64) {
         let statuses = self.core.statuses.clone();
+        let guard = guard.pinned();
         guard.defer(move || core::status(&statuses, stamp).drop_pool_hold());
     }
 
     /// Sees that deferred closures run if nobody holds them up, and reclaims what that frees;
     /// says what that was. A flush moves the closures on, and each pin after it can pass one
     /// of crossbeam's two grace periods, if this thread is not pinned otherwise. A flush runs no
-    /// more than eight bags, and each `advance` makes one: so there are more rounds where news of
-    /// `pending` epochs may wait.
-    pub(crate) fn settle(&self, guard: Guard, local: &Local, pending: usize) -> Reclaimed {
-        guard.flush();
+    /// more than eight bags, and each `advance` makes one: so there are more rounds where callbacks
+    /// of `pending` epochs may wait.
+    pub(crate) fn settle(&self, guard: ArenaGuard<'_>, local: &Owner, pending: usize) -> Reclaimed {
+        guard.pinned().flush();
         drop(guard);
         self.settle_unpinned(local, pending)
     }
 
     /// The rest of [`settle`](Self::settle), after the flush.
-    fn settle_unpinned(&self, local: &Local, pending: usize) -> Reclaimed {
+    fn settle_unpinned(&self, local: &Owner, pending: usize) -> Reclaimed {
         const BAGS_PER_FLUSH: usize = 8;
         for _ in 0..2 + pending.div_ceil(BAGS_PER_FLUSH) {
             if local.handle.is_pinned() {
                 break;
             }
-            local.handle.pin().flush();
+            local.pin(&self.core).pinned().flush();
         }
         let reclaimed = self.core.reclaim_ready();
         trace::reclaim(&self.core, reclaimed);

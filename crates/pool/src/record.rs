@@ -1,21 +1,23 @@
-//! Who is pinned: one record per thread and pool, as crossbeam-epoch shows no participants.
+//! Which threads are pinned: one record per thread and pool, as crossbeam-epoch shows no participants.
 
 use std::fmt;
 
 use epoch_arena_block::Bytes;
 use epoch_arena_core::Epoch;
+use epoch_arena_core::pack::EMPTY;
 
+use crate::core::epoch;
+use crate::plural::Plural;
 use crate::sync::{AtomicU64, Ordering};
 
 /// What one thread shows to the others. Written by its thread with one Relaxed store at the
-/// outermost pin and unpin; read for reports only.
+/// outermost pin and one after the outermost unpin, whatever kind of guard that is; read for
+/// reports only.
 #[derive(Debug)]
 pub(crate) struct Record {
     thread: String,
-    /// One above the epoch at the outermost pin, or 0.
-    guard: AtomicU64,
-    /// One above the epoch at the outermost view, or 0.
-    view: AtomicU64,
+    /// The stamp that was current at the outermost pin, or [`EMPTY`].
+    since: AtomicU64,
 }
 
 impl Record {
@@ -39,98 +41,64 @@ impl Record {
     fn named(thread: String) -> Self {
         Self {
             thread,
-            guard: AtomicU64::new(0),
-            view: AtomicU64::new(0),
+            since: AtomicU64::new(EMPTY),
         }
     }
 
     // Relaxed, throughout: reports are of some recent moment, and nothing is decided by them.
 
-    pub fn pinned(&self, foreign: bool, epoch: Option<u64>) {
-        let word = if foreign { &self.view } else { &self.guard };
-        word.store(epoch.map_or(0, |e| e + 1), Ordering::Relaxed);
+    #[inline(always)]
+    pub fn pin(&self, stamp: u64) {
+        self.since.store(stamp, Ordering::Relaxed);
     }
 
-    /// What this thread holds now: by what, and since which epoch.
-    pub fn report(&self) -> impl Iterator<Item = (PinKind, Epoch)> {
-        let of = |word: &AtomicU64, kind| {
-            let number = word.load(Ordering::Relaxed).checked_sub(1)?;
-            // SAFETY: the number of an epoch that was current when the thread wrote it.
-            Some((kind, unsafe { Epoch::from_number(number) }))
-        };
-        [
-            of(&self.guard, PinKind::Guard),
-            of(&self.view, PinKind::ForeignGuard),
-        ]
-        .into_iter()
-        .flatten()
+    #[inline(always)]
+    pub fn unpin(&self) {
+        self.since.store(EMPTY, Ordering::Relaxed);
+    }
+
+    /// Since which epoch the thread is pinned, if it is.
+    pub fn since(&self) -> Option<Epoch> {
+        let stamp = self.since.load(Ordering::Relaxed);
+        (stamp != EMPTY).then(|| epoch(stamp))
     }
 }
 
-/// A thread that is pinned, as [`Maintained`](crate::Maintained) and
-/// [`PoolStats`](crate::PoolStats) report it.
+/// A thread that is pinned, as [`MaintainReport`](crate::MaintainReport) and
+/// [`PoolStats`](crate::PoolStats) report it: one entry per thread, however many guards it has.
 ///
 /// ```
-/// use epoch_arena_pool::{ArenaPool, PinKind};
+/// use epoch_arena_pool::ArenaPool;
 /// let pool = ArenaPool::builder().build()?;
 /// let guard = pool.pin();
 /// let pinned = &pool.stats().pinned[0];
-/// assert_eq!((pinned.epoch, pinned.kind), (guard.epoch(), PinKind::Guard));
-/// println!("{pinned}"); // thread main: guard since epoch 0, 0 epochs ago, ...
+/// assert_eq!((pinned.epoch, pinned.lag), (guard.epoch(), 0));
+/// println!("{pinned}"); // thread main since epoch 0, 0 epochs ago, ...
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
-pub struct Pinned {
+pub struct PinInfo {
     /// The thread's name, or its id if it has none.
     pub thread: String,
-    /// The epoch that was current when it pinned; later epochs are held back too.
+    /// The epoch that was current at its outermost pin; later epochs are held back too. A guard that
+    /// was nested in one that is gone by now holds back as much.
     pub epoch: Epoch,
     /// Epochs that the pool has opened since.
     pub lag: usize,
     /// Bytes of the retired epochs that it may still see. Others may hold these, too.
     pub held_back: usize,
-    /// By what.
-    pub kind: PinKind,
 }
 
-/// What a thread is pinned by; see [`Pinned`].
-///
-/// ```
-/// # use epoch_arena_pool::{ArenaPool, PinKind};
-/// let pool = ArenaPool::builder()
-///     .collector(crossbeam_epoch::default_collector().clone())
-///     .build()?;
-/// let guard = crossbeam_epoch::pin();
-/// let view = pool.view(&guard)?;
-/// assert_eq!(pool.stats().pinned[0].kind, PinKind::ForeignGuard);
-/// # drop(view);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-#[non_exhaustive]
-pub enum PinKind {
-    /// A guard of [`ArenaPool::pin`](crate::ArenaPool::pin) or of a local arena.
-    Guard,
-    /// A view, from [`ArenaPool::view`](crate::ArenaPool::view), beside a guard of the user's own.
-    ForeignGuard,
-}
-
-impl fmt::Display for Pinned {
+impl fmt::Display for PinInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
-            PinKind::Guard => "guard",
-            PinKind::ForeignGuard => "foreign guard",
-        };
         write!(
             f,
-            "thread {}: {kind} since epoch {}, {} epochs ago, holding back {}",
+            "thread {} since epoch {}, {} ago, holding back {}",
             self.thread,
             self.epoch,
-            self.lag,
+            Plural(self.lag, "epoch"),
             Bytes(self.held_back)
         )
     }

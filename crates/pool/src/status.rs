@@ -7,7 +7,7 @@ const POOL: u64 = 1 << 63;
 
 /// Who holds an epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Holder {
+pub(crate) enum HeldBy {
     /// The pool: a guard may still see the epoch. (And perhaps leases.)
     Pool,
     /// Leases only.
@@ -61,18 +61,24 @@ impl Status {
     }
 
     /// Who holds the epoch, for reports.
-    pub fn holder(&self) -> Holder {
+    pub fn held_by(&self) -> HeldBy {
         // Relaxed: a figure.
         match self.holds.load(Ordering::Relaxed) {
-            0 => Holder::Nobody,
-            1..POOL => Holder::Leases,
-            _ => Holder::Pool,
+            0 => HeldBy::Nobody,
+            1..POOL => HeldBy::Leases,
+            _ => HeldBy::Pool,
         }
+    }
+
+    /// Whether there is a lease of the epoch, for reports.
+    pub fn is_leased(&self) -> bool {
+        // Relaxed: a figure.
+        self.holds.load(Ordering::Relaxed) & !POOL != 0
     }
 
     /// Whether a guard may still see the epoch (else only leases hold it).
     pub fn is_held_by_pool(&self) -> bool {
-        self.holder() == Holder::Pool
+        self.held_by() == HeldBy::Pool
     }
 
     /// No writer is left in `epoch`. Called by the deferred closure, which may come late: a

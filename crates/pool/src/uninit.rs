@@ -8,9 +8,9 @@ use std::ptr::NonNull;
 
 use epoch_arena_core::ArenaHandle;
 
-use crate::view::View;
+use crate::guard::ArenaGuard;
 
-/// Allocated bytes that are not initialised yet; from [`View::alloc_uninit`]. It dereferences to
+/// Allocated bytes that are not initialised yet; from [`ArenaGuard::alloc_uninit`]. It dereferences to
 /// `[MaybeUninit<u8>]`. Dropped without becoming a handle, its bytes are wasted until the epoch is
 /// reclaimed.
 ///
@@ -33,7 +33,7 @@ pub struct UninitBytes<'a> {
     len: usize,
     stamp: u64,
     /// Borrowed: the guard stays, and the bytes on its thread.
-    view: PhantomData<&'a View<'a>>,
+    guard: PhantomData<&'a ArenaGuard<'a>>,
 }
 
 impl UninitBytes<'_> {
@@ -46,7 +46,7 @@ impl UninitBytes<'_> {
             first,
             len,
             stamp,
-            view: PhantomData,
+            guard: PhantomData,
         }
     }
 
@@ -95,7 +95,7 @@ impl Deref for UninitBytes<'_> {
     type Target = [MaybeUninit<u8>];
 
     fn deref(&self) -> &[MaybeUninit<u8>] {
-        // SAFETY: this value's alone, and not reclaimed for the borrow of the view that it holds;
+        // SAFETY: this value's alone, and not reclaimed for the borrow of the guard that it holds;
         // `MaybeUninit` asks nothing of the bytes.
         unsafe { std::slice::from_raw_parts(self.first.as_ptr().cast(), self.len) }
     }

@@ -1,7 +1,5 @@
 //! Sweeps over the number of live epochs.
 
-use std::num::NonZeroU32;
-
 use super::keys::time_resolves;
 use crate::clock;
 use crate::contest::{Contestant, LEFT_OVER, Plan, Resolver, room};
@@ -21,11 +19,8 @@ const SAMPLE: usize = 1 << 18;
 
 type Put = Ours<PIN_PER_64>;
 
-fn retained(at: usize) -> NonZeroU32 {
-    u32::try_from(at)
-        .ok()
-        .and_then(NonZeroU32::new)
-        .expect("a sweep over live epochs begins with one")
+fn retained(at: usize) -> u32 {
+    u32::try_from(at).expect("a sweep over live epochs is short")
 }
 
 /// A pool with `at` live epochs, of one key each.

@@ -1,4 +1,4 @@
-//! A guard or view, with everything that is borrowed from it. In a program these live in lists, so
+//! A guard, with everything that is borrowed from it. In a program these live in lists, so
 //! the borrows are spelled with longer lifetimes than they have; the order of the fields is the
 //! order in which they are dropped, and is what the borrow checker would ask for.
 
@@ -6,12 +6,12 @@ use std::rc::Rc;
 
 use epoch_arena::crossbeam_epoch::{Collector, Guard, LocalHandle};
 use epoch_arena::{
-    ArenaGuard, ArenaPool, Batch, Epoch, ForeignGuard, LocalArena, UninitBytes, View,
+    ArenaGuard, ArenaPool, Batch, Epoch, ForeignGuard, LocalPool, UninitBytes,
 };
 
 use super::world::{Seen, World};
 
-/// A guard or view.
+/// A guard.
 pub struct Hold {
     /// Bytes that it gave.
     pub seen: Vec<Seen>,
@@ -20,18 +20,13 @@ pub struct Hold {
     /// Allocations that are to be written yet.
     pub rooms: Vec<Room>,
     /// `None` only within `refresh`.
-    pinned: Option<Rc<Pinned>>,
+    pinned: Option<Rc<ArenaGuard<'static>>>,
     user: Option<User>,
-    _local: Option<Rc<LocalArena>>,
+    _local: Option<Rc<LocalPool>>,
     keeper: Rc<ArenaPool>,
     /// The pool's index.
     pub pool: usize,
     thread: usize,
-}
-
-enum Pinned {
-    Guard(ArenaGuard<'static>),
-    View(View<'static>),
 }
 
 /// A guard of the user's own, in the shared collector.
@@ -84,15 +79,15 @@ impl Hold {
             // SAFETY: likewise.
             None => unsafe { outlive(&*keeper) }.pin(),
         };
-        Self::new(thread, pool, keeper, Pinned::Guard(guard), None, local)
+        Self::new(thread, pool, keeper, guard, None, local)
     }
 
-    /// A view beside a guard of the user's.
+    /// A guard beside one of the user's.
     ///
     /// # Errors
     ///
     /// [`ForeignGuard`], where `collector` is not the pool's.
-    pub fn view_of(
+    pub fn beside(
         (thread, participant): (usize, usize),
         pool: usize,
         keeper: &ArenaPool,
@@ -110,12 +105,12 @@ impl Hold {
             _handle: handle,
             participant,
         };
-        let view = user.view(&keeper)?;
+        let guard = user.pin_with(&keeper)?;
         Ok(Self::new(
             thread,
             pool,
             keeper,
-            Pinned::View(view),
+            guard,
             Some(user),
             None,
         ))
@@ -125,9 +120,9 @@ impl Hold {
         thread: usize,
         pool: usize,
         keeper: Rc<ArenaPool>,
-        pinned: Pinned,
+        pinned: ArenaGuard<'static>,
         user: Option<User>,
-        local: Option<Rc<LocalArena>>,
+        local: Option<Rc<LocalPool>>,
     ) -> Self {
         Self {
             seen: Vec::new(),
@@ -142,16 +137,13 @@ impl Hold {
         }
     }
 
-    /// The view, for what this hold keeps in its lists.
-    pub fn view(&self) -> &'static View<'static> {
+    /// The guard, for what this hold keeps in its lists.
+    pub fn guard(&self) -> &'static ArenaGuard<'static> {
         let pinned = self.pinned.as_deref().expect("not within refresh");
         // SAFETY: in an `Rc` of this hold's; whoever borrows from the result keeps what he got in
         // `seen`, `batches` or `rooms`, which are dropped first, and emptied before a refresh; or
         // lets it go at the end of his step.
-        match unsafe { outlive(pinned) } {
-            Pinned::Guard(guard) => guard,
-            Pinned::View(view) => view,
-        }
+        unsafe { outlive(pinned) }
     }
 
     /// The pool.
@@ -173,16 +165,14 @@ impl Hold {
         let pinned = self.pinned.take().expect("not within refresh");
         let mut pinned = Rc::into_inner(pinned).expect("the only one");
         let alone = world.is_alone(self.thread, self.pool);
-        match (&mut pinned, &mut self.user) {
-            (Pinned::Guard(guard), _) => assert_eq!(guard.refresh(), alone),
-            (Pinned::View(_), Some(user)) => {
+        match &mut self.user {
+            None => assert_eq!(pinned.refresh(), alone),
+            Some(user) => {
                 drop(pinned);
                 let guard = Rc::get_mut(&mut user.guard).expect("the only one");
                 move_on(guard);
-                let view = user.view(&self.keeper).expect("its collector is the same");
-                pinned = Pinned::View(view);
+                pinned = user.pin_with(&self.keeper).expect("the same collector");
             }
-            (Pinned::View(_), None) => unreachable!("a view has a user's guard"),
         }
         self.pinned = Some(Rc::new(pinned));
         world.refreshed(self.thread, self.pool, self.participant());
@@ -205,17 +195,17 @@ impl Hold {
 }
 
 impl User {
-    fn view(&self, keeper: &Rc<ArenaPool>) -> Result<View<'static>, ForeignGuard> {
+    fn pin_with(&self, keeper: &Rc<ArenaPool>) -> Result<ArenaGuard<'static>, ForeignGuard> {
         // SAFETY: both are in an `Rc` of the hold's, behind `pinned` in the order of drops; the
-        // guard is changed only while there is no view.
+        // guard is changed only while there is none of the pool's beside it.
         let (pool, guard) = unsafe { (outlive(&**keeper), outlive(&*self.guard)) };
-        pool.view(guard)
+        pool.pin_with(guard)
     }
 }
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "a view must bear what a user may do"
+    reason = "what a user may do must be borne"
 )]
 fn move_on(guard: &mut Guard) {
     guard.repin();

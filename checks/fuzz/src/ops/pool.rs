@@ -24,7 +24,7 @@ pub struct PoolModel {
     pub domain: Domain,
     /// The program's handle of it, until it is dropped.
     pub pool: Option<ArenaPool>,
-    /// Guards, views, leases and snapshots, which keep it alive.
+    /// Guards, leases and snapshots, which keep it alive.
     pub keepers: usize,
     /// All epochs there ever were, oldest first.
     pub epochs: Vec<EpochModel>,

@@ -30,13 +30,13 @@ pub enum Step {
     NewPool(PoolSetup),
     /// The program's handle of a pool is dropped, whatever is left of it.
     DropPool(Pick),
-    /// A guard, from the pool or from the thread's `LocalArena`.
+    /// A guard, from the pool or from the thread's `LocalPool`.
     Pin { pool: Pick, local: bool },
-    /// A view under a guard of the user's own, which was repinned before or not.
-    View { pool: Pick, repin: bool },
-    /// A guard or view goes, with all that is borrowed from it.
+    /// A guard beside one of the user's own, which was repinned before or not.
+    PinWith { pool: Pick, repin: bool },
+    /// A guard goes, with all that is borrowed from it.
     Unpin(Pick),
-    /// A guard is refreshed, or a view's user guard repinned and the view made anew.
+    /// A guard is refreshed, or the user's beside it repinned and the pool's made anew.
     Refresh(Pick),
     /// A copy.
     Copy { hold: Pick, len: Len },
@@ -72,7 +72,7 @@ pub enum Step {
     },
     /// A value is copied into the current epoch.
     Promote { hold: Pick, which: Pick },
-    /// A handle, of any pool, is looked up under a guard or view, and what it gave is kept.
+    /// A handle, of any pool, is looked up under a guard, and what it gave is kept.
     Get { hold: Pick, which: Pick },
     /// All handles, under all guards of this thread.
     GetAll,
@@ -156,7 +156,7 @@ impl Arbitrary<'_> for Step {
             11 => {
                 let (pool, repin) = two()?;
                 let repin = repin & 1 == 1;
-                Self::View { pool, repin }
+                Self::PinWith { pool, repin }
             }
             12..=14 => Self::Unpin(input.arbitrary()?),
             15 => Self::Refresh(input.arbitrary()?),

@@ -1,11 +1,11 @@
-//! One thread of a program: its guards and views, and what a step does.
+//! One thread of a program: its guards, and what a step does.
 
 use std::any::Any;
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use epoch_arena::{
-    AdvanceError, Alignment, ArenaHandle, ArenaKey, ArenaPool, Epoch, KeyError, MAX_LEN,
+    AdvanceError, Alignment, ArenaHandle, ArenaPool, Epoch, KeyError, MAX_LEN,
     PromoteError,
 };
 
@@ -13,7 +13,7 @@ use super::hold::{Hold, OpenBatch, Room};
 use super::program::{Inside, Pick, Step};
 use super::world::{World, index};
 
-/// The most guards and views of a thread, and batches of one of them.
+/// The most guards of a thread, and batches of one of them.
 const MOST: usize = 8;
 /// What cannot be allocated.
 static TOO_LONG: [u8; MAX_LEN + 1] = [0; MAX_LEN + 1];
@@ -50,7 +50,7 @@ impl Thread {
                 }
             }
             Step::Pin { pool, local } => self.pin(world, pool, local),
-            Step::View { pool, repin } => self.view(world, pool, repin),
+            Step::PinWith { pool, repin } => self.pin_with(world, pool, repin),
             Step::Unpin(hold) => {
                 if let Some(at) = index(&self.holds, hold) {
                     let mut hold = self.holds.remove(at);
@@ -65,7 +65,7 @@ impl Thread {
             Step::GetAll => {
                 for hold in &self.holds {
                     world.check_seen(&hold.seen);
-                    world.look_all(hold.pool, hold.view());
+                    world.look_all(hold.pool, hold.guard());
                 }
             }
             Step::Leased { lease, which } => world.look_leased(lease, which),
@@ -135,7 +135,7 @@ impl Thread {
         }
     }
 
-    fn view(&mut self, world: &mut World, pool: Pick, repin: bool) {
+    fn pin_with(&mut self, world: &mut World, pool: Pick, repin: bool) {
         let Some((at, pool)) = world.pool(pool) else {
             return;
         };
@@ -145,7 +145,7 @@ impl Thread {
         self.users += 1;
         let shared = world.pools[at].domain == super::pool::Domain::Shared;
         let who = (self.index, self.users);
-        match Hold::view_of(who, at, &pool, &world.collector, repin) {
+        match Hold::beside(who, at, &pool, &world.collector, repin) {
             Ok(hold) => {
                 assert!(shared);
                 self.holds.push(hold);
@@ -230,22 +230,22 @@ fn hold_of(step: &Step) -> Option<Pick> {
     }
 }
 
-/// Does a step under a guard or view.
+/// Does a step under a guard.
 fn allocate(world: &mut World, hold: &mut Hold, step: &Step) {
-    let (pool, view) = (hold.pool, hold.view());
+    let (pool, guard) = (hold.pool, hold.guard());
     let before = world.failures(pool);
     match *step {
         Step::Copy { len, .. } => {
             let bytes = bytes(world, len.0);
-            let answer = view.alloc_copy(&bytes);
+            let answer = guard.alloc_copy(&bytes);
             put(world, pool, before, (bytes, 1), answer);
         }
         Step::Aligned { len, shift, .. } => {
             let bytes = bytes(world, len.0);
             let align = alignment(shift);
-            let answer = view.alloc_copy_aligned(&bytes, align);
+            let answer = guard.alloc_copy_aligned(&bytes, align);
             if let Ok(handle) = answer {
-                let found = view.get(handle).expect("just made");
+                let found = guard.get(handle).expect("just made");
                 assert_eq!(found.as_ptr().addr() % align.get(), 0);
             }
             put(world, pool, before, (bytes, align.get()), answer);
@@ -254,7 +254,7 @@ fn allocate(world: &mut World, hold: &mut Hold, step: &Step) {
             let bytes = bytes(world, len.0);
             let (head, tail) = bytes.split_at(bytes.len() / 3);
             let (middle, tail) = tail.split_at(tail.len() / 2);
-            let answer = view.alloc_concat([head, middle, b"", tail]);
+            let answer = guard.alloc_concat([head, middle, b"", tail]);
             put(world, pool, before, (bytes, 1), answer);
         }
         Step::With { len, inside, .. } => with(world, hold, len.0, inside),
@@ -278,8 +278,8 @@ fn allocate(world: &mut World, hold: &mut Hold, step: &Step) {
             let Some((at, handle)) = world.handle(which) else {
                 return;
             };
-            let bytes = world.look_under(at, pool, view).map(|_| view.get(handle));
-            match (view.promote(handle), bytes.flatten()) {
+            let bytes = world.look_under(at, pool, guard).map(|_| guard.get(handle));
+            match (guard.promote(handle), bytes.flatten()) {
                 (Ok(new), Some(bytes)) => world.put(pool, new, bytes.to_vec()),
                 (Err(PromoteError::Stale), None) => {}
                 (Err(PromoteError::Alloc(error)), Some(bytes)) => {
@@ -290,7 +290,7 @@ fn allocate(world: &mut World, hold: &mut Hold, step: &Step) {
         }
         Step::Get { which, .. } => {
             if let Some((at, _)) = world.handle(which) {
-                hold.seen.extend(world.look_under(at, pool, view));
+                hold.seen.extend(world.look_under(at, pool, guard));
             }
         }
         _ => unreachable!("not under a guard"),
@@ -327,7 +327,7 @@ fn put(
 }
 
 fn with(world: &mut World, hold: &Hold, len: usize, inside: Inside) {
-    let (pool, view) = (hold.pool, hold.view());
+    let (pool, guard) = (hold.pool, hold.guard());
     let keeper: &ArenaPool = hold.keeper();
     let before = world.failures(pool);
     let epoch = world.pools[pool].current();
@@ -335,7 +335,7 @@ fn with(world: &mut World, hold: &Hold, len: usize, inside: Inside) {
     let other = world.bytes(40);
     let (mut nested, mut advance) = (None, None);
     let answer = planned(|| {
-        view.alloc_with(len, |room| {
+        guard.alloc_with(len, |room| {
             assert!(room.iter().all(|byte| *byte == 0), "not zeroed");
             match inside {
                 Inside::Nothing => {}
@@ -364,7 +364,7 @@ fn uninit(world: &mut World, hold: &mut Hold, len: usize, align: Alignment) {
         return;
     }
     let before = world.failures(hold.pool);
-    match hold.view().alloc_uninit(len, align) {
+    match hold.guard().alloc_uninit(len, align) {
         Ok(bytes) => {
             assert_eq!((bytes.len(), bytes.as_ptr().addr() % align.get()), (len, 0));
             let epoch = world.pools[hold.pool].current();
@@ -396,7 +396,7 @@ fn key(world: &mut World, hold: &Hold, len: usize) {
     let (pool, bytes) = (hold.pool, bytes(world, len));
     let before = world.failures(pool);
     let setup = world.pools[pool].setup;
-    match ArenaKey::copy_from(&bytes, hold.view()) {
+    match setup.keys().copy(&bytes, hold.guard()) {
         Ok(key) => {
             let epoch = world.pools[pool].current();
             assert!(bytes.len() <= setup.longest_key);
@@ -418,7 +418,7 @@ fn batch(world: &mut World, hold: &mut Hold, room: usize) {
         return;
     }
     let before = world.failures(hold.pool);
-    match hold.view().batch(room) {
+    match hold.guard().batch(room) {
         Ok(batch) => {
             let epoch = world.pools[hold.pool].current();
             assert_eq!((batch.epoch(), batch.remaining()), (epoch, room));

@@ -80,7 +80,6 @@ struct Pin {
     whose: Whose,
     since: Time,
     guards: usize,
-    views: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -166,7 +165,7 @@ impl World {
 
     // Who is pinned.
 
-    /// A hold of this pool is there, a view beside the guard of a participant or not.
+    /// A guard of this pool is there, beside the guard of a participant or not.
     pub fn pinned(&mut self, thread: usize, pool: usize, participant: Option<usize>) {
         let since = self.tick();
         self.pools[pool].keepers += 1;
@@ -178,7 +177,6 @@ impl World {
                 whose: Whose::User(user),
                 since,
                 guards: 0,
-                views: 0,
             });
         }
         let whose = Whose::Pool(pool);
@@ -189,14 +187,10 @@ impl World {
                 whose,
                 since,
                 guards: 0,
-                views: 0,
             });
         }
         let pin = self.pin_of(thread, whose).expect("just added");
-        match participant {
-            Some(_) => pin.views += 1,
-            None => pin.guards += 1,
-        }
+        pin.guards += 1;
     }
 
     /// It goes.
@@ -204,12 +198,9 @@ impl World {
         self.tick();
         self.pools[pool].keepers -= 1;
         let pin = self.pin_of(thread, Whose::Pool(pool)).expect("pinned");
-        match participant {
-            Some(_) => pin.views -= 1,
-            None => pin.guards -= 1,
-        }
+        pin.guards -= 1;
         let gone = |pin: &Pin| match pin.whose {
-            Whose::Pool(_) => pin.guards + pin.views == 0,
+            Whose::Pool(_) => pin.guards == 0,
             Whose::User(user) => pin.thread == thread && Some(user) == participant,
         };
         self.pins.retain(|pin| !gone(pin));
@@ -230,10 +221,10 @@ impl World {
         }
     }
 
-    /// Whether the thread has exactly one guard or view of the pool.
+    /// Whether the thread has exactly one guard of the pool.
     pub fn is_alone(&mut self, thread: usize, pool: usize) -> bool {
         let pin = self.pin_of(thread, Whose::Pool(pool)).expect("pinned");
-        pin.guards + pin.views == 1
+        pin.guards == 1
     }
 
     fn pin_of(&mut self, thread: usize, whose: Whose) -> Option<&mut Pin> {
@@ -358,16 +349,16 @@ impl World {
         found
     }
 
-    /// Looks a handle up under a guard or view, which lives as long as the result is used.
-    pub fn look_under(&self, at: usize, pool: usize, view: &'static impl Resolve) -> Option<Seen> {
-        let found = self.look(at, pool, view, |epoch| self.pools[pool].is_live(epoch));
+    /// Looks a handle up under a guard, which lives as long as the result is used.
+    pub fn look_under(&self, at: usize, pool: usize, guard: &'static impl Resolve) -> Option<Seen> {
+        let found = self.look(at, pool, guard, |epoch| self.pools[pool].is_live(epoch));
         found.map(|bytes| Seen { bytes, made: at })
     }
 
-    /// Looks all handles up under a guard or view.
-    pub fn look_all(&self, pool: usize, view: &impl Resolve) {
+    /// Looks all handles up under a guard.
+    pub fn look_all(&self, pool: usize, guard: &impl Resolve) {
         for at in 0..self.made.len() {
-            self.look(at, pool, view, |epoch| self.pools[pool].is_live(epoch));
+            self.look(at, pool, guard, |epoch| self.pools[pool].is_live(epoch));
         }
     }
 
@@ -525,14 +516,15 @@ impl World {
         assert!(leases.epochs <= self.leased_retired(pool));
         let owners = stats.leases.iter().map(|lease| lease.owners);
         let leases = self.leases.iter().filter(|lease| lease.pool == pool);
-        assert_eq!(owners.sum::<usize>(), leases.count());
+        // A snapshot is a lease of each.
+        let leased = leases.map(|lease| lease.epochs.len());
+        assert_eq!(owners.sum::<usize>(), leased.sum::<usize>());
         assert!(stats.live_epochs + stats.retired_epochs <= model.setup.slots);
         let pins = self
             .pins
             .iter()
             .filter(|pin| pin.whose == Whose::Pool(pool));
-        let pinned = pins.map(|pin| usize::from(pin.guards > 0) + usize::from(pin.views > 0));
-        assert_eq!(stats.pinned.len(), pinned.sum::<usize>());
+        assert_eq!(stats.pinned.len(), pins.count());
 
         let mut there = 0;
         for epoch in &model.epochs {

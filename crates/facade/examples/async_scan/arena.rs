@@ -1,7 +1,6 @@
 //! A log whose lines are in the epochs of a pool: one epoch is one segment.
 
 use std::collections::VecDeque;
-use std::num::NonZeroU32;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
@@ -35,9 +34,7 @@ pub struct Scan {
 
 impl Log {
     pub fn new(per_segment: usize) -> Result<Self, Failure> {
-        let pool = ArenaPool::builder()
-            .retained_epochs(NonZeroU32::MIN.saturating_add(SEGMENTS - 1))
-            .build()?;
+        let pool = ArenaPool::builder().retained_epochs(SEGMENTS).build()?;
         Ok(Self {
             pool,
             segments: Arc::default(),

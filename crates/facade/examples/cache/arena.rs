@@ -3,11 +3,12 @@
 //! bytes for an entry, are beside it.)
 
 use std::hash::BuildHasher;
-use std::num::NonZeroU32;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use epoch_arena::{AdvanceError, ArenaGuard, ArenaHandle, ArenaKey, ArenaPool, Epoch, Memory};
+use epoch_arena::{
+    AdvanceError, ArenaGuard, ArenaHandle, ArenaKey, ArenaPool, Epoch, KeyWriter, Memory,
+};
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::shared::{Failure, poisoned};
@@ -16,6 +17,7 @@ use crate::{Found, GENERATIONS, Value};
 const SHARDS: usize = 64;
 
 pub struct Cache {
+    keys: KeyWriter,
     pool: ArenaPool,
     memory: Memory,
     hasher: DefaultHashBuilder,
@@ -79,8 +81,7 @@ impl Cache {
             .build()?;
         let pool = ArenaPool::builder()
             .memory(memory.clone())
-            .retained_epochs(NonZeroU32::MIN.saturating_add(GENERATIONS - 1))
-            .max_key_len(longest)
+            .retained_epochs(GENERATIONS)
             .build()?;
         let shard = || Shard {
             table: HashTable::new(),
@@ -93,6 +94,7 @@ impl Cache {
             hasher: DefaultHashBuilder::default(),
             written: AtomicUsize::new(0),
             generations: AtomicUsize::new(1),
+            keys: KeyWriter::new().max_len(longest),
             pool,
             memory,
         })
@@ -117,7 +119,7 @@ impl Cache {
                 };
             }
         };
-        let (key, value) = (ArenaKey::push_into(key, &mut room)?, room.push(value)?);
+        let (key, value) = (self.keys.push(key, &mut room)?, room.push(value)?);
         // Relaxed: a count, to go by roughly.
         self.written.fetch_add(len, Ordering::Relaxed);
         // If others have advanced by a whole window meanwhile, it has expired: the next sweep takes

@@ -11,7 +11,7 @@ use std::hash::BuildHasher;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use epoch_arena::{ArenaKey, ArenaPool};
+use epoch_arena::{ArenaKey, ArenaPool, KeyWriter};
 use hashbrown::{DefaultHashBuilder, HashTable};
 use shared::compare::{Outcome, Program, Side};
 use shared::input::Input;
@@ -74,9 +74,8 @@ fn sharded<T: Send>(
 const PER_PIN: usize = 1024;
 
 fn in_arena(input: &Input) -> Result<Outcome, Failure> {
-    let pool = ArenaPool::builder()
-        .max_key_len(input.lines.longest())
-        .build()?;
+    let pool = ArenaPool::builder().build()?;
+    let keys = KeyWriter::new().max_len(input.lines.longest());
     let started = Instant::now();
     let tables = sharded(input, |own| {
         // The hash beside the key: one that is stale has none.
@@ -91,7 +90,7 @@ fn in_arena(input: &Input) -> Result<Outcome, Failure> {
                 key.is_some_and(|key| key.as_bytes() == line)
             };
             if table.find(hash, same).is_none() {
-                let key = ArenaKey::copy_from(line, &guard)?;
+                let key = keys.copy(line, &guard)?;
                 table.insert_unique(hash, (hash, key), |(hash, _)| *hash);
             }
         }

@@ -1,13 +1,12 @@
 //! Memtables whose keys and values are in an epoch each.
 
-use std::num::NonZeroU32;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use crossbeam_skiplist::SkipMap;
-use epoch_arena::{ArenaGuard, ArenaHandle, ArenaKey, ArenaPool, Lease, OwnedKey};
+use epoch_arena::{ArenaGuard, ArenaHandle, ArenaPool, KeyWriter, Lease, OwnedKey};
 
 use crate::shared::input::Lines;
 use crate::shared::{Failure, poisoned};
@@ -19,6 +18,7 @@ use crate::{Engine, Frozen, value_of};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Memtables {
+    keys: KeyWriter,
     pool: ArenaPool,
     current: RwLock<Arc<Memtable>>,
     full: usize,
@@ -27,15 +27,17 @@ pub struct Memtables {
 /// The keys and values of one epoch, in order. It holds its epoch, so it can be read for as long
 /// as it exists, whatever the pool has moved on to.
 pub struct Memtable {
+    keys: KeyWriter,
     map: SkipMap<OwnedKey, ArenaHandle>,
     epoch: Lease,
     puts: AtomicUsize,
 }
 
 impl Memtable {
-    fn of_current(pool: &ArenaPool) -> Result<Self, Failure> {
+    fn of_current(pool: &ArenaPool, keys: KeyWriter) -> Result<Self, Failure> {
         let epoch = pool.lease(pool.current_epoch());
         Ok(Self {
+            keys,
             map: SkipMap::new(),
             epoch: epoch.ok_or("somebody else has advanced the pool")?,
             puts: AtomicUsize::new(0),
@@ -49,7 +51,7 @@ impl Memtable {
         if batch.epoch() != self.epoch.epoch() {
             return Ok(false); // and the batch gives its room back
         }
-        let (key, value) = (ArenaKey::push_into(key, &mut batch)?, batch.push(value)?);
+        let (key, value) = (self.keys.push(key, &mut batch)?, batch.push(value)?);
         let owned = OwnedKey::new(key, self.epoch.clone());
         self.map
             .insert(owned.ok_or("the key is not of its epoch")?, value);
@@ -60,12 +62,11 @@ impl Memtable {
 impl Memtables {
     pub fn new(full: usize, longest: usize) -> Result<Self, Failure> {
         // The pool itself need not retain an epoch that is left: its memtable holds it.
-        let pool = ArenaPool::builder()
-            .retained_epochs(NonZeroU32::MIN)
-            .max_key_len(longest)
-            .build()?;
-        let first = Memtable::of_current(&pool)?;
+        let pool = ArenaPool::builder().retained_epochs(1).build()?;
+        let keys = KeyWriter::new().max_len(longest);
+        let first = Memtable::of_current(&pool, keys)?;
         Ok(Self {
+            keys,
             pool,
             current: RwLock::new(Arc::new(first)),
             full,
@@ -84,7 +85,7 @@ impl Memtables {
         }
         // From here on writers find that their memtable is left, and wait for this lock.
         self.pool.advance()?;
-        *current = Arc::new(Memtable::of_current(&self.pool)?);
+        *current = Arc::new(Memtable::of_current(&self.pool, self.keys)?);
         Ok(Some(full.clone()))
     }
 }

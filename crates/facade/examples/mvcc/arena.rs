@@ -1,6 +1,5 @@
 //! Versions in the epochs of a pool: one epoch is one version of the bank.
 
-use std::num::NonZeroU32;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,7 +11,7 @@ use crate::shared::input::Lines;
 use crate::shared::{Failure, poisoned};
 
 /// Versions that are kept if a reader takes long; then the bank stays in the one it is in.
-const MOST_VERSIONS: NonZeroU32 = NonZeroU32::new(1_000).expect("not zero");
+const MOST_VERSIONS: u32 = 1_000;
 
 /// How long a tick waits for writers of the version it ends; they are pinned for some dozens of
 /// transfers.

@@ -132,11 +132,12 @@ fn bug16_a_reset_under_an_allocator_is_refused_by_doctests() {
     ]);
 }
 
-/// Peer bug 7: a reference that outlives its guard, view, lease or key.
+/// Peer bug 7: a reference that outlives its guard, lease or key.
 #[test]
 fn bug07_references_that_outlive_their_guard_are_refused_by_doctests() {
     all_refused(&[
-        ("pool/src/view.rs", "E0505", "drop(guard);"),
+        ("pool/src/guard.rs", "E0505", "drop(guard);"),
+        ("pool/src/guard.rs", "E0505", "drop(yours);"),
         ("pool/src/guard.rs", "E0502", "guard.refresh();"),
         ("pool/src/lease.rs", "E0505", "drop(lease);"),
         ("key/src/key_ref.rs", "E0505", "drop(guard);"),

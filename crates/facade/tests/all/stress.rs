@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use epoch_arena::crossbeam_epoch::Collector;
-use epoch_arena::{AdvanceError, ArenaKey, ArenaPool, KeyRef, Memory, Resolve, Store, View};
+use epoch_arena::{AdvanceError, ArenaGuard, ArenaKey, ArenaPool, KeyRef, Memory, Resolve};
 
 /// Places through which readers get what writers wrote.
 const SHELVES: usize = if cfg!(miri) { 16 } else { 4096 };
@@ -113,7 +113,7 @@ impl Stress {
                     }
                 };
                 // Stale at birth, if the pool has moved on by a whole window meanwhile.
-                let Some(key) = ArenaKey::from_handle(handle, &*guard) else {
+                let Some(key) = ArenaKey::from_handle(handle, &guard) else {
                     continue;
                 };
                 *self.shelves[rng.below(SHELVES)].lock().unwrap() = Some(key);
@@ -124,9 +124,9 @@ impl Stress {
     }
 
     /// A survivor or two.
-    fn promote(&self, store: &impl Store, rng: &mut Rng) {
+    fn promote(&self, guard: &ArenaGuard<'_>, rng: &mut Rng) {
         for _ in 0..2 {
-            if let Some(key) = self.shelf(rng).and_then(|key| key.promote(store).ok()) {
+            if let Some(key) = self.shelf(rng).and_then(|key| key.promote(guard).ok()) {
                 *self.shelves[rng.below(SHELVES)].lock().unwrap() = Some(key);
             }
         }
@@ -145,9 +145,9 @@ impl Stress {
                     }
                 }
                 2..=4 => {
-                    let guard = participant.pin();
-                    let view: View<'_> = self.pool.view(&guard).unwrap();
-                    self.look(&view, &mut rng);
+                    let theirs = participant.pin();
+                    let guard = self.pool.pin_with(&theirs).unwrap();
+                    self.look(&guard, &mut rng);
                 }
                 _ => {
                     let mut guard = self.pool.pin();

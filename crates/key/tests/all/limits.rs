@@ -1,10 +1,8 @@
 //! M10: what may be a key, and what it says if not.
 
-use std::num::NonZeroU32;
-
 use epoch_arena_core::MAX_LEN;
-use epoch_arena_key::{ArenaKey, KeyError, OwnedKey, PromoteKeyError};
-use epoch_arena_pool::{Alignment, AllocError, ArenaPool, BatchFull, Memory};
+use epoch_arena_key::{ArenaKey, KeyError, KeyWriter, OwnedKey};
+use epoch_arena_pool::{Alignment, AllocError, ArenaPool, BatchFull, Memory, PromoteError};
 
 fn says(message: impl std::fmt::Display, words: &[&str]) {
     let message = message.to_string();
@@ -38,18 +36,19 @@ fn m10_keys_of_0_to_256_bytes_are_keys_and_257_are_too_many() {
         let len = if cfg!(miri) { len.min(1_000) } else { len };
         let refused = ArenaKey::copy_from(&vec![0; len], &guard).unwrap_err();
         assert_eq!(refused, KeyError::TooLong { max: 256 });
-        says(refused, &["256 bytes", "PoolBuilder::max_key_len"]);
+        says(refused, &["256 bytes", "KeyWriter", "max_len"]);
     }
     assert_eq!(pool.stats(), before);
 }
 
 #[test]
-fn m10_the_limit_is_the_pools() {
+fn m10_the_limit_is_the_writers() {
+    let pool = pool();
     for max in [0, 1, 100, 5_000] {
-        let pool = ArenaPool::builder().max_key_len(max).build().unwrap();
+        let keys = KeyWriter::new().max_len(max);
         let guard = pool.pin();
-        assert!(ArenaKey::copy_from(&vec![1; max], &guard).is_ok());
-        let refused = ArenaKey::copy_from(&vec![1; max + 1], &guard).unwrap_err();
+        assert!(keys.copy(&vec![1; max], &guard).is_ok());
+        let refused = keys.copy(&vec![1; max + 1], &guard).unwrap_err();
         assert_eq!(refused, KeyError::TooLong { max: max as u32 });
         // What is no key is not limited by it.
         assert!(guard.alloc_copy(&vec![1; max + 1]).is_ok());
@@ -57,14 +56,15 @@ fn m10_the_limit_is_the_pools() {
 }
 
 #[test]
-fn m10_a_key_in_a_batch_is_as_any_other_and_has_the_pools_limit() {
+fn m10_a_key_in_a_batch_is_as_any_other_and_has_the_writers_limit() {
+    let pool = pool();
     for max in [0, 1, 8, 256] {
-        let pool = ArenaPool::builder().max_key_len(max).build().unwrap();
+        let keys = KeyWriter::new().max_len(max);
         let guard = pool.pin();
         let mut batch = guard.batch(4 * max).unwrap();
         for len in [0, max / 2, max] {
             let bytes: Vec<u8> = (0..len).map(|at| 0xf0 ^ at as u8).collect();
-            let key = ArenaKey::push_into(&bytes, &mut batch).unwrap();
+            let key = keys.push(&bytes, &mut batch).unwrap();
             assert_eq!((key.len(), key.epoch()), (len, batch.epoch()));
             // As if it were made of the handle; the prefix, too, by which it is compared.
             let again = ArenaKey::from_handle(key.handle(), &guard).unwrap();
@@ -73,7 +73,7 @@ fn m10_a_key_in_a_batch_is_as_any_other_and_has_the_pools_limit() {
         }
         let (left, before) = (batch.remaining(), pool.stats());
         for len in [max + 1, max + 100, 10_000] {
-            let refused = ArenaKey::push_into(&vec![1; len], &mut batch).unwrap_err();
+            let refused = keys.push(&vec![1; len], &mut batch).unwrap_err();
             assert_eq!(refused, KeyError::TooLong { max: max as u32 });
         }
         assert_eq!((batch.remaining(), pool.stats()), (left, before));
@@ -101,12 +101,12 @@ fn m10_a_key_that_a_full_batch_refuses_changes_nothing() {
 
 #[test]
 fn m10_keys_are_packed_in_a_batch_whatever_their_alignment() {
-    let align = Alignment::new(64).unwrap();
-    let pool = ArenaPool::builder().key_alignment(align).build().unwrap();
+    let writer = KeyWriter::new().alignment(Alignment::new(64).unwrap());
+    let pool = pool();
     let guard = pool.pin();
     let mut batch = guard.batch(20).unwrap();
     let keys = [b"12345", b"1234567".as_slice(), b"12345678"]
-        .map(|bytes| ArenaKey::push_into(bytes, &mut batch).unwrap());
+        .map(|bytes| writer.push(bytes, &mut batch).unwrap());
     let ends = keys.map(|key| key.resolve(&guard).unwrap().as_bytes().as_ptr_range());
     assert!(ends.windows(2).all(|pair| pair[0].end == pair[1].start));
 }
@@ -127,12 +127,15 @@ fn m10_bug04_a_key_stays_in_the_epoch_of_its_batch() {
 #[test]
 #[cfg_attr(miri, ignore = "16 MiB")]
 fn m10_bug09_a_key_may_have_16_mebibytes_less_one() {
-    let pool = ArenaPool::builder().max_key_len(MAX_LEN).build().unwrap();
+    let pool = pool();
     let guard = pool.pin();
     let bytes = vec![7; MAX_LEN + 1];
-    let key = ArenaKey::copy_from(&bytes[1..], &guard).unwrap();
+    // A limit beyond what an allocation may have is that.
+    let keys = KeyWriter::new().max_len(usize::MAX);
+    assert_eq!(keys, KeyWriter::new().max_len(MAX_LEN));
+    let key = keys.copy(&bytes[1..], &guard).unwrap();
     assert_eq!(key.resolve(&guard).unwrap().as_bytes(), &bytes[1..]);
-    let refused = ArenaKey::copy_from(&bytes, &guard).unwrap_err();
+    let refused = keys.copy(&bytes, &guard).unwrap_err();
     assert_eq!(
         refused,
         KeyError::TooLong {
@@ -145,14 +148,18 @@ fn m10_bug09_a_key_may_have_16_mebibytes_less_one() {
 fn m10_keys_are_packed_by_default_and_aligned_on_demand() {
     for shift in [0, 4, 6] {
         let align = Alignment::new(1 << shift).unwrap();
-        let pool = ArenaPool::builder().key_alignment(align).build().unwrap();
+        let (pool, writer) = (pool(), KeyWriter::new().alignment(align));
         let guard = pool.pin();
         let keys: Vec<_> = (1..20)
-            .map(|len| ArenaKey::copy_from(&vec![1; len], &guard).unwrap())
+            .map(|len| writer.copy(&vec![1; len], &guard).unwrap())
             .collect();
         for key in &keys {
-            let bytes = key.resolve(&guard).unwrap().as_bytes();
-            assert_eq!(bytes.as_ptr().addr() % align.get(), 0);
+            let again = writer.promote(*key, &guard).unwrap();
+            for key in [key, &again] {
+                let bytes = key.resolve(&guard).unwrap().as_bytes();
+                assert_eq!(bytes, vec![1; key.len()]);
+                assert_eq!(bytes.as_ptr().addr() % align.get(), 0);
+            }
         }
         let ends = keys
             .iter()
@@ -170,10 +177,7 @@ fn m10_bug05_bug06_a_stale_or_foreign_key_resolves_to_nothing() {
     let key = ArenaKey::copy_from(b"key", &pool.pin()).unwrap();
     assert!(key.resolve(&other.pin()).is_none());
     assert!(ArenaKey::from_handle(key.handle(), &other.pin()).is_none());
-    assert_eq!(
-        key.promote(&other.pin()).unwrap_err(),
-        PromoteKeyError::Stale
-    );
+    assert_eq!(key.promote(&other.pin()).unwrap_err(), PromoteError::Stale);
     let (lease, snapshot) = (pool.lease(key.epoch()).unwrap(), pool.snapshot());
     let (theirs, again) = (other.lease(other.current_epoch()).unwrap(), lease.clone());
     assert!(OwnedKey::new(key, theirs).is_none());
@@ -181,7 +185,7 @@ fn m10_bug05_bug06_a_stale_or_foreign_key_resolves_to_nothing() {
     assert!(key.resolve(&pool.pin()).is_none());
     assert!(ArenaKey::from_handle(key.handle(), &pool.pin()).is_none());
     let stale = key.promote(&pool.pin()).unwrap_err();
-    assert_eq!(stale, PromoteKeyError::Stale);
+    assert_eq!(stale, PromoteError::Stale);
     says(stale, &["no longer live", "lease"]);
     assert_eq!(key.resolve(&lease).unwrap().as_bytes(), b"key");
     assert_eq!(key.resolve(&snapshot).unwrap().as_bytes(), b"key");
@@ -192,8 +196,7 @@ fn m10_bug05_bug06_a_stale_or_foreign_key_resolves_to_nothing() {
 
 #[test]
 fn m10_promotion_keeps_a_key_over_many_epochs() {
-    let pool = ArenaPool::builder().retained_epochs(NonZeroU32::MIN.saturating_add(1));
-    let pool = pool.build().unwrap();
+    let pool = pool();
     let mut key = ArenaKey::copy_from(b"a long enough survivor", &pool.pin()).unwrap();
     for _ in 0..20 {
         pool.advance().unwrap();

@@ -7,7 +7,7 @@ assert_impl_all!(ArenaKey: Send, Sync, Copy);
 assert_impl_all!(KeyRef<'static>: Send, Sync, Copy, Ord, std::hash::Hash);
 assert_impl_all!(OwnedKey: Send, Sync, Clone, Ord, std::hash::Hash);
 assert_impl_all!(KeyError: std::error::Error, Send, Sync, Copy);
-assert_impl_all!(PromoteKeyError: std::error::Error, Send, Sync, Copy);
+assert_impl_all!(KeyWriter: Send, Sync, Copy);
 // A key that may be stale has no bytes to compare.
 assert_not_impl_any!(ArenaKey: PartialEq, PartialOrd, std::hash::Hash);
 
@@ -20,5 +20,4 @@ fn m10_bug14_a_key_has_24_bytes() {
     assert_eq!(size_of::<OwnedKey>(), 40);
     // They may carry the figures of a refused budget.
     assert!(size_of::<KeyError>() <= 32);
-    assert!(size_of::<PromoteKeyError>() <= 32);
 }

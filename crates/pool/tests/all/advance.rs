@@ -5,7 +5,7 @@ use std::sync::Barrier;
 use epoch_arena_core::raw::EpochCounter;
 use epoch_arena_pool::AdvanceError;
 
-use crate::pools::{advance, builder, find, memory, number, pool, put};
+use crate::pools::{advance, builder, find, memory, pool, put};
 
 #[test]
 fn m6_epochs_of_a_single_pool_count_by_one_from_zero() {
@@ -100,7 +100,7 @@ fn m6_too_many_epochs_says_who_holds_them_and_changes_nothing() {
     static COUNTER: EpochCounter = EpochCounter::starting_at(7);
     // SAFETY: this pool's epochs and handles stay in this test.
     let builder = unsafe { builder(1).counter(&COUNTER) };
-    let pool = builder.max_epochs(number(4)).build().unwrap();
+    let pool = builder.max_epochs(4).build().unwrap();
     let mut leases = Vec::new();
     for _ in 0..2 {
         leases.push(pool.lease(put(&pool, b"leased").epoch()).unwrap());

@@ -90,19 +90,6 @@ fn m10_a_full_batch_refuses_and_stays() {
     assert_eq!(pool.stats().allocations, 3);
 }
 
-/// The limit is for who makes keys of it, and for nobody else.
-#[test]
-fn m10_a_batch_knows_the_pools_key_length_and_takes_values_of_any() {
-    for max in [0, 7, 256, 5_000, epoch_arena_core::MAX_LEN] {
-        let pool = epoch_arena_pool::ArenaPool::builder().max_key_len(max);
-        let pool = pool.build().unwrap();
-        let guard = pool.pin();
-        let mut batch = guard.batch(10_000).unwrap();
-        assert_eq!(batch.max_key_len(), max);
-        assert!(batch.push(&[1; 10_000]).is_ok());
-    }
-}
-
 /// Batches of every size: within a chunk, one of their own, several blocks.
 #[test]
 fn m9_bug20_batches_of_all_sizes() {

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use epoch_arena_pool::{ArenaGuard, ArenaHandle, ArenaPool, Lease, LocalArena};
+use epoch_arena_pool::{ArenaGuard, ArenaHandle, ArenaPool, Lease, LocalPool};
 
 use crate::pools::{adds_up, advance, find, pool, put};
 
@@ -53,7 +53,7 @@ impl Drop for AtExit {
 thread_local! {
     static EARLY: RefCell<Option<AtExit>> = const { RefCell::new(None) };
     static LATE: RefCell<Option<AtExit>> = const { RefCell::new(None) };
-    static LOCAL: RefCell<Option<LocalArena>> = const { RefCell::new(None) };
+    static LOCAL: RefCell<Option<LocalPool>> = const { RefCell::new(None) };
     static GUARD: RefCell<Option<ArenaGuard<'static>>> = const { RefCell::new(None) };
 }
 

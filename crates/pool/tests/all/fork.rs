@@ -8,7 +8,7 @@ use epoch_arena_block::{AnonymousMap, Heap, Source};
 use epoch_arena_pool::{Alignment, ArenaGuard, ArenaHandle, ArenaPool, Lease, Memory, Snapshot};
 
 use crate::alone::alone;
-use crate::pools::{BLOCK, number, put, put_many};
+use crate::pools::{BLOCK, put, put_many};
 use crate::support::Finish;
 
 /// How a child ended.
@@ -52,10 +52,7 @@ fn pool_over(source: impl Source) -> ArenaPool {
     let memory = Memory::builder().source(source).block_size(BLOCK);
     let memory = memory.build().expect("valid settings");
     let builder = ArenaPool::builder().memory(memory);
-    builder
-        .retained_epochs(number(3))
-        .build()
-        .expect("valid settings")
+    builder.retained_epochs(3).build().expect("valid settings")
 }
 
 /// What a thread has when it forks.

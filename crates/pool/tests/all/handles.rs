@@ -2,7 +2,7 @@
 
 use epoch_arena_pool::{ArenaHandle, ArenaPool, Lease, PromoteError, Resolve, Snapshot};
 
-use crate::pools::{advance, builder, find, number, pool, put};
+use crate::pools::{advance, builder, find, pool, put};
 
 /// Nobody of `pool` resolves `handle`: guard, local guard, leases and snapshot of all that lives.
 fn nobody_resolves(pool: &ArenaPool, handle: ArenaHandle) {
@@ -23,7 +23,7 @@ fn nobody_resolves(pool: &ArenaPool, handle: ArenaHandle) {
 #[test]
 fn m5_bug05_a_stale_handle_stays_stale_when_slots_wrap() {
     // Two slots, so that every other epoch has the slot of the first.
-    let pool = builder(1).max_epochs(number(2)).build().unwrap();
+    let pool = builder(1).max_epochs(2).build().unwrap();
     let mut old = Vec::new();
     for epoch in 0..if cfg!(miri) { 6 } else { 300_u32 } {
         let bytes = epoch.to_be_bytes();
@@ -115,8 +115,8 @@ fn m5_bug06_a_handle_of_a_dropped_pool_is_none_in_the_next_on_the_same_memory() 
 /// The slot in a foreign handle may be beyond what this pool has.
 #[test]
 fn m5_bug06_a_handle_whose_slot_a_small_pool_does_not_have_is_none() {
-    let small = builder(1).max_epochs(number(2)).build().unwrap();
-    let large = builder(300).max_epochs(number(512)).build().unwrap();
+    let small = builder(1).max_epochs(2).build().unwrap();
+    let large = builder(300).max_epochs(512).build().unwrap();
     let mine = put(&small, b"mine");
     for _ in 0..if cfg!(miri) { 10 } else { 290 } {
         let theirs = put(&large, b"theirs");

@@ -21,6 +21,7 @@ mod holders;
 mod leases;
 mod miri;
 mod model;
+mod pin_with;
 mod plateau;
 mod pools;
 mod process;
@@ -35,7 +36,6 @@ mod stats;
 mod threads;
 #[cfg(feature = "tracing")]
 mod traced;
-mod views;
 
 #[path = "../../../block/tests/all/rng.rs"]
 mod rng;

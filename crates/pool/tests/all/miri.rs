@@ -1,28 +1,15 @@
 //! Small enough for Miri, which `cargo xtask verify` runs them under; ordinary tests elsewhere.
-//!
-//! Every pool here has a collector of which a clone is never dropped: crossbeam-epoch 0.9.21 frees a collector from
-//! inside its last participant, and Miri reports that (fixed upstream since).
 
 use std::sync::Mutex;
 
 use crossbeam_epoch::Collector;
 use epoch_arena_pool::{Alignment, ArenaHandle, ArenaPool};
 
-use crate::pools::{advance, all_reclaimed, builder, find, maintain_until, put};
-
-/// A pool of `retained` epochs, and its collector, for the life of the process.
-fn lasting_pool(retained: u32) -> (ArenaPool, &'static Collector) {
-    // Kept in sight, or LeakSanitizer would report them.
-    static LASTING: Mutex<Vec<&Collector>> = Mutex::new(Vec::new());
-    let collector: &'static Collector = Box::leak(Box::default());
-    LASTING.lock().unwrap().push(collector);
-    let builder = builder(retained).collector(collector.clone());
-    (builder.build().expect("valid settings"), collector)
-}
+use crate::pools::{advance, all_reclaimed, builder, find, maintain_until, pool, put};
 
 #[test]
 fn m5_two_threads_write_and_resolve_each_others_handles() {
-    let (pool, _) = lasting_pool(2);
+    let pool = pool(2);
     let shelf: Mutex<Vec<(ArenaHandle, u8)>> = Mutex::default();
     std::thread::scope(|s| {
         for t in [1, 2] {
@@ -49,7 +36,7 @@ fn m5_two_threads_write_and_resolve_each_others_handles() {
 
 #[test]
 fn m7_readers_and_writers_while_epochs_fly_past() {
-    let (pool, _) = lasting_pool(1);
+    let pool = pool(1);
     let shelf: Mutex<Option<ArenaHandle>> = Mutex::default();
     let rounds = if cfg!(miri) { 6 } else { 1_000_u32 };
     std::thread::scope(|s| {
@@ -87,7 +74,7 @@ fn m7_readers_and_writers_while_epochs_fly_past() {
 
 #[test]
 fn m8_memory_of_a_reclaimed_epoch_is_written_again() {
-    let (pool, _) = lasting_pool(1);
+    let pool = pool(1);
     let mut reserved = 0;
     for round in 0..5_u8 {
         let handle = put(&pool, &[round; 100]);
@@ -105,7 +92,7 @@ fn m8_memory_of_a_reclaimed_epoch_is_written_again() {
 
 #[test]
 fn m9_a_lease_keeps_bytes_past_their_epoch() {
-    let (pool, _) = lasting_pool(1);
+    let pool = pool(1);
     let handle = put(&pool, b"leased");
     let lease = pool.lease(handle.epoch()).expect("live");
     let snapshot = pool.snapshot();
@@ -122,12 +109,13 @@ fn m9_a_lease_keeps_bytes_past_their_epoch() {
 
 #[test]
 fn m5_every_way_to_write() {
-    let (pool, collector) = lasting_pool(2);
+    let collector = Collector::new();
+    let pool = builder(2).collector(collector.clone()).build().unwrap();
     let participant = collector.register();
-    let guard = participant.pin();
-    let view = pool.view(&guard).expect("its own collector");
-    let mut batch = view.batch(100).unwrap();
-    let mut uninit = view.alloc_uninit(3, Alignment::new(64).unwrap()).unwrap();
+    let theirs = participant.pin();
+    let guard = pool.pin_with(&theirs).expect("its own collector");
+    let mut batch = guard.batch(100).unwrap();
+    let mut uninit = guard.alloc_uninit(3, Alignment::new(64).unwrap()).unwrap();
     for (to, from) in uninit.iter_mut().zip(*b"abc") {
         to.write(from);
     }
@@ -136,19 +124,46 @@ fn m5_every_way_to_write() {
     let handles = [
         batch.push(b"abc").unwrap(),
         batch.push_concat([b"a", b"bc"]).unwrap(),
-        view.alloc_concat([&b"ab"[..], b"c"]).unwrap(),
-        view.alloc_with(3, |room| room.copy_from_slice(b"abc"))
+        guard.alloc_concat([&b"ab"[..], b"c"]).unwrap(),
+        guard
+            .alloc_with(3, |room| room.copy_from_slice(b"abc"))
             .unwrap(),
-        view.alloc_copy_aligned(b"abc", Alignment::new(16).unwrap())
+        guard
+            .alloc_copy_aligned(b"abc", Alignment::new(16).unwrap())
             .unwrap(),
-        view.promote(written).unwrap(),
+        guard.promote(written).unwrap(),
         written,
     ];
     // Larger than a block: a region of its own.
     let large = vec![b'x'; 70_000];
-    let alone = view.alloc_copy(&large).unwrap();
-    assert_eq!(view.get(alone), Some(&large[..]));
+    let alone = guard.alloc_copy(&large).unwrap();
+    assert_eq!(guard.get(alone), Some(&large[..]));
     for handle in handles {
-        assert_eq!(view.get(handle), Some(&b"abc"[..]));
+        assert_eq!(guard.get(handle), Some(&b"abc"[..]));
+    }
+}
+
+/// Peer bug 17, fault 35: the last handle of a collector ends after the pool, with the thread; it
+/// must not free the collector whose memory it runs in.
+#[test]
+fn m9_bug17_a_default_pool_and_its_collector_end_in_any_order() {
+    for last in ["pool", "thread", "local", "lease"] {
+        std::thread::spawn(move || {
+            let pool = ArenaPool::builder().build().unwrap();
+            let handle = put(&pool, b"key");
+            let (local, lease) = (pool.local(), pool.lease(handle.epoch()).unwrap());
+            match last {
+                "pool" => drop((local, lease)),
+                "local" => drop((pool, lease, local)),
+                "lease" => drop((pool, local, lease)),
+                _ => {
+                    drop((pool, local, lease));
+                    // Another pool's first pin drops this thread's state in the dead one.
+                    put(&ArenaPool::builder().build().unwrap(), b"key");
+                }
+            }
+        })
+        .join()
+        .unwrap();
     }
 }

@@ -10,7 +10,7 @@ use epoch_arena_pool::{
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::pools::{adds_up, builder, number};
+use crate::pools::{adds_up, builder};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -67,7 +67,7 @@ struct Model {
 
 impl Model {
     fn new(retained: u32) -> Self {
-        let builder = builder(retained).max_epochs(number(SLOTS as u32));
+        let builder = builder(retained).max_epochs(SLOTS as u32);
         let pool = builder.build().unwrap();
         let first = pool.current_epoch();
         Self {
@@ -243,9 +243,9 @@ impl Model {
             }
             Step::Release(at) => {
                 if let Some(at) = pick(at, self.leases.len()) {
-                    self.leases.swap_remove(at);
+                    drop(self.leases.swap_remove(at));
                 } else if let Some(at) = pick(at, self.snapshots.len()) {
-                    self.snapshots.swap_remove(at);
+                    drop(self.snapshots.swap_remove(at));
                 }
             }
             Step::Maintain => {

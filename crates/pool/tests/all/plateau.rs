@@ -6,7 +6,7 @@ use std::thread::{Scope, ScopedJoinHandle};
 
 use epoch_arena_pool::{ArenaPool, Lease, Memory};
 
-use crate::pools::{adds_up, advance, number, put_many};
+use crate::pools::{adds_up, advance, put_many};
 use crate::support::Faulty;
 
 const EPOCHS: usize = if cfg!(miri) { 30 } else { 10_000 };
@@ -68,7 +68,7 @@ fn m8_bug18_ten_thousand_epochs_reserve_what_the_first_few_hundred_did() {
     let memory = Memory::builder().source(source.clone()).block_size(BLOCK);
     let memory = memory.build().unwrap();
     let builder = ArenaPool::builder().memory(memory.clone());
-    let pool = builder.retained_epochs(number(4)).build().unwrap();
+    let pool = builder.retained_epochs(4).build().unwrap();
     let mut reserved = Vec::with_capacity(EPOCHS);
     std::thread::scope(|s| {
         let mut workers: Vec<_> = (0..THREADS).map(|_| Worker::start(s, &pool)).collect();

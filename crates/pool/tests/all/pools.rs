@@ -1,15 +1,9 @@
 //! The pools that tests are made with.
 
-use std::num::NonZeroU32;
-
 use epoch_arena_block::Heap;
 use epoch_arena_pool::{ArenaHandle, ArenaPool, Memory, PoolBuilder};
 
 pub const BLOCK: usize = 64 << 10;
-
-pub fn number(n: u32) -> NonZeroU32 {
-    NonZeroU32::new(n).expect("not zero")
-}
 
 /// Blocks of 64 KiB from the heap, which keeps all it has freed.
 pub fn memory() -> Memory {
@@ -22,7 +16,7 @@ pub fn memory() -> Memory {
 
 pub fn builder(retained: u32) -> PoolBuilder {
     let builder = ArenaPool::builder().memory(memory());
-    builder.retained_epochs(number(retained))
+    builder.retained_epochs(retained)
 }
 
 /// A pool with a collector of its own: what is reclaimed when is certain.

@@ -36,10 +36,7 @@ fn fill_to_the_limit(source: impl Source, same_room: bool) {
     const VALUE: usize = 1_000;
     let memory = Memory::builder().source(source).high_water(0).build();
     let builder = ArenaPool::builder().memory(memory.unwrap());
-    let pool = builder
-        .retained_epochs(std::num::NonZeroU32::MIN)
-        .build()
-        .unwrap();
+    let pool = builder.retained_epochs(1).build().unwrap();
     let fill = |handles: &mut Vec<ArenaHandle>| {
         handles.clear();
         let guard = pool.pin();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use epoch_arena_pool::ArenaHandle;
 
-use crate::pools::{adds_up, advance, all_reclaimed, builder, maintain_until, number, pool};
+use crate::pools::{adds_up, advance, all_reclaimed, builder, maintain_until, pool};
 use crate::rng::Rng;
 use crate::support::Finish;
 
@@ -15,10 +15,7 @@ use crate::support::Finish;
 #[test]
 fn m6_bug02_bug04_allocations_race_with_advance_and_none_is_mistagged() {
     const EPOCHS: u32 = if cfg!(miri) { 10 } else { 500 };
-    let pool = builder(EPOCHS + 10)
-        .max_epochs(number(1024))
-        .build()
-        .unwrap();
+    let pool = builder(EPOCHS + 10).max_epochs(1024).build().unwrap();
     let done = AtomicBool::new(false);
     let all: Vec<Vec<ArenaHandle>> = std::thread::scope(|s| {
         let finish = Finish(&done);

@@ -154,10 +154,7 @@ fn m3_m8_resident_memory_is_flat_and_falls_to_nothing() {
         .build()
         .unwrap();
     let builder = ArenaPool::builder().memory(memory.clone());
-    let pool = builder
-        .retained_epochs(crate::pools::number(2))
-        .build()
-        .unwrap();
+    let pool = builder.retained_epochs(2).build().unwrap();
     let mut resident = Vec::new();
     for _ in 0..200 {
         let guard = pool.pin();

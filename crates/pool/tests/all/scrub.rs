@@ -8,7 +8,7 @@ use std::time::Duration;
 use epoch_arena_block::{Heap, Region, Source, SourceError};
 use epoch_arena_pool::{ArenaPool, Lease, Memory, PoolBuilder};
 
-use crate::pools::{BLOCK, adds_up, advance, number, put, put_many};
+use crate::pools::{BLOCK, adds_up, advance, put, put_many};
 
 const SECRET: &[u8] = b"correct horse battery staple";
 
@@ -45,7 +45,7 @@ impl Kept {
 fn builder(kept: &Kept) -> PoolBuilder {
     let memory = Memory::builder().source(kept.clone()).block_size(BLOCK);
     let builder = ArenaPool::builder().memory(memory.build().unwrap());
-    builder.retained_epochs(number(1)).poison_on_reclaim(false)
+    builder.retained_epochs(1).poison_on_reclaim(false)
 }
 
 /// Every way of writing: packed, aligned, in a batch, in place, oversize.
@@ -152,7 +152,7 @@ fn b7_memory_in_quarantine_is_never_used_again_and_comes_back_with_the_pool() {
     let memory = Memory::builder().source(Heap).block_size(BLOCK);
     let memory = memory.budget(4 * BLOCK).build().unwrap();
     let builder = ArenaPool::builder().memory(memory.clone()).quarantine(true);
-    let pool = builder.retained_epochs(number(1)).build().unwrap();
+    let pool = builder.retained_epochs(1).build().unwrap();
     let mut seen = Vec::new();
     while let Ok(handle) = pool.pin().alloc_copy(&[7; 3_000]) {
         seen.push(pool.pin().get(handle).unwrap().as_ptr().addr());
@@ -216,7 +216,7 @@ fn held_by_a_lease_alone() -> (ArenaPool, Lease) {
     let memory = Memory::builder().source(Heap).block_size(BLOCK);
     let memory = memory.budget(LARGE).high_water(0).build().unwrap();
     let builder = ArenaPool::builder().memory(memory).zero_on_reclaim(true);
-    let builder = builder.retained_epochs(number(1)).max_epochs(number(2));
+    let builder = builder.retained_epochs(1).max_epochs(2);
     let pool = builder.build().unwrap();
     while pool.pin().alloc_copy(&[7; 3_000]).is_ok() {}
     let lease = pool.lease(pool.current_epoch()).unwrap();

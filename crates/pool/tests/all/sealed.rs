@@ -9,7 +9,7 @@ use epoch_arena_pool::WaitError;
 
 use epoch_arena_pool::{ArenaPool, ArenaStats, Epoch};
 
-use crate::pools::{advance, builder, maintain_until, number, pool, put};
+use crate::pools::{advance, builder, maintain_until, pool, put};
 use crate::rng::Rng;
 use crate::support::Finish;
 
@@ -234,7 +234,7 @@ fn watch(pool: &ArenaPool, done: &AtomicBool) -> BTreeMap<Epoch, ArenaStats> {
 #[test]
 fn m11_bug23_figures_never_change_once_sealed_whatever_races() {
     const EPOCHS: usize = if cfg!(miri) { 5 } else { 300 };
-    let retained = number(EPOCHS as u32 + 2);
+    let retained = EPOCHS as u32 + 2;
     let pool = builder(1).retained_epochs(retained).build().unwrap();
     let first = pool.current_epoch();
     let (done, advanced) = (AtomicBool::new(false), AtomicUsize::new(0));

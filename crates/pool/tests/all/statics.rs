@@ -8,10 +8,10 @@ assert_impl_all!(PoolBuilder: Send, Sync);
 assert_impl_all!(Lease: Send, Sync, Clone);
 assert_impl_all!(Snapshot: Send, Sync, Clone);
 assert_impl_all!(PoolStats: Send, Sync, Clone);
-assert_impl_all!(Maintained: Send, Sync, Clone);
-assert_impl_all!(Held: Send, Sync, Copy);
-assert_impl_all!(Pinned: Send, Sync, Clone);
-assert_impl_all!(PinKind: Send, Sync, Copy);
+assert_impl_all!(MaintainReport: Send, Sync, Clone);
+assert_impl_all!(EpochBytes: Send, Sync, Copy);
+assert_impl_all!(PinInfo: Send, Sync, Clone);
+assert_impl_all!(LeaseInfo: Send, Sync, Copy);
 assert_impl_all!(AdvanceError: std::error::Error, Send, Sync, Copy);
 assert_impl_all!(BuildError: std::error::Error, Send, Sync, Copy);
 assert_impl_all!(PromoteError: std::error::Error, Send, Sync, Copy);
@@ -19,8 +19,7 @@ assert_impl_all!(ForeignGuard: std::error::Error, Send, Sync, Copy);
 assert_impl_all!(BatchFull: std::error::Error, Send, Sync, Copy);
 // What is pinned stays on its thread, and with it whatever writes to the thread's chunk.
 assert_not_impl_any!(ArenaGuard<'static>: Send, Sync, Clone);
-assert_not_impl_any!(View<'static>: Send, Sync, Clone);
-assert_not_impl_any!(LocalArena: Send, Sync, Clone);
+assert_not_impl_any!(LocalPool: Send, Sync, Clone);
 assert_not_impl_any!(Batch<'static>: Send, Sync, Clone);
 assert_not_impl_any!(UninitBytes<'static>: Send, Sync, Clone);
 

@@ -123,7 +123,7 @@ fn m11_statistics_can_be_read_by_people() {
     );
     for words in [
         "2 live epochs",
-        "1 allocations",
+        "1 allocation,",
         "2.0 KiB of payload",
         "reserved:",
         "pinned:",

@@ -4,7 +4,7 @@ use std::sync::Barrier;
 use std::sync::mpsc::channel;
 
 use crossbeam_epoch::Collector;
-use epoch_arena_pool::{Alignment, ArenaPool, Memory, View};
+use epoch_arena_pool::{Alignment, ArenaGuard, ArenaPool, Memory};
 
 use crate::pools::{
     BLOCK, adds_up, advance, all_reclaimed, builder, find, maintain_until, pool, put,
@@ -151,7 +151,7 @@ fn m8_m9_bug17_bug18_a_thousand_threads_leave_a_smallest_chunk_each_and_the_next
 }
 
 /// Peer bugs 15 and 17: threads that a panic ends in the middle of things: with a batch half used,
-/// with room not yet filled, inside `alloc_with`, with guards and views alive. What they had
+/// with room not yet filled, inside `alloc_with`, with guards of all kinds alive. What they had
 /// finished is there, nothing of the rest shows, and nobody stays pinned.
 #[test]
 fn m9_bug15_bug17_threads_killed_by_a_panic_in_the_middle_of_a_batch() {
@@ -161,15 +161,15 @@ fn m9_bug15_bug17_threads_killed_by_a_panic_in_the_middle_of_a_batch() {
     for round in 0..rounds {
         let (to_us, finished) = channel();
         let (pool, collector) = (&pool, &collector);
-        let kill: [&(dyn Fn(&View<'_>) + Sync); 3] = [
+        let kill: [&(dyn Fn(&ArenaGuard<'_>) + Sync); 3] = [
             &|_| panic!("as arranged, with a batch half used"),
-            &|view| {
-                let _room = view.alloc_uninit(500, Alignment::BYTE).unwrap();
+            &|guard| {
+                let _room = guard.alloc_uninit(500, Alignment::BYTE).unwrap();
                 panic!("as arranged, with room not filled");
             },
-            &|view| {
+            &|guard| {
                 let fill = |_: &mut [u8]| panic!("as arranged, inside a closure");
-                view.alloc_with(500, fill).unwrap();
+                guard.alloc_with(500, fill).unwrap();
             },
         ];
         std::thread::scope(|s| {
@@ -180,12 +180,14 @@ fn m9_bug15_bug17_threads_killed_by_a_panic_in_the_middle_of_a_batch() {
                     s.spawn(move || {
                         let participant = collector.register();
                         let foreign = participant.pin();
-                        let view = pool.view(&foreign).unwrap();
+                        let beside = pool.pin_with(&foreign).unwrap();
                         let guard = pool.pin();
                         let mut batch = guard.batch(1_000).unwrap();
                         to_us.send(batch.push(&[round; 100]).unwrap()).unwrap();
-                        to_us.send(view.alloc_copy(&[round; 30]).unwrap()).unwrap();
-                        kill(&view);
+                        to_us
+                            .send(beside.alloc_copy(&[round; 30]).unwrap())
+                            .unwrap();
+                        kill(&beside);
                     })
                 })
                 .collect();

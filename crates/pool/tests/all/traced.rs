@@ -2,7 +2,6 @@
 //! foreign code, so it finds no lock held, and its panic leaves the pool in order.
 
 use std::fmt;
-use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,7 +12,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use crate::pools::{BLOCK, adds_up, advance, builder, find, number, pool, put};
+use crate::pools::{BLOCK, adds_up, advance, builder, find, pool, put};
 use crate::support::caught;
 
 /// An event as it was told.
@@ -116,9 +115,8 @@ fn m11_an_epochs_life_is_told_with_its_figures() {
 fn m11_refusals_are_told_as_warnings() {
     let memory = Memory::builder().source(Heap).block_size(BLOCK);
     let memory = memory.budget(BLOCK).build().unwrap();
-    let four = NonZeroU32::new(4).unwrap();
-    let pool = ArenaPool::builder().memory(memory).max_epochs(four);
-    let pool = pool.retained_epochs(number(1)).build().unwrap();
+    let pool = ArenaPool::builder().memory(memory).max_epochs(4);
+    let pool = pool.retained_epochs(1).build().unwrap();
     let all = told(|| while pool.pin().alloc_copy(&[1; 1_000]).is_ok() {});
     let over = all.last().unwrap();
     assert_eq!((over.name, over.level), ("over budget", Level::WARN));
@@ -180,7 +178,7 @@ fn m7_a_subscriber_may_use_the_pools_from_a_put_that_meets_the_budget() {
     let memory = memory.budget(4 * BLOCK).build().unwrap();
     let on = |memory: &Memory| {
         let pool = ArenaPool::builder().memory(memory.clone());
-        pool.retained_epochs(number(1)).build().unwrap()
+        pool.retained_epochs(1).build().unwrap()
     };
     let pools = [on(&memory), on(&memory)];
     let (inner, calls) = (pools.clone(), Arc::new(AtomicUsize::new(0)));
@@ -218,7 +216,7 @@ fn m7_bug15_a_subscriber_that_panics_leaves_the_pool_in_order() {
     let memory = Memory::builder().source(Heap).block_size(BLOCK);
     let memory = memory.budget(4 * BLOCK).build().unwrap();
     let pool = ArenaPool::builder().memory(memory.clone());
-    let pool = pool.retained_epochs(number(2)).build().unwrap();
+    let pool = pool.retained_epochs(2).build().unwrap();
     let (panics, before) = (AtomicU64::new(0), pool.current_epoch());
     listening(
         |told| panic!("as arranged, at {}", told.name),

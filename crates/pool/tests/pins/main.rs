@@ -27,7 +27,7 @@ fn pool(maps: &Maps, high_water: usize, collector: Option<&Collector>) -> ArenaP
     let memory = Memory::builder().source(maps.clone()).block_size(BLOCK);
     let memory = memory.high_water(high_water).build().unwrap();
     let builder = ArenaPool::builder().memory(memory);
-    let builder = builder.retained_epochs(std::num::NonZeroU32::MIN);
+    let builder = builder.retained_epochs(1);
     match collector {
         Some(collector) => builder.collector(collector.clone()),
         None => builder,
@@ -59,7 +59,7 @@ fn layouts_of_crossbeam() -> [Layout; 2] {
 struct Reader<'p> {
     pool: &'p ArenaPool,
     lease: Lease,
-    /// For views: a participant of the user's own.
+    /// For `pin_with`: a participant of the user's own.
     participant: Option<LocalHandle>,
 }
 
@@ -75,14 +75,14 @@ impl<'p> Reader<'p> {
         reader
     }
 
-    /// Pins once for a view, if there is a collector to share, and thrice otherwise.
+    /// Pins once beside a guard of the user's, if there is a collector to share, and thrice otherwise.
     fn read(&self, handle: Option<ArenaHandle>) {
         let right =
             |found: Option<&[u8]>| found.is_none_or(|bytes| bytes.iter().all(|b| *b == MARK));
         if let (Some(participant), Some(handle)) = (&self.participant, handle) {
             let foreign = participant.pin();
-            let view = self.pool.view(&foreign).unwrap();
-            assert!(right(view.get(handle)));
+            let beside = self.pool.pin_with(&foreign).unwrap();
+            assert!(right(beside.get(handle)));
         }
         let mut guard = self.pool.pin();
         if let Some(handle) = handle {

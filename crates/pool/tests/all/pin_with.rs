@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_epoch::Collector;
 use crossbeam_skiplist::SkipMap;
-use epoch_arena_pool::{ArenaHandle, ArenaPool, ForeignGuard, PinKind};
+use epoch_arena_pool::{ArenaHandle, ArenaPool, ForeignGuard};
 
 use crate::pools::{advance, builder, find, pool, put};
 use crate::rng::Rng;
@@ -17,41 +17,39 @@ fn shared() -> (Collector, ArenaPool) {
 }
 
 #[test]
-fn m7_a_view_reads_and_writes_under_the_users_guard() {
+fn m7_a_guard_beside_the_users_reads_and_writes() {
     let (collector, pool) = shared();
     let participant = collector.register();
-    let guard = participant.pin();
-    let view = pool.view(&guard).unwrap();
-    let handle = view.alloc_copy(b"under a foreign guard").unwrap();
-    let bytes = view.get(handle).unwrap();
+    let theirs = participant.pin();
+    let guard = pool.pin_with(&theirs).unwrap();
+    let handle = guard.alloc_copy(b"under a foreign guard").unwrap();
+    let bytes = guard.get(handle).unwrap();
     advance(&pool, 3);
-    assert_eq!(view.get(handle), None);
+    assert_eq!(guard.get(handle), None);
     assert_eq!(bytes, b"under a foreign guard");
     let report = pool.maintain();
     assert_eq!(report.held_by_guards.epochs, 3);
     assert_eq!(report.pinned.len(), 1);
-    assert_eq!(report.pinned[0].kind, PinKind::ForeignGuard);
-    assert!(report.to_string().contains("foreign guard"), "{report}");
-    drop(view);
     drop(guard);
+    drop(theirs);
     let report = pool.maintain();
     assert_eq!((report.held_by_guards.epochs, report.pinned), (0, vec![]));
 }
 
-/// A view and a guard of ours on one thread share its chunk, in any order.
+/// Guards beside a user's and others of one thread share its chunk, in any order.
 #[test]
-fn m7_m9_views_and_guards_of_a_thread_fill_one_chunk() {
+fn m7_m9_all_guards_of_a_thread_fill_one_chunk() {
     let (collector, pool) = shared();
     let participant = collector.register();
     let mut handles = Vec::new();
     for round in 0..50_u8 {
-        let foreign = participant.pin();
-        let view = pool.view(&foreign).unwrap();
-        handles.push(view.alloc_copy(&[round; 5]).unwrap());
+        let theirs = participant.pin();
+        let beside = pool.pin_with(&theirs).unwrap();
+        handles.push(beside.alloc_copy(&[round; 5]).unwrap());
         let ours = pool.pin();
         handles.push(ours.alloc_copy(&[round; 5]).unwrap());
-        drop(view);
-        drop(foreign);
+        drop(beside);
+        drop(theirs);
         handles.push(ours.alloc_copy(&[round; 5]).unwrap());
     }
     let stats = pool.stats();
@@ -69,13 +67,16 @@ fn m7_a_guard_that_does_not_protect_is_refused() {
     let ((collector, ours), own) = (shared(), pool(2));
     let other = Collector::new().register();
     let participant = collector.register();
-    assert!(ours.view(&participant.pin()).is_ok());
-    assert_eq!(ours.view(&other.pin()).err(), Some(ForeignGuard));
-    assert_eq!(ours.view(&crossbeam_epoch::pin()).err(), Some(ForeignGuard));
-    assert_eq!(own.view(&participant.pin()).err(), Some(ForeignGuard));
+    assert!(ours.pin_with(&participant.pin()).is_ok());
+    assert_eq!(ours.pin_with(&other.pin()).err(), Some(ForeignGuard));
+    assert_eq!(
+        ours.pin_with(&crossbeam_epoch::pin()).err(),
+        Some(ForeignGuard)
+    );
+    assert_eq!(own.pin_with(&participant.pin()).err(), Some(ForeignGuard));
     // SAFETY: nothing is accessed through it; it is to be refused.
     let unprotected = unsafe { crossbeam_epoch::unprotected() };
-    assert_eq!(ours.view(unprotected).err(), Some(ForeignGuard));
+    assert_eq!(ours.pin_with(unprotected).err(), Some(ForeignGuard));
     let words = ForeignGuard.to_string();
     assert!(words.contains("PoolBuilder::collector") && words.contains("ArenaPool::pin"));
     assert!(ours.stats().pinned.is_empty(), "no trace of the refused");
@@ -83,21 +84,21 @@ fn m7_a_guard_that_does_not_protect_is_refused() {
 
 /// A guard that the user has moved on protects what is found under it from then on.
 #[test]
-fn m7_a_view_under_a_guard_that_was_moved_on() {
+fn m7_a_guard_beside_one_that_was_moved_on() {
     let (collector, pool) = shared();
     let participant = collector.register();
-    let mut guard = participant.pin();
-    let old = pool.view(&guard).unwrap().alloc_copy(b"old").unwrap();
+    let mut theirs = participant.pin();
+    let old = pool.pin_with(&theirs).unwrap().alloc_copy(b"old").unwrap();
     advance(&pool, 1);
     #[expect(
         clippy::disallowed_methods,
         reason = "what a user may do is what is tested"
     )]
-    guard.repin();
-    let view = pool.view(&guard).unwrap();
-    let new = view.alloc_copy(b"new").unwrap();
-    let bytes = view.get(new).unwrap();
-    assert_eq!(view.get(old), None);
+    theirs.repin();
+    let guard = pool.pin_with(&theirs).unwrap();
+    let new = guard.alloc_copy(b"new").unwrap();
+    let bytes = guard.get(new).unwrap();
+    assert_eq!(guard.get(old), None);
     pool.maintain();
     let held = pool.stats().retired_epochs;
     assert!(
@@ -125,10 +126,10 @@ fn m7_a_skiplist_and_the_pool_under_one_default_guard() {
                 s.spawn(move || {
                     let mut rng = Rng::new(t);
                     for round in 0..if cfg!(miri) { 20 } else { 5_000 } {
-                        let guard = crossbeam_epoch::pin();
-                        let view = pool.view(&guard).unwrap();
+                        let theirs = crossbeam_epoch::pin();
+                        let guard = pool.pin_with(&theirs).unwrap();
                         let key = rng.below(keys) as u64;
-                        map.insert(key, view.alloc_copy(&value(key)).unwrap());
+                        map.insert(key, guard.alloc_copy(&value(key)).unwrap());
                         if t == 0 && round % 50 == 0 {
                             // Other tests' guards of this collector may take all slots.
                             let _ = pool.advance();
@@ -140,10 +141,10 @@ fn m7_a_skiplist_and_the_pool_under_one_default_guard() {
         let reader = s.spawn(|| {
             let mut found = 0_usize;
             while !done.load(Ordering::Relaxed) {
-                let guard = crossbeam_epoch::pin();
-                let view = pool.view(&guard).unwrap();
+                let theirs = crossbeam_epoch::pin();
+                let guard = pool.pin_with(&theirs).unwrap();
                 for entry in map.iter() {
-                    if let Some(bytes) = view.get(*entry.value()) {
+                    if let Some(bytes) = guard.get(*entry.value()) {
                         assert_eq!(bytes, value(*entry.key()));
                         found += 1;
                     }
@@ -157,4 +158,25 @@ fn m7_a_skiplist_and_the_pool_under_one_default_guard() {
     });
     let fresh = put(&pool, b"still works");
     assert_eq!(find(&pool, fresh), Some(b"still works".to_vec()));
+}
+
+/// A refresh moves the pool's own pin on, beside a guard that stays.
+#[test]
+fn m7_a_refresh_beside_the_users_guard_leaves_that_as_it_is() {
+    let (collector, pool) = shared();
+    let participant = collector.register();
+    let theirs = participant.pin();
+    let mut guard = pool.pin_with(&theirs).unwrap();
+    let old = guard.alloc_copy(b"old").unwrap();
+    advance(&pool, 1);
+    assert!(guard.refresh());
+    assert_eq!(guard.get(old), None);
+    let report = pool.maintain();
+    assert_eq!(report.pinned[0].epoch, pool.current_epoch());
+    assert_eq!(report.held_unseen.epochs, 1, "by the user's guard alone");
+    let nested = pool.pin();
+    assert!(!guard.refresh(), "another guard is alive");
+    drop((guard, nested));
+    drop(theirs);
+    assert_eq!(pool.maintain().reclaimed_epochs, 1);
 }

@@ -1,0 +1,239 @@
+//! What holds back retired epochs: guards and leases, in figures and in a few lines.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::panic::Location;
+
+use epoch_arena_block::Bytes;
+use epoch_arena_core::Epoch;
+
+use crate::core::{self, Core, State};
+use crate::lease_entry::LeaseInfo;
+use crate::plural::Plural;
+use crate::record::{PinInfo, Record};
+use crate::status::HeldBy;
+
+/// How many threads, and how many places with leases, are printed.
+const TOP: usize = 10;
+
+/// Epochs that are retired and held, and their bytes.
+///
+/// ```
+/// # use epoch_arena_pool::ArenaPool;
+/// let pool = ArenaPool::builder().build()?;
+/// pool.pin().alloc_copy(b"key")?;
+/// let lease = pool.lease(pool.current_epoch());
+/// pool.advance()?;
+/// pool.advance()?;
+/// let held = pool.stats().held_by_leases;
+/// assert_eq!((held.epochs, held.bytes), (1, 4096));
+/// # drop(lease);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct EpochBytes {
+    /// How many.
+    pub epochs: usize,
+    /// Bytes of their chunks.
+    pub bytes: usize,
+}
+
+impl fmt::Display for EpochBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} with {}",
+            Plural(self.epochs, "epoch"),
+            Bytes(self.bytes)
+        )
+    }
+}
+
+impl EpochBytes {
+    fn add(&mut self, bytes: usize) {
+        self.epochs += 1;
+        self.bytes += bytes;
+    }
+}
+
+/// A retired epoch, looked at once.
+struct RetiredEpoch {
+    epoch: Epoch,
+    /// The epoch that was current when it was retired: what pinned later does not see it.
+    during: Epoch,
+    bytes: usize,
+    held_by: HeldBy,
+}
+
+/// What holds back how much.
+pub(crate) struct HeldReport {
+    pub guards: EpochBytes,
+    pub unseen: EpochBytes,
+    pub leases: EpochBytes,
+    pub pinned: Vec<PinInfo>,
+    pub leased: Vec<LeaseInfo>,
+}
+
+impl HeldReport {
+    /// Under the pool's lock, as `state` shows.
+    pub fn new(core: &Core, state: &State) -> Self {
+        let retired = retired(core, state);
+        let bytes_of = |epoch: Epoch| {
+            let found = retired.binary_search_by_key(&epoch, |retired| retired.epoch);
+            found.map_or(0, |at| retired[at].bytes)
+        };
+        let pinned = state.records.iter();
+        let pinned = pinned.filter_map(|record| pin_info(record, state, &retired));
+        let mut this = Self {
+            guards: EpochBytes::default(),
+            unseen: EpochBytes::default(),
+            leases: EpochBytes::default(),
+            pinned: pinned.collect(),
+            leased: state.leases.report(bytes_of),
+        };
+        let oldest_pin = this.pinned.iter().map(|pinned| pinned.epoch).min();
+        for retired in &retired {
+            match retired.held_by {
+                HeldBy::Pool => {
+                    this.guards.add(retired.bytes);
+                    if oldest_pin.is_none_or(|oldest| oldest > retired.during) {
+                        this.unseen.add(retired.bytes);
+                    }
+                }
+                HeldBy::Leases => this.leases.add(retired.bytes),
+                HeldBy::Nobody => {}
+            }
+        }
+        this
+    }
+}
+
+/// The retired epochs, oldest first.
+fn retired(core: &Core, state: &State) -> Vec<RetiredEpoch> {
+    let look = |retired: &core::Retired| RetiredEpoch {
+        epoch: core::epoch(retired.stamp),
+        during: core::epoch(retired.during),
+        bytes: core.bytes(retired.stamp),
+        held_by: core.status(retired.stamp).held_by(),
+    };
+    let mut retired: Vec<_> = state.retired.iter().map(look).collect();
+    retired.sort_unstable_by_key(|retired| retired.epoch);
+    retired
+}
+
+/// The thread of `record`, if it is pinned. What was opened after it has pinned cannot be reclaimed
+/// before it is unpinned, so the lists have all the epochs since.
+fn pin_info(record: &Record, state: &State, retired: &[RetiredEpoch]) -> Option<PinInfo> {
+    let since = record.since()?;
+    let live = state.live.iter();
+    let live = live.filter(|stamp| core::epoch(**stamp) > since).count();
+    let later = retired.iter().filter(|retired| retired.epoch > since);
+    let sees = |retired: &&RetiredEpoch| retired.held_by == HeldBy::Pool && retired.during >= since;
+    let seen = retired.iter().filter(sees);
+    Some(PinInfo {
+        thread: record.thread().to_owned(),
+        epoch: since,
+        lag: live + later.count(),
+        held_back: seen.map(|retired| retired.bytes).sum(),
+    })
+}
+
+/// A few lines, each after a line's end: the pinned threads and the places with leases that hold
+/// back most.
+pub(crate) fn fmt_held(
+    f: &mut fmt::Formatter<'_>,
+    unseen: EpochBytes,
+    pinned: &[PinInfo],
+    leases: &[LeaseInfo],
+) -> fmt::Result {
+    let mut threads: Vec<_> = pinned.iter().collect();
+    threads.sort_by_key(|pinned| (std::cmp::Reverse(pinned.held_back), pinned.epoch));
+    for pinned in threads.iter().take(TOP) {
+        write!(f, "\npinned: {pinned}")?;
+    }
+    if threads.len() > TOP {
+        let more = Plural(threads.len() - TOP, "more thread");
+        write!(f, "\npinned: and {more}")?;
+    }
+    if unseen.epochs > 0 {
+        write!(
+            f,
+            "\npinned: none of these threads, holding back {unseen}: a guard of the collector \
+             that is not this pool's (or one that is gone, until `maintain`)"
+        )?;
+    }
+    let mut places: HashMap<_, PlaceLeases<'_>> = HashMap::new();
+    for lease in leases {
+        places.entry(lease.place).or_default().leases.push(lease);
+    }
+    let mut places: Vec<_> = places.into_values().collect();
+    places.iter_mut().for_each(PlaceLeases::add_up);
+    places.sort_by_key(|place| (std::cmp::Reverse(place.held_back), place.leases[0].since));
+    for place in places.iter().take(TOP) {
+        write!(f, "\nleased: {place}")?;
+    }
+    if let Some(rest) = places.get(TOP..).filter(|rest| !rest.is_empty()) {
+        let leases = rest.iter().map(|place| place.leases.len()).sum();
+        write!(
+            f,
+            "\nleased: and {} from {}",
+            Plural(leases, "more lease"),
+            Plural(rest.len(), "place")
+        )?;
+    }
+    Ok(())
+}
+
+/// The leases that were taken at one place; one at least.
+#[derive(Default)]
+struct PlaceLeases<'l> {
+    /// In the order in which they were taken.
+    leases: Vec<&'l LeaseInfo>,
+    /// Of each epoch once.
+    held_back: usize,
+    epochs: usize,
+}
+
+impl PlaceLeases<'_> {
+    fn add_up(&mut self) {
+        let mut epochs: Vec<_> = self
+            .leases
+            .iter()
+            .map(|lease| (lease.epoch, lease.held_back))
+            .collect();
+        epochs.sort_unstable();
+        epochs.dedup_by_key(|(epoch, _)| *epoch);
+        self.epochs = epochs.len();
+        self.held_back = epochs.iter().map(|(_, bytes)| bytes).sum();
+    }
+}
+
+impl fmt::Display for PlaceLeases<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [first, rest @ ..] = &self.leases[..] else {
+            return Ok(());
+        };
+        if rest.is_empty() {
+            return first.fmt(f);
+        }
+        let epochs = || self.leases.iter().map(|lease| lease.epoch);
+        let (oldest, newest) = (epochs().min(), epochs().max());
+        write!(f, "{} of ", Plural(self.leases.len(), "lease"))?;
+        match (oldest, newest) {
+            (Some(oldest), Some(newest)) if oldest != newest => {
+                let epochs = Plural(self.epochs, "epoch");
+                write!(f, "{epochs} from {oldest} to {newest}")?;
+            }
+            _ => write!(f, "epoch {}", first.epoch)?,
+        }
+        let place: &Location<'_> = first.place;
+        write!(
+            f,
+            ", the first for {:.1} s, holding back {}, from {place}",
+            first.age().as_secs_f64(),
+            Bytes(self.held_back),
+        )
+    }
+}
