@@ -25,7 +25,7 @@ pub const MAX_LEN: usize = (1 << LEN_BITS) - 1;
 /// The last epoch. The number above it is [`EMPTY`]'s.
 pub const MAX_EPOCH: u64 = (1 << EPOCH_BITS) - 2;
 /// The most slots of a pool.
-pub const MAX_SLOTS: usize = 1 << 16;
+pub const MAX_SLOTS: usize = 1 << 17;
 
 const LOW: u64 = (1 << LEN_BITS) - 1;
 

@@ -1,19 +1,19 @@
 //! `PoolBuilder`.
 
+use std::panic::Location;
+
 use crossbeam_epoch::Collector;
 use epoch_arena_block::Memory;
+use epoch_arena_block::raw::Scrub;
 use epoch_arena_core::pack;
-use epoch_arena_core::raw::{EPOCHS, EpochCounter, Scrub};
+use epoch_arena_core::raw::{EPOCHS, EpochCounter};
 
-use crate::core::{Core, Settings};
 use crate::error::BuildError;
 use crate::pool::ArenaPool;
+use crate::state::{Core, Settings};
 
-/// The most epochs that one pool can have at a time, retained and retired together.
-pub(crate) const MAX_EPOCHS: u32 = pack::MAX_SLOTS as u32;
-
-/// Slots beyond the retained epochs, unless the builder is told otherwise.
-const SPARE_EPOCHS: u32 = 60;
+/// The most epochs that are live at a time: half of the slots that there can be.
+pub(crate) const MAX_RETAINED: u32 = pack::MAX_SLOTS as u32 / 2;
 
 /// Settings of an [`ArenaPool`]; see [`ArenaPool::builder`].
 ///
@@ -32,7 +32,6 @@ pub struct PoolBuilder {
     memory: Option<Memory>,
     collector: Option<Collector>,
     retained_epochs: u32,
-    max_epochs: Option<u32>,
     scrub: Scrub,
     counter: &'static EpochCounter,
 }
@@ -43,14 +42,13 @@ impl PoolBuilder {
             memory: None,
             collector: None,
             retained_epochs: 2,
-            max_epochs: None,
             scrub: Scrub::default(),
             counter: &EPOCHS,
         }
     }
 
-    /// Where blocks come from; pools that are given clones of one [`Memory`] share its budget and
-    /// its free blocks. Default: a memory of its own, without a budget.
+    /// Where chunks come from; pools that are given clones of one [`Memory`] share its budget and
+    /// all that is free in it, to the chunk. Default: a memory of its own, without a budget.
     ///
     /// ```
     /// # use epoch_arena_pool::{ArenaPool, Memory};
@@ -58,7 +56,7 @@ impl PoolBuilder {
     /// let keys = ArenaPool::builder().memory(memory.clone()).build()?;
     /// let values = ArenaPool::builder().memory(memory.clone()).build()?;
     /// keys.pin().alloc_copy(b"key")?;
-    /// assert_eq!(values.stats().memory.in_use, keys.stats().reserved); // one account
+    /// assert_eq!(values.stats().memory.in_use, keys.bytes()); // one account
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -99,34 +97,6 @@ impl PoolBuilder {
     #[must_use]
     pub fn retained_epochs(mut self, epochs: u32) -> Self {
         self.retained_epochs = epochs;
-        self
-    }
-
-    /// The most epochs at a time, retained ones and those that are retired but still held by a
-    /// guard or a lease; rounded up to a power of two. More than that, and `advance` fails until
-    /// one is released. At most 65,536, and more than the retained ones. Each takes 136 bytes, and
-    /// 200 more for its lists for each core, of up to eight. Default: 60 more than are retained, or
-    /// as many again if that is more.
-    ///
-    /// An epoch's slot is its number's lowest bits, and numbers whose slot is taken are passed
-    /// over: with 65,536 slots that nearly all stay held, each `advance` uses up that many of the
-    /// process's 2^40 numbers.
-    ///
-    /// ```
-    /// # use epoch_arena_pool::{AdvanceError, ArenaPool};
-    /// let pool = ArenaPool::builder().max_epochs(4).build()?; // two of them retained
-    /// let leases = [pool.lease(pool.current_epoch()), pool.lease(pool.advance()?)];
-    /// pool.advance()?;
-    /// pool.advance()?; // the leased ones are retired, and take two of the four
-    /// let full = AdvanceError::TooManyEpochs { held_by_guards: 0, held_by_leases: 2 };
-    /// assert_eq!(pool.advance(), Err(full));
-    /// drop(leases);
-    /// assert!(pool.advance().is_ok());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn max_epochs(mut self, epochs: u32) -> Self {
-        self.max_epochs = Some(epochs);
         self
     }
 
@@ -216,8 +186,9 @@ impl PoolBuilder {
         self
     }
 
-    /// Checks the settings and makes the pool, in its first epoch. No block is taken yet. Linear in
-    /// [`max_epochs`](Self::max_epochs).
+    /// Checks the settings and makes the pool, in its first epoch. No chunk is taken yet. Linear in
+    /// [`retained_epochs`](Self::retained_epochs), of which each takes 32 to 64 bytes. The memory lists the pool with the
+    /// place of this call ([`Memory::usage`]).
     ///
     /// # Errors
     ///
@@ -226,35 +197,27 @@ impl PoolBuilder {
     /// ```
     /// # use epoch_arena_pool::{ArenaPool, BuildError};
     /// let pool = ArenaPool::builder().build()?;
-    /// assert_eq!((pool.stats().live_epochs, pool.stats().reserved), (1, 0));
+    /// assert_eq!((pool.stats().live_epochs, pool.bytes()), (1, 0));
     /// let refused = ArenaPool::builder().retained_epochs(0).build();
     /// assert_eq!(refused.unwrap_err(), BuildError::RetainedEpochs);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[track_caller]
     pub fn build(self) -> Result<ArenaPool, BuildError> {
-        let retained = self.retained_epochs;
-        if retained == 0 {
+        if !(1..=MAX_RETAINED).contains(&self.retained_epochs) {
             return Err(BuildError::RetainedEpochs);
-        }
-        let spare = retained.saturating_add(SPARE_EPOCHS.max(retained));
-        let slots = match self.max_epochs {
-            Some(epochs) => epochs,
-            None => spare.min(MAX_EPOCHS),
-        };
-        if slots > MAX_EPOCHS || retained >= slots {
-            return Err(BuildError::MaxEpochs);
         }
         let memory = match self.memory {
             Some(memory) => memory,
             None => Memory::builder().build().map_err(BuildError::Memory)?,
         };
         let settings = Settings {
-            retained_epochs: retained as usize,
+            retained_epochs: self.retained_epochs as usize,
             scrub: self.scrub,
         };
         let collector = self.collector.unwrap_or_default();
-        let slots = slots.next_power_of_two() as usize;
-        Core::new(settings, slots, &memory, collector, self.counter)
+        let place = Location::caller();
+        Core::new(settings, &memory, collector, self.counter, place)
             .map(ArenaPool::from_core)
             .ok_or(BuildError::EpochsExhausted)
     }

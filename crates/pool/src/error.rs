@@ -5,7 +5,7 @@ use std::fmt;
 use epoch_arena_block::{MemoryConfigError, OverBudget};
 use epoch_arena_core::{AllocError, Epoch};
 
-use crate::builder::MAX_EPOCHS;
+use crate::builder::MAX_RETAINED;
 
 /// [`PoolBuilder::build`](crate::PoolBuilder::build) was given settings that cannot work; each
 /// names the setting.
@@ -19,11 +19,8 @@ use crate::builder::MAX_EPOCHS;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// `retained_epochs` is 0: the current epoch is always live.
+    /// `retained_epochs` is 0, though the current epoch is always live; or over 65,536.
     RetainedEpochs,
-    /// `max_epochs`: more epochs than there can be slots, or fewer in all than are retained and one
-    /// more.
-    MaxEpochs,
     /// The default memory could not be set up.
     Memory(MemoryConfigError),
     /// The process has used up all epoch numbers, which have 40 bits.
@@ -33,12 +30,9 @@ pub enum BuildError {
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::RetainedEpochs => f.write_str(
-                "retained_epochs must be at least 1, as the current epoch is always live",
-            ),
-            Self::MaxEpochs => write!(
+            Self::RetainedEpochs => write!(
                 f,
-                "retained_epochs must be less than max_epochs, and max_epochs at most {MAX_EPOCHS}"
+                "retained_epochs must be from 1, as the current epoch is always live, to {MAX_RETAINED}"
             ),
             Self::Memory(cause) => cause.fmt(f),
             Self::EpochsExhausted => f.write_str(EXHAUSTED),
@@ -65,15 +59,6 @@ const EXHAUSTED: &str =
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AdvanceError {
-    /// Every slot is taken by an epoch that is retained, or retired and still held. (What another
-    /// thread is about to reclaim was waited for. What was let go only at this moment is in neither
-    /// figure: one more try finds its slot.)
-    TooManyEpochs {
-        /// Retired epochs that a guard may still see.
-        held_by_guards: u16,
-        /// Retired epochs that only leases and snapshots hold.
-        held_by_leases: u16,
-    },
     /// The current epoch is not the one that was named, but this.
     Moved(Epoch),
     /// The process has used up all epoch numbers, which have 40 bits.
@@ -83,15 +68,6 @@ pub enum AdvanceError {
 impl fmt::Display for AdvanceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooManyEpochs {
-                held_by_guards,
-                held_by_leases,
-            } => write!(
-                f,
-                "no slot for another epoch: {held_by_guards} retired epochs are held by guards and \
-                 {held_by_leases} by leases; drop them, or raise PoolBuilder::max_epochs \
-                 (ArenaPool::maintain says who is pinned)"
-            ),
             Self::Moved(now) => write!(f, "the pool has moved on to epoch {now} already"),
             Self::EpochsExhausted => f.write_str(EXHAUSTED),
         }
@@ -253,7 +229,7 @@ const _: () = {
     assert!(size_of::<BuildError>() <= 8);
     assert!(size_of::<AdvanceError>() <= 8);
     assert!(size_of::<ForeignGuard>() <= 8);
-    assert!(size_of::<PromoteError>() <= 32);
+    assert!(size_of::<PromoteError>() <= 48);
     assert!(size_of::<WaitError>() <= 8);
     assert!(size_of::<BatchFull>() <= 8);
 };

@@ -7,11 +7,11 @@ use std::panic::Location;
 use epoch_arena_block::Bytes;
 use epoch_arena_core::Epoch;
 
-use crate::core::{self, Core, State};
+use crate::hold::HeldBy;
 use crate::lease_entry::LeaseInfo;
 use crate::plural::Plural;
 use crate::record::{PinInfo, Record};
-use crate::status::HeldBy;
+use crate::state::{self, Retired, State};
 
 /// How many threads, and how many places with leases, are printed.
 const TOP: usize = 10;
@@ -78,8 +78,8 @@ pub(crate) struct HeldReport {
 
 impl HeldReport {
     /// Under the pool's lock, as `state` shows.
-    pub fn new(core: &Core, state: &State) -> Self {
-        let retired = retired(core, state);
+    pub fn new(state: &State) -> Self {
+        let retired = retired(state);
         let bytes_of = |epoch: Epoch| {
             let found = retired.binary_search_by_key(&epoch, |retired| retired.epoch);
             found.map_or(0, |at| retired[at].bytes)
@@ -103,7 +103,7 @@ impl HeldReport {
                     }
                 }
                 HeldBy::Leases => this.leases.add(retired.bytes),
-                HeldBy::Nobody => {}
+                HeldBy::Nothing => {}
             }
         }
         this
@@ -111,16 +111,14 @@ impl HeldReport {
 }
 
 /// The retired epochs, oldest first.
-fn retired(core: &Core, state: &State) -> Vec<RetiredEpoch> {
-    let look = |retired: &core::Retired| RetiredEpoch {
-        epoch: core::epoch(retired.stamp),
-        during: core::epoch(retired.during),
-        bytes: core.bytes(retired.stamp),
-        held_by: core.status(retired.stamp).held_by(),
+fn retired(state: &State) -> Vec<RetiredEpoch> {
+    let look = |(stamp, retired): (&u64, &Retired)| RetiredEpoch {
+        epoch: state::epoch(*stamp),
+        during: state::epoch(retired.during),
+        bytes: retired.generation.chunks.bytes(),
+        held_by: HeldBy::of(&retired.generation),
     };
-    let mut retired: Vec<_> = state.retired.iter().map(look).collect();
-    retired.sort_unstable_by_key(|retired| retired.epoch);
-    retired
+    state.retired.iter().map(look).collect()
 }
 
 /// The thread of `record`, if it is pinned. What was opened after it has pinned cannot be reclaimed
@@ -128,7 +126,7 @@ fn retired(core: &Core, state: &State) -> Vec<RetiredEpoch> {
 fn pin_info(record: &Record, state: &State, retired: &[RetiredEpoch]) -> Option<PinInfo> {
     let since = record.since()?;
     let live = state.live.iter();
-    let live = live.filter(|stamp| core::epoch(**stamp) > since).count();
+    let live = live.filter(|live| state::epoch(live.name) > since).count();
     let later = retired.iter().filter(|retired| retired.epoch > since);
     let sees = |retired: &&RetiredEpoch| retired.held_by == HeldBy::Pool && retired.during >= since;
     let seen = retired.iter().filter(sees);

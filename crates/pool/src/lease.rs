@@ -5,8 +5,8 @@ use std::fmt;
 use epoch_arena_core::raw::Sealed;
 use epoch_arena_core::{ArenaHandle, Epoch, Resolve, pack};
 
-use crate::core;
 use crate::lease_entry::LeaseEntry;
+use crate::state;
 use crate::sync::Arc;
 
 /// Holds one epoch: its bytes stay readable, on any thread, across `.await`, for hours, even
@@ -64,7 +64,21 @@ impl Lease {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn epoch(&self) -> Epoch {
-        core::epoch(self.stamp)
+        state::epoch(self.stamp)
+    }
+
+    /// Bytes of the epoch's chunks. One load.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// pool.pin().alloc_copy(b"key")?;
+    /// let lease = pool.lease(pool.current_epoch()).expect("it is live");
+    /// assert_eq!(lease.bytes(), 512); // the smallest chunk
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn bytes(&self) -> usize {
+        self.entry.bytes()
     }
 
     /// The bytes of `handle`, or `None` if it is not of this epoch. Constant time, no pin.

@@ -4,22 +4,24 @@ use std::fmt;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
-use epoch_arena_block::Bytes;
+use epoch_arena_block::raw::Generation;
+use epoch_arena_block::{Bytes, Memory};
 use epoch_arena_core::Epoch;
 
-use crate::core::{Core, epoch};
+use crate::hold::{Hold, LEASE};
 use crate::plural::Plural;
+use crate::state::epoch;
 use crate::sync::{Arc, Weak};
 
 /// An epoch that a lease and its clones hold, with where and since when.
 ///
-/// It is dropped by the last of them, wherever that is, and takes no lock: the pool, which lists
+/// The last of them drops it, on whatever thread and perhaps inside a pin: see its drop. The pool, which lists
 /// it, has a weak reference only.
 pub(crate) struct LeaseEntry {
-    /// Keeps the memory. The core knows of this by a weak reference.
-    core: Arc<Core>,
-    /// Invariant: a lease was added to the holds of its epoch, for this value.
-    stamp: u64,
+    memory: Memory,
+    pool: u64,
+    /// Invariant: one lease of its holds is this value's.
+    generation: Arc<Generation>,
     since: Instant,
     place: &'static Location<'static>,
 }
@@ -27,34 +29,45 @@ pub(crate) struct LeaseEntry {
 impl LeaseEntry {
     /// # Safety
     ///
-    /// A lease was added to the holds of the epoch of `stamp`, for this value.
+    /// A lease was added to the holds of `generation`, for this value, and its chunks are of `memory`.
     pub unsafe fn new(
-        core: Arc<Core>,
-        stamp: u64,
+        pool: u64,
+        memory: &Memory,
+        generation: Arc<Generation>,
         since: Instant,
         place: &'static Location<'static>,
     ) -> Self {
         Self {
-            core,
-            stamp,
+            memory: memory.clone(),
+            pool,
+            generation,
             since,
             place,
         }
     }
 
     pub fn pool(&self) -> u64 {
-        self.core.id
+        self.pool
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.generation.chunks.bytes()
     }
 
     #[inline]
     pub fn stamp(&self) -> u64 {
-        self.stamp
+        self.generation.name
     }
 }
 
 impl Drop for LeaseEntry {
     fn drop(&mut self) {
-        self.core.status(self.stamp).drop_lease();
+        // SAFETY: by the invariant, and once.
+        unsafe { Hold::new(&self.generation, LEASE) }.let_go();
+        // If that was the last hold, the chunks are free before this returns, unless they are to be overwritten or
+        // another thread has the memory's lock: then the next thread that asks for a chunk sees to it. No more is
+        // done here, as this may be inside a reader's pin.
+        self.memory.try_reclaim();
     }
 }
 
@@ -84,12 +97,12 @@ impl LeaseList {
     pub fn report(&self, held_back: impl Fn(Epoch) -> usize) -> Vec<LeaseInfo> {
         let entries = self.entries.iter().filter_map(Weak::upgrade);
         let info = |entry: Arc<LeaseEntry>| LeaseInfo {
-            epoch: epoch(entry.stamp),
+            epoch: epoch(entry.stamp()),
             // Without the one that it is looked at by, which may be the last by now.
             owners: Arc::strong_count(&entry) - 1,
             since: entry.since,
             place: entry.place,
-            held_back: held_back(epoch(entry.stamp)),
+            held_back: held_back(epoch(entry.stamp())),
         };
         entries.map(info).filter(|info| info.owners > 0).collect()
     }

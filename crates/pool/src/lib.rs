@@ -35,12 +35,12 @@
 
 mod batch;
 mod builder;
-mod core;
 #[cfg(all(test, epoch_arena_loom, crossbeam_loom))]
 mod end_to_end;
 mod error;
 mod guard;
 mod held;
+mod hold;
 mod lease;
 mod lease_entry;
 mod local;
@@ -51,8 +51,8 @@ mod pool;
 mod put;
 mod record;
 mod slots;
+mod state;
 mod stats;
-mod status;
 mod sync;
 mod trace;
 mod uninit;
@@ -60,7 +60,7 @@ mod uninit;
 pub use batch::Batch;
 pub use builder::PoolBuilder;
 pub use crossbeam_epoch;
-pub use epoch_arena_block::{Alignment, Memory, MemoryError, OverBudget};
+pub use epoch_arena_block::{Alignment, Memory, MemoryError, MemoryUsage, OverBudget};
 pub use epoch_arena_core::{AllocError, ArenaHandle, ArenaStats, Epoch, Resolve};
 pub use error::{AdvanceError, BatchFull, BuildError, ForeignGuard, PromoteError, WaitError};
 pub use guard::ArenaGuard;

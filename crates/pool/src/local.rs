@@ -9,9 +9,9 @@ use crossbeam_epoch::{Collector, Guard, LocalHandle};
 use crossbeam_utils::CachePadded;
 use epoch_arena_core::raw::Writer;
 
-use crate::core::Core;
 use crate::guard::ArenaGuard;
 use crate::record::Record;
+use crate::state::Core;
 use crate::sync::Arc;
 
 /// One thread's state in one pool. It owns nothing of the pool's memory; what it remembers of it
@@ -48,8 +48,6 @@ impl Local {
         // Those of threads that have ended. Their drop is ours alone: a name and a word.
         state.records.retain(|record| Arc::strong_count(record) > 1);
         state.records.push(record.clone());
-        let lane = state.threads;
-        state.threads = lane.wrapping_add(1);
         drop(state);
         Owner::new(Self {
             pool: core.id,
@@ -57,7 +55,7 @@ impl Local {
             record,
             handle,
             collector: core.collector.clone(),
-            writer: Writer::new(lane),
+            writer: Writer::new(),
         })
     }
 

@@ -5,18 +5,20 @@ use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use crossbeam_epoch::Guard;
-use epoch_arena_block::{Memory, Relieve};
+use epoch_arena_block::Memory;
+use epoch_arena_block::raw::Generation;
 use epoch_arena_core::{ArenaStats, Epoch};
 
 use crate::builder::PoolBuilder;
-use crate::core::{self, Core, Reclaimed, Retirement, State};
 use crate::error::{AdvanceError, ForeignGuard, WaitError};
 use crate::guard::ArenaGuard;
+use crate::hold::{self, Hold, LEASE};
 use crate::lease::{Lease, Snapshot};
 use crate::lease_entry::LeaseEntry;
 use crate::local::{self, LocalPool, Owner};
+use crate::state::{self, Core, Reclaimed, Retirement, State};
 use crate::stats::{MaintainReport, PoolStats};
-use crate::sync::{Arc, Weak};
+use crate::sync::Arc;
 use crate::trace;
 
 /// Epochs of arenas: any thread writes into the current epoch and reads all live ones; `advance`
@@ -59,10 +61,9 @@ impl ArenaPool {
     }
 
     pub(crate) fn from_core(core: Core) -> Self {
-        let core = Arc::new(core);
-        let user: Weak<Core> = Arc::downgrade(&core);
-        core.chunks.memory().add_user(user as Weak<dyn Relieve>);
-        Self { core }
+        Self {
+            core: Arc::new(core),
+        }
     }
 
     /// Pins this thread. A few nanoseconds; the first time on a thread about a microsecond, to
@@ -138,7 +139,7 @@ impl ArenaPool {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn current_epoch(&self) -> Epoch {
-        core::epoch(self.core.slots.current())
+        state::epoch(self.core.slots.current())
     }
 
     /// Whether handles of `epoch` resolve at this moment. Takes the pool's lock; logarithmic in
@@ -179,7 +180,7 @@ impl ArenaPool {
     pub fn is_sealed(&self, epoch: Epoch) -> bool {
         let state = self.core.state();
         match state.find(epoch) {
-            Some(stamp) => self.core.status(stamp).is_sealed(epoch.number()),
+            Some(generation) => hold::is_sealed(generation),
             None => epoch < self.current_epoch(),
         }
     }
@@ -249,7 +250,6 @@ impl ArenaPool {
     ///
     /// # Errors
     ///
-    /// [`AdvanceError::TooManyEpochs`] while retired epochs that are still held take all slots,
     /// [`AdvanceError::EpochsExhausted`] when the 40 bits of the epochs are used up; the pool stays as it was.
     ///
     /// ```
@@ -297,28 +297,13 @@ impl ArenaPool {
         expected: Option<Epoch>,
     ) -> Result<Epoch, AdvanceError> {
         let core = &*self.core;
-        let mut guard = local.pin(core);
-        let mut published = core.publish(expected);
-        if let Err(AdvanceError::TooManyEpochs { .. }) = published {
-            // The last guard may be gone while its callback is still pending.
-            self.settle(guard, local, core.pending());
-            core.wait_for_scrubs();
-            guard = local.pin(core);
-            published = core.publish(expected);
-        }
-        let published = match published {
-            Ok(published) => published,
-            Err(refused) => {
-                drop(guard);
-                trace::refused(core, refused);
-                return Err(refused);
-            }
-        };
-        self.defer_seal(&guard, published.before);
+        let guard = local.pin(core);
+        let published = core.publish(expected)?;
+        defer(&guard, published.seal);
         let mut retirement = Retirement::default();
         if let Some(retired) = published.retired {
-            retirement.add(core, retired);
-            self.defer_drop_of_hold(&guard, retired);
+            retirement.add(&retired);
+            defer(&guard, retired.hold);
         }
         guard.pinned().flush();
         drop(guard);
@@ -326,7 +311,7 @@ impl ArenaPool {
         trace::advance(core, published.before, published.now);
         trace::retire(core, retirement);
         self.settle_unpinned(local, 0);
-        Ok(core::epoch(published.now))
+        Ok(state::epoch(published.now))
     }
 
     /// Retires every live epoch before `epoch`, but never the current one; returns how many.
@@ -348,8 +333,8 @@ impl ArenaPool {
         let guard = local.pin(core);
         let mut retirement = Retirement::default();
         while let Some(retired) = core.retire_one_before(epoch) {
-            retirement.add(core, retired);
-            self.defer_drop_of_hold(&guard, retired);
+            retirement.add(&retired);
+            defer(&guard, retired.hold);
         }
         guard.pinned().flush();
         drop(guard);
@@ -359,10 +344,11 @@ impl ArenaPool {
     }
 
     /// Does what is better done off the put path, from a thread of the user's choice: reclaims
-    /// what no guard can see, returns whole free blocks to the memory (and, above its high-water
-    /// mark, to the system), faults in the blocks that it is to keep ready
-    /// (`MemoryBuilder::prefault`), and reports what is still held and who is pinned. Call it now
-    /// and then; nothing depends on it but memory. Walks the free chunks.
+    /// what no guard can see, returns the memory's free blocks above its high-water
+    /// mark to the system, faults in the blocks that it is to keep ready
+    /// (`MemoryBuilder::prefault`), and reports what is still held and which threads are pinned. Call it now
+    /// and then; nothing depends on it but memory. Looks at the chunks that came back since the last time,
+    /// of all pools over the memory, a few at a time; linear in the epochs that are held.
     ///
     /// ```
     /// # use epoch_arena_pool::ArenaPool;
@@ -372,7 +358,7 @@ impl ArenaPool {
     /// pool.advance()?;
     /// let done = pool.maintain();
     /// assert_eq!(done.held_by_guards.epochs, 0);
-    /// assert_eq!(pool.stats().reserved, 0); // its only block went back
+    /// assert_eq!(pool.bytes(), 0); // what the key had is the memory's again
     /// println!("{done}");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -380,9 +366,9 @@ impl ArenaPool {
         let core = &*self.core;
         let local = local::owner(core);
         let reclaimed = self.settle(local.pin(core), &local, core.pending());
-        let returned = core.chunks.trim();
+        let returned = core.memory.trim_to_high_water();
         trace::trim(core, returned);
-        core.chunks.memory().prepare();
+        core.memory.prepare();
         MaintainReport::new(core, reclaimed.epochs, returned)
     }
 
@@ -402,8 +388,8 @@ impl ArenaPool {
         let place = Location::caller();
         let now = Instant::now();
         let mut state = self.core.state();
-        let stamp = state.find_live(epoch)?;
-        Some(self.lease_live(&mut state, stamp, now, place))
+        let generation = state.find_live(epoch)?.clone();
+        Some(self.lease_live(&mut state, generation, now, place))
     }
 
     /// Holds all live epochs without a pin: a lease of each. Takes the pool's lock; linear in the
@@ -423,8 +409,8 @@ impl ArenaPool {
         let now = Instant::now();
         let mut state = self.core.state();
         let leases = (0..state.live.len()).map(|at| {
-            let stamp = state.live[at];
-            self.lease_live(&mut state, stamp, now, place)
+            let generation = state.live[at].clone();
+            self.lease_live(&mut state, generation, now, place)
         });
         Snapshot::new(leases.collect())
     }
@@ -452,21 +438,36 @@ impl ArenaPool {
         self.core.oldest_lease()
     }
 
-    /// A lease of the epoch of `stamp`, which is live; under the lock.
+    /// A lease of an epoch that is live; under the lock.
     fn lease_live(
         &self,
         state: &mut State,
-        stamp: u64,
+        generation: Arc<Generation>,
         now: Instant,
         place: &'static Location<'static>,
     ) -> Lease {
         // Under the lock, under which alone epochs are retired: it is live, so the pool holds it.
-        self.core.status(stamp).add_lease();
+        generation.hold(LEASE);
+        let core = &*self.core;
         // SAFETY: added above.
-        let entry = unsafe { LeaseEntry::new(self.core.clone(), stamp, now, place) };
+        let entry = unsafe { LeaseEntry::new(core.id, &core.memory, generation, now, place) };
         let entry = Arc::new(entry);
         state.leases.add(&entry);
         Lease::new(entry)
+    }
+
+    /// Bytes of the chunks of all the pool's epochs, live and held. One load.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// assert_eq!(pool.bytes(), 0);
+    /// pool.pin().alloc_copy(b"key")?;
+    /// assert_eq!(pool.bytes(), 512); // the smallest chunk
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn bytes(&self) -> usize {
+        self.core.account.bytes()
     }
 
     /// Figures of the pool. Takes the pool's lock, walks the chunks of all epochs, and asks the
@@ -485,8 +486,8 @@ impl ArenaPool {
         PoolStats::new(&self.core)
     }
 
-    /// Figures of one epoch, or `None` if it is reclaimed or of another pool. Takes the pool's
-    /// lock and walks the epoch's chunks.
+    /// Figures of one epoch, or `None` if it is reclaimed or of another pool. Takes the pool's lock to find it, and
+    /// walks the epoch's chunks without.
     ///
     /// ```
     /// # use epoch_arena_pool::ArenaPool;
@@ -497,12 +498,20 @@ impl ArenaPool {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn stats_of(&self, epoch: Epoch) -> Option<ArenaStats> {
-        let state = self.core.state();
-        let stamp = state.find(epoch)?;
-        Some(self.core.arena_stats(stamp))
+        let generation = self.core.state().find(epoch)?.clone();
+        // Without the lock, as it may take long; hence with a hold, or the chunks could be another's by then.
+        if !generation.try_hold(LEASE) {
+            return None;
+        }
+        // SAFETY: held.
+        let stats = ArenaStats::new(unsafe { generation.chunks.usage() });
+        // SAFETY: taken above.
+        unsafe { Hold::new(&generation, LEASE) }.let_go();
+        self.core.memory.try_reclaim();
+        Some(stats)
     }
 
-    /// The memory that the pool's blocks come from.
+    /// The memory that the pool's chunks come from.
     ///
     /// ```
     /// # use epoch_arena_pool::ArenaPool;
@@ -511,23 +520,7 @@ impl ArenaPool {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn memory(&self) -> &Memory {
-        self.core.chunks.memory()
-    }
-
-    // The closures below run inside any thread's pin: one atomic operation on memory that they
-    // share, three words, no lock, no user code. (The last one of a pool that is gone frees the
-    // statuses, too.)
-
-    pub(crate) fn defer_seal(&self, guard: &ArenaGuard<'_>, stamp: u64) {
-        let statuses = self.core.statuses.clone();
-        let guard = guard.pinned();
-        guard.defer(move || core::status(&statuses, stamp).seal(core::epoch(stamp).number()));
-    }
-
-    pub(crate) fn defer_drop_of_hold(&self, guard: &ArenaGuard<'_>, stamp: u64) {
-        let statuses = self.core.statuses.clone();
-        let guard = guard.pinned();
-        guard.defer(move || core::status(&statuses, stamp).drop_pool_hold());
+        &self.core.memory
     }
 
     /// Sees that deferred closures run if nobody holds them up, and reclaims what that frees;
@@ -550,10 +543,18 @@ impl ArenaPool {
             }
             local.pin(&self.core).pinned().flush();
         }
-        let reclaimed = self.core.reclaim_ready();
+        let reclaimed = self.core.reclaim();
         trace::reclaim(&self.core, reclaimed);
         reclaimed
     }
+}
+
+/// Lets an epoch go when no guard is left that is pinned now.
+///
+/// The closure runs inside any thread's pin: one or two atomic operations on memory that it keeps alive, two words,
+/// no lock, no free, no user code. (The last one of a memory that is gone frees the generation.)
+pub(crate) fn defer(guard: &ArenaGuard<'_>, hold: Hold) {
+    guard.pinned().defer(move || hold.let_go());
 }
 
 impl fmt::Debug for ArenaPool {

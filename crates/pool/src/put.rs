@@ -1,35 +1,34 @@
 //! Writing under a guard: every way to put bytes into the current epoch.
 
-use std::cell::Cell;
 use std::ptr::NonNull;
 
+use epoch_arena_block::raw::{Chunk, Owner};
 use epoch_arena_block::{Alignment, MemoryError};
-use epoch_arena_core::raw::{Chunk, copy};
+use epoch_arena_core::raw::{Home, copy};
 use epoch_arena_core::{AllocError, ArenaHandle};
 
 use crate::batch::Batch;
-use crate::core::{Core, Reclaimed};
 use crate::error::PromoteError;
 use crate::guard::ArenaGuard;
 use crate::local::Local;
+use crate::state::Core;
 use crate::trace;
 use crate::uninit::UninitBytes;
 
 impl ArenaGuard<'_> {
     /// Copies `bytes` into the current epoch, packed. No shared write, no lock, unless the
-    /// thread's chunk is full: once in 4 to 256 KiB.
+    /// thread's chunk is full: once in 512 bytes to 256 KiB.
     ///
     /// The handle is of the epoch that was current when the room for it was claimed.
     ///
     /// # Errors
     ///
     /// [`AllocError`]: longer than 16 MiB - 1, over the memory's budget, or the source failed;
-    /// nothing is changed. Before a put is refused for the budget, what nobody holds is reclaimed,
-    /// in every pool over the memory, and the whole blocks that frees are used; what another thread
-    /// overwrites meanwhile ([`zero_on_reclaim`](crate::PoolBuilder::zero_on_reclaim)) is waited for.
-    /// Only blocks that another thread takes from a pool to the memory at that very moment
-    /// ([`maintain`](crate::ArenaPool::maintain), another put at the budget) may be missed: one more
-    /// try finds them.
+    /// nothing is changed. Before a put is refused for the budget, everything that is free in the memory is
+    /// looked at, whatever pool had it; what another thread overwrites meanwhile
+    /// ([`zero_on_reclaim`](crate::PoolBuilder::zero_on_reclaim)) is waited for. Only a block that another thread
+    /// is giving back to the system at that very moment ([`maintain`](crate::ArenaPool::maintain)) may be missed:
+    /// one more try finds its room.
     ///
     /// ```
     /// # use epoch_arena_pool::ArenaPool;
@@ -193,10 +192,10 @@ impl ArenaGuard<'_> {
         let writer = &self.local().writer;
         // SAFETY: as in `alloc_copy`.
         let claimed = match unsafe { writer.bump(stamp, bytes) } {
-            Some(first) => writer.chunk(stamp).map(|chunk| (first, chunk)),
+            Some(first) => writer.chunk(stamp).map(|chunk| (first, chunk, stamp)),
             None => None,
         };
-        let (first, chunk) = match claimed {
+        let (first, chunk, stamp) = match claimed {
             Some(claimed) => claimed,
             None => refill(self.core(), self.local(), stamp, bytes, Alignment::BYTE)?,
         };
@@ -235,10 +234,10 @@ impl ArenaGuard<'_> {
     fn claim(&self, len: usize, align: Alignment) -> Result<(NonNull<u8>, u64), AllocError> {
         let stamp = self.core().slots.current();
         // SAFETY: 1. the pool's stamp, and its writer; 2. loaded under the guard.
-        let first = match unsafe { self.local().writer.bump_aligned(stamp, len, align) } {
-            Some(first) => first,
-            None => refill(self.core(), self.local(), stamp, len, align)?.0,
-        };
+        if let Some(first) = unsafe { self.local().writer.bump_aligned(stamp, len, align) } {
+            return Ok((first, stamp));
+        }
+        let (first, _, stamp) = refill(self.core(), self.local(), stamp, len, align)?;
         Ok((first, stamp))
     }
 }
@@ -254,15 +253,19 @@ fn copy_into_new_chunk(
     stamp: u64,
     bytes: &[u8],
 ) -> Result<ArenaHandle, AllocError> {
-    let (first, _) = refill(core, local, stamp, bytes.len(), Alignment::BYTE)?;
+    let (first, _, stamp) = refill(core, local, stamp, bytes.len(), Alignment::BYTE)?;
     // SAFETY: as in `alloc_copy`.
     unsafe { copy(bytes, first) };
     // SAFETY: 1., 2. as in `alloc_copy`; 3. `refill` refuses more.
     Ok(unsafe { ArenaHandle::new(first, bytes.len(), stamp) })
 }
 
+/// Bytes that were claimed in a new chunk, the chunk, and the stamp of the epoch they are of.
+type Refilled = (NonNull<u8>, Chunk, u64);
+
 /// Takes a chunk for the epoch of `stamp`, which was loaded under a guard that is still pinned, and
-/// claims `len` bytes of it.
+/// claims `len` bytes of it. Where the epoch's slot has been given to another by now, the epoch is the one
+/// that is current then.
 #[cold]
 #[inline(never)]
 fn refill(
@@ -271,39 +274,53 @@ fn refill(
     stamp: u64,
     len: usize,
     align: Alignment,
-) -> Result<(NonNull<u8>, Chunk), AllocError> {
-    let arena = core.slots.slot(stamp);
-    let reclaimed = Cell::new(Reclaimed::default());
-    let reclaim = || {
-        let mut sum = reclaimed.get();
-        sum += core.reclaim_ready();
-        reclaimed.set(sum);
-    };
-    let refill = || {
-        // SAFETY: 1., 2. as in `alloc_copy`; 3. arenas are indexed by slot.
-        unsafe {
-            let writer = &local.writer;
-            writer.refill(stamp, len, align, (&core.chunks, arena), reclaim)
-        }
-    };
-    let mut refilled = refill();
-    if let Err(AllocError::Memory(MemoryError::OverBudget(_))) = refilled {
+) -> Result<Refilled, AllocError> {
+    let mut refilled = take(core, local, stamp, len, align);
+    if let Err(AllocError::Memory(MemoryError::OverBudget(over))) = refilled
+        && over.wanted <= over.budget
+    {
         // Over the budget, perhaps only because the last guard of a retired epoch is gone and its
         // callback still pending: move it on, and try once more. (The pin is nested, so it has no
         // fence. The flush may run foreign closures, as any pin may.)
         local.handle.pin().flush();
-        refilled = refill();
+        refilled = take(core, local, stamp, len, align);
     }
-    if let Err(AllocError::Memory(MemoryError::OverBudget(over))) = &mut refilled {
-        over.reclaimable = core.held_bytes(&core.state());
+    if let Err(AllocError::Memory(refused)) = &mut refilled {
+        *refused = refused.of(core.account.bytes(), core.retired_bytes());
     }
     // After all that, as a subscriber is foreign code: if it panics, what was claimed is wasted;
     // if it writes or advances, this thread is pinned still, and what was claimed is its own.
-    trace::reclaim(core, reclaimed.get());
     if let Err(AllocError::Memory(MemoryError::OverBudget(over))) = refilled {
         trace::over_budget(core, stamp, len, over);
     }
     refilled
+}
+
+fn take(
+    core: &Core,
+    local: &Local,
+    mut stamp: u64,
+    len: usize,
+    align: Alignment,
+) -> Result<Refilled, AllocError> {
+    // SAFETY: pinned since before `stamp` was loaded, and until the caller returns.
+    let generation = loop {
+        if let Some(generation) = unsafe { core.slots.generation(stamp) } {
+            break generation;
+        }
+        stamp = core.slots.current();
+    };
+    let home = Home {
+        memory: &core.memory,
+        owner: Owner {
+            chunks: &generation.chunks,
+            account: &core.account,
+        },
+        confined: core.settings.scrub.quarantine,
+    };
+    // SAFETY: 1., 2. as in `alloc_copy`; 3. the generation is that epoch's.
+    let (first, chunk) = unsafe { local.writer.refill(stamp, len, align, home) }?;
+    Ok((first, chunk, stamp))
 }
 
 /// The sum of the lengths, if it can be.

@@ -1,7 +1,7 @@
-//! The words that readers and writers look at: the stamps of the live epochs, and the current
-//! one.
+//! The words that readers and writers look at: the stamps of the live epochs with their memory, and the current
+//! stamp.
 //!
-//! Both are read under protection: after the outermost pin of a participant of the pool's
+//! All are read under protection: after the outermost pin of a participant of the pool's
 //! collector that nobody else can repin. What protection gives:
 //!
 //! - a *reader* that finds a handle's stamp may read the handle's bytes until it is unpinned;
@@ -11,30 +11,45 @@
 //! `current` moved off an epoch, before the drop of the epoch's hold is deferred.
 
 use std::marker::PhantomData;
-use std::ptr::NonNull;
+use std::ptr::{NonNull, null_mut};
 
 use crossbeam_utils::CachePadded;
+use epoch_arena_block::raw::Generation;
 use epoch_arena_core::ArenaHandle;
 use epoch_arena_core::pack::{self, EMPTY};
 
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 
 pub(crate) struct Slots {
     /// The stamp of the current epoch. Alone on its line: every put loads it.
     current: CachePadded<AtomicU64>,
-    /// The stamp of the live epoch in each slot, or [`EMPTY`].
-    /// Invariant: as many as a power of two. A stamp is set when its arena is ready, and cleared
-    /// before its retirement is deferred; no stamp is ever set twice.
-    stamps: Box<[AtomicU64]>,
+    /// Invariant: as many as a power of two.
+    slots: Box<[Slot]>,
+}
+
+/// The place of a live epoch. Only live ones need one: it is vacant as soon as its stamp is cleared, and the
+/// next epoch whose number names it may have it, while threads still use what it had before.
+struct Slot {
+    /// The stamp of the live epoch in here, or [`EMPTY`].
+    /// Invariant: set when the epoch is ready, and cleared before its retirement is deferred; no stamp is ever
+    /// set twice.
+    stamp: AtomicU64,
+    /// The memory of the epoch that was in here last, or null.
+    /// Invariant: it is held as long as anybody may use what is loaded from here under protection.
+    generation: AtomicPtr<Generation>,
 }
 
 impl Slots {
-    /// `count` empty slots, a power of two. There must be an epoch before the first reader.
+    /// `count` vacant slots, a power of two. There must be an epoch before the first reader.
     pub fn new(count: usize) -> Self {
         debug_assert!(count.is_power_of_two() && count <= pack::MAX_SLOTS);
+        let slot = |_| Slot {
+            stamp: AtomicU64::new(EMPTY),
+            generation: AtomicPtr::new(null_mut()),
+        };
         Self {
             current: CachePadded::new(AtomicU64::new(EMPTY)),
-            stamps: (0..count).map(|_| AtomicU64::new(EMPTY)).collect(),
+            slots: (0..count).map(slot).collect(),
         }
     }
 
@@ -42,14 +57,34 @@ impl Slots {
     #[inline(always)]
     pub fn current(&self) -> u64 {
         // Acquire: pairs with the Release in `publish`; whoever writes in this epoch sees its
-        // arena set up.
+        // slot set up.
         self.current.load(Ordering::Acquire)
     }
 
-    /// The slot of a stamp.
-    #[inline(always)]
-    pub fn slot(&self, stamp: u64) -> usize {
-        pack::slot(stamp, self.stamps.len() - 1)
+    fn slot(&self, stamp: u64) -> &Slot {
+        &self.slots[pack::slot(stamp, self.slots.len() - 1)]
+    }
+
+    /// Whether an epoch of this stamp could be published. Under the pool's lock.
+    pub fn is_vacant(&self, stamp: u64) -> bool {
+        // Relaxed: written under the same lock.
+        self.slot(stamp).stamp.load(Ordering::Relaxed) == EMPTY
+    }
+
+    /// The memory of the epoch of `stamp`; `None` if its slot has been given to a later one, so that it is not
+    /// current any more.
+    ///
+    /// # Safety
+    ///
+    /// For `'a`: the caller is under protection since before it loaded `stamp` from `current`.
+    pub unsafe fn generation<'a>(&self, stamp: u64) -> Option<&'a Generation> {
+        // Acquire: pairs with the Release in `publish`, by which a later epoch's generation is set up.
+        let generation = self.slot(stamp).generation.load(Ordering::Acquire);
+        // SAFETY: `stamp` was loaded from `current` after the pin, so what is found is the generation of its
+        // epoch, or of a later one: both are held until the unpin, by the writer's part of the proof, as each
+        // was current after the pin, or is.
+        let generation = unsafe { &*generation };
+        (generation.name == stamp).then_some(generation)
     }
 
     /// The stamps, for readers.
@@ -57,17 +92,22 @@ impl Slots {
     pub fn stamps(&self) -> Stamps<'_> {
         Stamps {
             // SAFETY: a box is not null.
-            first: unsafe { NonNull::new_unchecked(self.stamps.as_ptr().cast_mut()) },
-            mask: self.stamps.len() - 1,
+            first: unsafe { NonNull::new_unchecked(self.slots.as_ptr().cast_mut()) },
             slots: PhantomData,
+            mask: self.slots.len() - 1,
         }
     }
 
-    /// Makes the epoch of `stamp` live and current. Under the pool's lock; its arena is ready.
-    pub fn publish(&self, stamp: u64) {
-        // Relaxed: nobody asks for this stamp but with a handle of its epoch, and whoever has
+    /// Makes the epoch of a generation live and current. Under the pool's lock.
+    pub fn publish(&self, generation: &Generation) {
+        let stamp = generation.name;
+        let slot = self.slot(stamp);
+        let pointer = std::ptr::from_ref(generation).cast_mut();
+        // Release: whoever finds it in place of an earlier one's sees it set up. Partner: `generation`.
+        slot.generation.store(pointer, Ordering::Release);
+        // Relaxed: a reader asks for this stamp only with a handle of its epoch, and whoever has
         // made one has loaded `current` first; so the next line publishes the stamp, too.
-        self.stamps[self.slot(stamp)].store(stamp, Ordering::Relaxed);
+        slot.stamp.store(stamp, Ordering::Relaxed);
         // Release: whoever sees the word sees the slot set up for it, and the stamp: a handle of
         // the new epoch resolves from the moment on at which it can be made. Partner: `current`.
         self.current.store(stamp, Ordering::Release);
@@ -79,19 +119,19 @@ impl Slots {
         // Relaxed: nothing is published by an empty stamp. That later pins see it follows from
         // the SeqCst fence with which crossbeam-epoch seals the bag of the deferred drop, which
         // comes after this in the same thread, and the one in the reader's pin.
-        self.stamps[self.slot(stamp)].store(EMPTY, Ordering::Relaxed);
+        self.slot(stamp).stamp.store(EMPTY, Ordering::Relaxed);
     }
 }
 
 /// The stamps of a pool, as readers see them.
 #[derive(Clone, Copy)]
 pub(crate) struct Stamps<'a> {
-    /// Invariant: the first of `mask + 1` stamps, which are borrowed for `'a`. Without a length
+    /// Invariant: the first of `mask + 1` slots, which are borrowed for `'a`. Without a length
     /// beside the mask, so that one register less is needed for it.
-    first: NonNull<AtomicU64>,
-    /// Invariant: one below the number of stamps, which is a power of two.
+    first: NonNull<Slot>,
+    slots: PhantomData<&'a [Slot]>,
+    /// Invariant: one below the number of slots, which is a power of two.
     mask: usize,
-    slots: PhantomData<&'a [AtomicU64]>,
 }
 
 impl Stamps<'_> {
@@ -102,13 +142,13 @@ impl Stamps<'_> {
         // A handle of another pool has some slot here, too; the stamp, which is unique in the
         // process, tells.
         let slot = pack::slot(handle.tag(), self.mask);
-        // SAFETY: by the invariants the slot, which is at most `mask`, is one of the stamps.
-        let stamp = unsafe { self.first.add(slot) };
+        // SAFETY: by the invariants the slot, which is at most `mask`, is one of these.
+        let slot = unsafe { self.first.add(slot) };
         // SAFETY: as above; borrowed for `'a`, and only read and written atomically.
-        let stamp = unsafe { stamp.as_ref() };
+        let slot = unsafe { slot.as_ref() };
         // Relaxed: the bytes come to this thread with the handle, and so does the stamp's store
         // (see `publish`). That a stamp which was cleared is not found is the doing of the fences:
         // see `clear`. An Acquire would pair with nothing that is needed.
-        stamp.load(Ordering::Relaxed)
+        slot.stamp.load(Ordering::Relaxed)
     }
 }

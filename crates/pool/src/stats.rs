@@ -3,26 +3,24 @@
 use std::fmt;
 
 use epoch_arena_block::{Bytes, MemoryStats};
-use epoch_arena_core::{ArenaStats, Epoch};
+use epoch_arena_core::Epoch;
 
-use crate::core::{self, Core, Retired, State};
 use crate::held::{EpochBytes, HeldReport, fmt_held};
 use crate::lease_entry::LeaseInfo;
 use crate::plural::Plural;
 use crate::record::PinInfo;
-use crate::status::HeldBy;
+use crate::state::{self, Core, Retired};
 
 /// Figures of a pool at one moment; all sizes in bytes. [`Display`](fmt::Display) prints at most
 /// some twenty lines: the threads and the places that hold back most.
-/// `reserved` = `live` + `retired` + `free` + `quarantined`, exactly.
+/// What the pool uses of its memory is `live` + `retired` + `quarantined`; what is free belongs to the memory.
 ///
 /// ```
 /// # use epoch_arena_pool::ArenaPool;
 /// let pool = ArenaPool::builder().build()?;
 /// pool.pin().alloc_copy(b"key")?;
 /// let stats = pool.stats();
-/// let sum = stats.live + stats.retired + stats.free + stats.quarantined;
-/// assert_eq!(stats.reserved, sum);
+/// assert_eq!(stats.live + stats.retired + stats.quarantined, pool.bytes());
 /// assert!(stats.waste() < stats.live);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -48,17 +46,12 @@ pub struct PoolStats {
     pub held_unseen: EpochBytes,
     /// What of these only leases and snapshots hold.
     pub held_by_leases: EpochBytes,
-    /// Bytes of chunks that no epoch has, ready for use.
-    pub free: usize,
     /// Bytes of chunks that are never used again; see
     /// [`quarantine`](crate::PoolBuilder::quarantine).
     pub quarantined: usize,
-    /// Bytes of the blocks that the pool has.
-    pub reserved: usize,
-    /// Blocks that the pool has.
-    pub blocks: usize,
-    /// Bytes of these blocks in physical memory; `None` where the system does not tell.
-    pub resident: Option<usize>,
+    /// Bytes of the whole memory's chunks and free blocks in physical memory; where the system does not tell,
+    /// those that are reserved.
+    pub resident: usize,
     /// Bytes of the allocations in live epochs.
     pub payload: usize,
     /// Allocations in live epochs.
@@ -74,38 +67,43 @@ pub struct PoolStats {
 impl PoolStats {
     pub(crate) fn new(core: &Core) -> Self {
         // Before the lock: it may take long.
-        let resident = core.chunks.resident();
-        let state = core.state();
-        let (mut payload, mut allocations) = (0, 0);
-        for stamp in &state.live {
-            let stats = core.arena_stats(*stamp);
+        let resident = core.memory.resident();
+        core.memory.try_reclaim();
+        let mut state = core.state();
+        state.sweep_all();
+        let (mut live, mut payload, mut allocations) = (0, 0, 0);
+        for generation in &state.live {
+            // SAFETY: under the pool's lock it stays live, hence held.
+            let stats = unsafe { generation.chunks.usage() };
+            live += stats.capacity;
             payload += stats.payload;
             allocations += stats.allocations;
         }
-        let held = HeldReport::new(core, &state);
-        let retired = core.retired_bytes(&state);
-        let totals = core.chunks.totals();
+        let confined = |retired: &&Retired| retired.generation.is_confined();
+        let confined = state.retired.values().filter(confined);
+        let confined: Vec<_> = confined.map(|c| c.generation.chunks.bytes()).collect();
+        let held = HeldReport::new(&state);
+        let retired = state.retired.values();
+        let retired: usize = retired
+            .map(|retired| retired.generation.chunks.bytes())
+            .sum();
+        let quarantined = confined.iter().sum();
         Self {
-            current: core::epoch(core.slots.current()),
+            current: state::epoch(core.slots.current()),
             live_epochs: state.live.len(),
-            // Read last, so never less than what was counted before: writers go on meanwhile,
-            // and the sum is exact all the same.
-            live: totals.reserved - totals.free - totals.quarantined - retired,
-            retired_epochs: state.retired.len(),
-            retired,
+            live,
+            retired_epochs: state.retired.len() - confined.len(),
+            retired: retired - quarantined,
             held_by_guards: held.guards,
             held_unseen: held.unseen,
             held_by_leases: held.leases,
-            free: totals.free,
-            quarantined: totals.quarantined,
-            reserved: totals.reserved,
-            blocks: totals.blocks,
+            quarantined,
             resident,
             payload,
             allocations,
             pinned: held.pinned,
             leases: held.leased,
-            memory: core.chunks.memory().stats(),
+            memory: core.memory.stats(),
         }
     }
 
@@ -140,19 +138,15 @@ impl fmt::Display for PoolStats {
             "retired: {} by guards, {} by leases",
             self.held_by_guards, self.held_by_leases
         )?;
+        if self.quarantined > 0 {
+            writeln!(f, "in quarantine: {}", Bytes(self.quarantined))?;
+        }
         write!(
             f,
-            "reserved: {} in {}, {} of it free",
-            Bytes(self.reserved),
-            Plural(self.blocks, "block"),
-            Bytes(self.free)
+            "memory: {}, {} resident",
+            self.memory,
+            Bytes(self.resident)
         )?;
-        if self.quarantined > 0 {
-            write!(f, ", {} in quarantine", Bytes(self.quarantined))?;
-        }
-        if let Some(resident) = self.resident {
-            write!(f, ", {} resident", Bytes(resident))?;
-        }
         fmt_held(f, self.held_unseen, &self.pinned, &self.leases)
     }
 }
@@ -179,7 +173,7 @@ impl fmt::Display for PoolStats {
 pub struct MaintainReport {
     /// Epochs that were reclaimed by this call.
     pub reclaimed_epochs: usize,
-    /// Bytes of whole blocks that were returned to the memory.
+    /// Bytes of free blocks that the memory gave back to its source.
     pub returned: usize,
     /// What a guard may still see of the retired epochs.
     pub held_by_guards: EpochBytes,
@@ -196,7 +190,7 @@ pub struct MaintainReport {
 
 impl MaintainReport {
     pub(crate) fn new(core: &Core, reclaimed_epochs: usize, returned: usize) -> Self {
-        let held = HeldReport::new(core, &core.state());
+        let held = HeldReport::new(&core.state());
         Self {
             reclaimed_epochs,
             returned,
@@ -220,31 +214,5 @@ impl fmt::Display for MaintainReport {
             self.held_by_leases
         )?;
         fmt_held(f, self.held_unseen, &self.pinned, &self.leases)
-    }
-}
-
-impl Core {
-    /// Bytes of the chunks of the epoch of `stamp`, which is live or retired. Under the pool's lock.
-    pub(crate) fn bytes(&self, stamp: u64) -> usize {
-        self.chunks.bytes(self.slots.slot(stamp))
-    }
-
-    /// Bytes of the retired epochs' chunks.
-    pub(crate) fn retired_bytes(&self, state: &State) -> usize {
-        let retired = state.retired.iter();
-        retired.map(|retired| self.bytes(retired.stamp)).sum()
-    }
-
-    /// Bytes of the chunks of those that somebody holds.
-    pub(crate) fn held_bytes(&self, state: &State) -> usize {
-        let held = |retired: &&Retired| self.status(retired.stamp).held_by() != HeldBy::Nobody;
-        let held = state.retired.iter().filter(held);
-        held.map(|retired| self.bytes(retired.stamp)).sum()
-    }
-
-    /// Figures of the epoch of `stamp`, which is live or retired. Under the pool's lock.
-    pub(crate) fn arena_stats(&self, stamp: u64) -> ArenaStats {
-        let usage = self.chunks.usage(self.slots.slot(stamp));
-        ArenaStats::new(core::epoch(stamp), usage)
     }
 }

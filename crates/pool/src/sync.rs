@@ -2,22 +2,22 @@
 //! counted; no other file names `core::sync` or `std::sync`.
 
 #[cfg(epoch_arena_count)]
-pub(crate) use epoch_arena_block::count::AtomicU64;
+pub(crate) use epoch_arena_block::count::{AtomicPtr, AtomicU64};
 #[cfg(not(any(epoch_arena_loom, epoch_arena_count)))]
-pub(crate) use std::sync::atomic::AtomicU64;
+pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64};
 #[cfg(not(epoch_arena_loom))]
-pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, atomic::Ordering};
+pub(crate) use std::sync::{Mutex, MutexGuard, atomic::Ordering};
 
 #[cfg(all(test, epoch_arena_loom))]
 pub(crate) use loom::sync::atomic::fence;
 #[cfg(epoch_arena_loom)]
 pub(crate) use loom::sync::{
-    Condvar, Mutex, MutexGuard,
-    atomic::{AtomicU64, Ordering},
+    Mutex, MutexGuard,
+    atomic::{AtomicPtr, AtomicU64, Ordering},
 };
 
 // Ownership only; no protocol of ours rests on these, and a model needs no loom `Arc<[T]>`.
-pub(crate) use std::sync::{Arc, OnceLock, Weak};
+pub(crate) use std::sync::{Arc, Weak};
 // The process-wide pool counter lives across model runs, so it is never loom's.
 #[cfg(epoch_arena_count)]
 pub(crate) use epoch_arena_block::count::AtomicU64 as StaticAtomicU64;
@@ -31,11 +31,5 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     epoch_arena_block::count::locked(mutex);
     mutex
         .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-/// Lets go of the lock until `news` comes, or for no reason. Poisoning is ignored as in [`lock`].
-pub(crate) fn wait<'a, T>(news: &Condvar, held: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
-    news.wait(held)
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -8,8 +8,7 @@
 
 use epoch_arena_block::OverBudget;
 
-use crate::core::{Core, Reclaimed, Retirement, epoch};
-use crate::error::AdvanceError;
+use crate::state::{Core, Reclaimed, Retirement, epoch};
 
 /// An event with typed fields. Where the feature is off, or nobody listens, the values are not
 /// even computed.
@@ -66,7 +65,7 @@ pub(crate) fn reclaim(core: &Core, reclaimed: Reclaimed) {
     }
 }
 
-/// Whole free blocks went back to the memory.
+/// Free blocks went back to the source.
 pub(crate) fn trim(core: &Core, bytes: usize) {
     if bytes > 0 {
         tell!(DEBUG, "trim", pool = core.id, bytes = bytes);
@@ -83,25 +82,8 @@ pub(crate) fn over_budget(core: &Core, stamp: u64, len: usize, over: OverBudget)
         len = len,
         used = over.used,
         budget = over.budget,
+        wanted = over.wanted,
+        own = over.own,
         reclaimable = over.reclaimable,
     );
-}
-
-/// `advance` was refused; told where held epochs take all slots. (That another thread was first is no
-/// trouble, and that the numbers are used up is nobody's in this century.)
-pub(crate) fn refused(core: &Core, refused: AdvanceError) {
-    if let AdvanceError::TooManyEpochs {
-        held_by_guards,
-        held_by_leases,
-    } = refused
-    {
-        tell!(
-            WARN,
-            "too many epochs",
-            pool = core.id,
-            epoch = epoch(core.slots.current()).number(),
-            held_by_guards = held_by_guards,
-            held_by_leases = held_by_leases,
-        );
-    }
 }

@@ -163,6 +163,26 @@ impl Generation {
         self.holds.fetch_add(count, Ordering::Relaxed);
     }
 
+    /// Adds to the holds, unless they are zero, which is final; says whether it did.
+    pub fn try_hold(&self, count: u64) -> bool {
+        // Relaxed: a guess, which the exchange confirms.
+        let mut holds = self.holds.load(Ordering::Relaxed);
+        while holds != 0 {
+            // Acquire on success: whoever holds it now sees what was done under the holds that are gone.
+            // Partner: the Release in `let_go`. Relaxed on failure: another guess.
+            match self.holds.compare_exchange_weak(
+                holds,
+                holds + count,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(now) => holds = now,
+            }
+        }
+        false
+    }
+
     /// Takes `count` off the holds. If none is left, the chunks go to the memory: this is the last that
     /// the caller does with the generation, unless it has a reference of its own.
     ///
