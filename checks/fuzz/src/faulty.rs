@@ -4,7 +4,7 @@ use std::alloc::Layout;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
-use epoch_arena::{Heap, Region, Source, SourceError};
+use epoch_arena::{Heap, Pages, Region, Source, SourceError};
 
 /// The heap, with faults.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Faults {
 }
 
 impl Source for Faulty {
-    fn acquire(&self, layout: Layout) -> Result<Region, SourceError> {
+    fn acquire(&self, layout: Layout, pages: Pages) -> Result<Region, SourceError> {
         // No heap has it, and a sanitizer's says so by ending the process.
         const MOST: usize = 64 << 20;
         let call = self.calls.fetch_add(1, Ordering::Relaxed) % 32;
@@ -66,10 +66,10 @@ impl Source for Faulty {
                 Err(SourceError::OutOfMemory)
             } else {
                 let half = Layout::from_size_align(layout.size() / 2, layout.align());
-                Heap.acquire(half.map_err(|_| SourceError::TooLarge)?)
+                Heap.acquire(half.map_err(|_| SourceError::TooLarge)?, pages)
             };
         }
-        let region = Heap.acquire(layout)?;
+        let region = Heap.acquire(layout, pages)?;
         let (base, len) = (region.base(), region.len());
         let outstanding = self.faults.outstanding.clone();
         outstanding.fetch_add(len, Ordering::Relaxed);

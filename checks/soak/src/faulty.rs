@@ -4,7 +4,7 @@ use std::alloc::Layout;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use epoch_arena::{Region, Source, SourceError};
+use epoch_arena::{Pages, Region, Source, SourceError};
 
 use crate::rng::mix;
 
@@ -67,13 +67,13 @@ impl Ledger {
 }
 
 impl<S: Source> Source for Faulty<S> {
-    fn acquire(&self, layout: Layout) -> Result<Region, SourceError> {
+    fn acquire(&self, layout: Layout, pages: Pages) -> Result<Region, SourceError> {
         let call = self.ledger.calls.fetch_add(1, Ordering::Relaxed);
         if mix(self.seed ^ mix(call)).is_multiple_of(self.rarity) {
             self.ledger.faults.fetch_add(1, Ordering::Relaxed);
             return Err(SourceError::OutOfMemory);
         }
-        let region = self.inner.acquire(layout)?;
+        let region = self.inner.acquire(layout, pages)?;
         let (base, len) = (region.base(), region.len());
         let out = self.ledger.out.fetch_add(len, Ordering::Relaxed) + len;
         self.ledger.most.fetch_max(out, Ordering::Relaxed);

@@ -358,6 +358,7 @@ impl Drop for EpochArena {
     fn drop(&mut self) {
         self.reset();
         self.memory.end_account(&self.account);
+        self.memory.trim_to_high_water();
     }
 }
 

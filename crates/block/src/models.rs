@@ -14,7 +14,7 @@ use loom::cell::UnsafeCell;
 use crate::resize::{self, Bump};
 use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
 use crate::twin::caught;
-use crate::{Block, Heap, Memory, Region, Source, SourceError};
+use crate::{Block, Heap, Memory, Pages, Region, Source, SourceError};
 
 /// Two claims of `len` bytes each never overlap.
 fn claims_are_disjoint(claim: impl Fn() -> Option<usize> + Send + Sync + 'static, len: usize) {
@@ -327,8 +327,8 @@ struct Counted(Arc<AtomicUsize>);
 const BUDGET: usize = 8192;
 
 impl Source for Counted {
-    fn acquire(&self, layout: Layout) -> Result<Region, SourceError> {
-        let region = Heap.acquire(layout)?;
+    fn acquire(&self, layout: Layout, pages: Pages) -> Result<Region, SourceError> {
+        let region = Heap.acquire(layout, pages)?;
         let live = self.0.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
         assert!(live <= BUDGET, "{live} bytes at once");
         let (base, len) = (region.base(), region.len());

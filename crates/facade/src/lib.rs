@@ -144,8 +144,8 @@ pub use epoch_arena_block::allocator_api2;
 pub use epoch_arena_block::count;
 pub use epoch_arena_block::{
     Alignment, AnonymousMap, BadAlignment, Block, BlockFull, BorrowedBlock, Heap, Memory,
-    MemoryBuilder, MemoryConfigError, MemoryError, MemoryStats, OverBudget, Region, Source,
-    SourceError, TempFile,
+    MemoryBuilder, MemoryConfigError, MemoryError, MemoryStats, MemoryUsage, MemoryUser,
+    OverBudget, Pages, Region, Source, SourceError, TempFile, UserKind,
 };
 pub use epoch_arena_core::{
     AllocError, ArenaHandle, ArenaStats, Epoch, EpochArena, MAX_LEN, Resolve,

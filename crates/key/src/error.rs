@@ -81,4 +81,4 @@ impl From<BatchFull> for KeyError {
     }
 }
 
-const _: () = assert!(size_of::<KeyError>() <= 32);
+const _: () = assert!(size_of::<KeyError>() <= 48);

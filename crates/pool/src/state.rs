@@ -336,6 +336,8 @@ impl Drop for Core {
             self.end(&generation, own);
         }
         self.memory.end_account(&self.account);
+        // What its chunks make whole blocks goes back, as far as the memory is not to keep it.
+        self.memory.trim_to_high_water();
     }
 }
 

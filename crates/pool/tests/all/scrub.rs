@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
-use epoch_arena_block::{Heap, Region, Source, SourceError};
+use epoch_arena_block::{Heap, Pages, Region, Source, SourceError};
 use epoch_arena_pool::{ArenaPool, Lease, Memory, PoolBuilder};
 
 use crate::pools::{BLOCK, adds_up, advance, put, put_many};
@@ -17,7 +17,7 @@ const SECRET: &[u8] = b"correct horse battery staple";
 struct Kept(Arc<Mutex<Vec<Box<[u64]>>>>);
 
 impl Source for Kept {
-    fn acquire(&self, layout: Layout) -> Result<Region, SourceError> {
+    fn acquire(&self, layout: Layout, pages: Pages) -> Result<Region, SourceError> {
         // Two pages more than asked for, to find an aligned place in.
         let mut words = vec![0_u64; (layout.size() + layout.align()) / 8].into_boxed_slice();
         let first = words.as_mut_ptr().cast::<u8>();

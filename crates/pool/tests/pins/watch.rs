@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use epoch_arena_block::{AnonymousMap, Region, Source, SourceError};
+use epoch_arena_block::{AnonymousMap, Pages, Region, Source, SourceError};
 
 #[global_allocator]
 static ALLOCATOR: Watching = Watching;
@@ -115,9 +115,11 @@ impl Maps {
 }
 
 impl Source for Maps {
-    fn acquire(&self, layout: Layout) -> Result<Region, SourceError> {
+    fn acquire(&self, layout: Layout, pages: Pages) -> Result<Region, SourceError> {
         self.count(&self.0.acquired);
-        let region = AnonymousMap::new().huge_pages(false).acquire(layout)?;
+        let region = AnonymousMap::new()
+            .huge_pages(false)
+            .acquire(layout, pages)?;
         let (base, len) = (region.base(), region.len());
         let owner = Map {
             region,
