@@ -278,7 +278,7 @@ _ZN4pool4view4View6refill17hfd3d2cb05aeb76e4E:
         );
         assert!(text.contains("elsewhere: malloc"), "{text}");
         assert!(
-            text.contains("pool::view::View::refill") && !text.contains("17hfd3d"),
+            text.contains("pool::put::refill") && !text.contains("17hfd3d"),
             "{text}"
         );
         assert!(

@@ -1,6 +1,5 @@
 //! The settings of memories and pools that a program begins with, and the bytes it writes.
 
-
 use arbitrary::{Arbitrary, Result, Unstructured};
 use epoch_arena::crossbeam_epoch::Collector;
 use epoch_arena::{Alignment, ArenaPool, KeyWriter, MAX_LEN, Memory};

@@ -2,7 +2,6 @@
 //!
 //! ```
 //! use epoch_arena::{ArenaKey, ArenaPool};
-//! use std::num::NonZeroU32;
 //!
 //! let pool = ArenaPool::builder().retained_epochs(4).build()?;
 //!
@@ -34,18 +33,19 @@
 //! not crossbeam-epoch's epoch, which counts grace periods and is never seen here.)
 //!
 //! **Guards.** A thread reads and writes under an [`ArenaGuard`], from [`pin`]: pin once for a
-//! batch of operations. While it is pinned, no memory that it can see is reclaimed. Where a guard
-//! of crossbeam-epoch is at hand anyway, as with `crossbeam_skiplist`, [`view`] stands beside it:
+//! batch of operations. While it is pinned, no memory that it can see is reclaimed. A guard is
+//! `!Send`, as a pin belongs to its thread. Where a guard of crossbeam-epoch is at hand anyway, as
+//! with `crossbeam_skiplist`, [`pin_with`] pins beside it:
 //!
 //! ```
 //! use epoch_arena::{ArenaPool, crossbeam_epoch};
 //! let pool = ArenaPool::builder()
 //!     .collector(crossbeam_epoch::default_collector().clone())
 //!     .build()?;
-//! let guard = crossbeam_epoch::pin();
-//! let view = pool.pin_with(&guard)?;
-//! let handle = view.alloc_copy(b"one guard for both")?;
-//! assert_eq!(view.get(handle), Some(&b"one guard for both"[..]));
+//! let yours = crossbeam_epoch::pin();
+//! let guard = pool.pin_with(&yours)?;
+//! let handle = guard.alloc_copy(b"one guard for both")?;
+//! assert_eq!(guard.get(handle), Some(&b"one guard for both"[..]));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -55,7 +55,8 @@
 //!
 //! **Keys.** An [`ArenaKey`] is a handle with the key's first eight bytes. Resolved, it is a
 //! [`KeyRef`], which compares and hashes as its bytes do. An [`OwnedKey`] holds its epoch, for
-//! maps that want `Ord + 'static`.
+//! maps that want `Ord + 'static`. Keys of more than 256 bytes, or aligned ones, come from a
+//! [`KeyWriter`].
 //!
 //! **Leases.** A guard is not a snapshot, and should be short. A [`Lease`] holds one epoch
 //! without pinning anybody, a [`Snapshot`] all live ones, for as long as one likes, on any
@@ -123,8 +124,8 @@
 //! [`advance`]: ArenaPool::advance
 //! [`maintain`]: ArenaPool::maintain
 //! [`pin`]: ArenaPool::pin
+//! [`pin_with`]: ArenaPool::pin_with
 //! [`retained_epochs`]: PoolBuilder::retained_epochs
-//! [`view`]: ArenaPool::pin_with
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]

@@ -72,19 +72,17 @@ impl Local {
     unsafe fn pin(this: NonNull<Self>, core: &Core) -> Guard {
         // SAFETY: alive by the contract.
         let local = unsafe { this.as_ref() };
+        // A nested pin needs no fence: the participant is ours alone, so its outermost pin was a real
+        // one (never a user's `repin`), and everything since is under it.
+        let outermost = !local.handle.is_pinned();
         // Foreign closures may run in the pin; nothing of ours is borrowed or half done. What they
-        // pin here is nested in this, and so is not shown by itself.
-        if local.handle.is_pinned() {
-            // A nested pin needs no fence: the participant is ours alone, so its outermost pin was
-            // a real one (never a user's `repin`), and everything since is under it.
-            local.handle.pin()
-        } else {
-            let outermost = Outermost { local, core };
-            let guard = local.handle.pin();
-            std::mem::forget(outermost);
+        // pin in there is nested in this and shown by it. (If one of them keeps such a guard and
+        // another panics, the guard is reported as one that cannot be named.)
+        let guard = local.handle.pin();
+        if outermost {
             local.mark(core);
-            guard
         }
+        guard
     }
 
     /// Shows since when this thread is pinned.
@@ -125,23 +123,6 @@ impl Local {
         let local = unsafe { Box::from_raw(this.as_ptr()) };
         // The end of the handle may run foreign closures. They do not find this state any more.
         drop(local);
-    }
-}
-
-/// The outermost pin in the making. It is dropped only if a foreign closure panics in there.
-struct Outermost<'a> {
-    local: &'a Local,
-    core: &'a Core,
-}
-
-impl Drop for Outermost<'_> {
-    #[cold]
-    fn drop(&mut self) {
-        // crossbeam-epoch has unpinned already; a guard that another closure made before and put
-        // aside is the outermost now.
-        if self.local.handle.is_pinned() {
-            self.local.mark(self.core);
-        }
     }
 }
 

@@ -5,8 +5,7 @@ use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use epoch_arena::{
-    AdvanceError, Alignment, ArenaHandle, ArenaPool, Epoch, KeyError, MAX_LEN,
-    PromoteError,
+    AdvanceError, Alignment, ArenaHandle, ArenaPool, Epoch, KeyError, MAX_LEN, PromoteError,
 };
 
 use super::hold::{Hold, OpenBatch, Room};

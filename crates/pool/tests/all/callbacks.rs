@@ -1,12 +1,12 @@
 //! Foreign code inside our calls: crossbeam-epoch runs deferred closures in anybody's pin or
 //! flush, and they may do whatever they like with the pool, but find no lock held.
 
-use std::cell::Cell;
-use std::sync::Arc;
+use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crossbeam_epoch::{Collector, Guard};
-use epoch_arena_pool::{ArenaPool, Lease};
+use epoch_arena_pool::{ArenaGuard, ArenaPool, Lease};
 
 use crate::pools::{adds_up, advance, builder, find, memory, pool, put};
 use crate::support::caught;
@@ -136,6 +136,54 @@ fn m7_bug15_a_deferred_panic_in_any_call_leaves_the_pool_in_order() {
         (None, 0)
     );
     assert!(pool.stats().pinned.is_empty(), "no pin is left behind");
+}
+
+/// A closure that runs inside of our pin keeps a guard of its own: that outlives the pin, is reported,
+/// and protects; also where the next closure panics, and the pin comes to nothing.
+#[test]
+fn m7_bug15_a_guard_that_a_closure_keeps_outlives_the_pin_it_ran_in() {
+    thread_local! {
+        static KEPT: RefCell<Option<ArenaGuard<'static>>> = const { RefCell::new(None) };
+    }
+    static SHARED: OnceLock<(Collector, ArenaPool)> = OnceLock::new();
+    let (collector, pool) = SHARED.get_or_init(|| {
+        let (collector, _) = shared();
+        let pool = builder(1).collector(collector.clone()).build().unwrap();
+        (collector, pool)
+    });
+    for panics in [false, true] {
+        let participant = collector.register();
+        let deferring = participant.pin();
+        // One bag full, which the closure after the last sends off.
+        deferring.defer(|| KEPT.set(Some(pool.pin())));
+        deferring.defer(move || assert!(!panics, "as arranged"));
+        (0..63).for_each(|_| deferring.defer(|| {}));
+        drop(deferring);
+        let mut met = false;
+        for _ in 0..2_000 {
+            met |= caught(|| drop(pool.pin())).is_none();
+        }
+        assert_eq!(met, panics);
+        let kept = KEPT.take().expect("the closure has run");
+        let handle = kept.alloc_copy(b"kept").unwrap();
+        let bytes = kept.get(handle).unwrap();
+        // Under a pin that is not its own, or after it.
+        drop(pool.pin());
+        advance(pool, 3);
+        let report = pool.maintain();
+        assert_eq!(report.held_by_guards.epochs, 3);
+        // It goes by the pin that it was nested in; where that came to nothing, it has no name.
+        let (named, unnamed) = if panics { (0, 3) } else { (1, 0) };
+        assert_eq!(
+            (report.pinned.len(), report.held_unseen.epochs),
+            (named, unnamed)
+        );
+        assert_eq!(bytes, b"kept");
+        assert_eq!((kept.get(handle), pool.pin().get(handle)), (None, None));
+        drop(kept);
+        let report = pool.maintain();
+        assert_eq!((report.held_by_guards.epochs, report.pinned), (0, vec![]));
+    }
 }
 
 /// `alloc_with`'s closure may use the guard it is called from.
