@@ -23,7 +23,10 @@ fn m6_an_empty_epoch_costs_no_block() {
     let pool = pool(8);
     advance(&pool, 1_000);
     let stats = pool.stats();
-    assert_eq!((stats.reserved, stats.blocks, stats.live_epochs), (0, 0, 8));
+    assert_eq!(
+        (stats.memory.reserved, stats.blocks, stats.live_epochs),
+        (0, 0, 8)
+    );
     assert_eq!(stats.memory.reserved, 0);
 }
 
@@ -185,8 +188,8 @@ fn m6_retire_before_gives_the_memory_back() {
     assert_eq!(pool.retire_before(pool.current_epoch()), 3);
     let stats = pool.stats();
     assert_eq!((stats.retired, stats.live), (0, 0));
-    assert_eq!(stats.free, stats.reserved);
-    assert_eq!(pool.maintain().returned, stats.reserved);
+    assert_eq!(stats.memory.free, stats.memory.reserved);
+    assert_eq!(pool.maintain().returned, stats.memory.reserved);
 }
 
 /// Two pools of one memory do not disturb each other's epochs.

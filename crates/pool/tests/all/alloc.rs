@@ -167,7 +167,7 @@ fn m4_bug20_oversize_values_leave_the_threads_chunk_in_use() {
                 .all(|h| guard.get(*h).unwrap().iter().all(|b| *b == 1))
         );
         drop(guard);
-        let reserved = pool.stats().reserved;
+        let reserved = pool.stats().memory.reserved;
         assert_eq!(
             *flat.get_or_insert(reserved),
             reserved,
@@ -196,7 +196,7 @@ fn m4_bug20_values_up_to_the_limit_with_the_default_memory() {
         advance(&pool, 2);
     }
     pool.maintain();
-    assert_eq!(pool.stats().reserved, 0);
+    assert_eq!(pool.stats().memory.reserved, 0);
 }
 
 /// One thread's chunks grow with what it writes, so that the slack stays a small share.

@@ -111,7 +111,10 @@ fn m4_bug09_sixteen_mebibytes_are_too_long_in_one_part_or_several() {
         guard.alloc_copy_aligned(&bytes, align),
         Err(AllocError::TooLong)
     );
-    assert_eq!((pool.stats().reserved, pool.stats().allocations), (0, 0));
+    assert_eq!(
+        (pool.stats().memory.reserved, pool.stats().allocations),
+        (0, 0)
+    );
     let longest = guard.alloc_concat([half, &rest[1..]]).unwrap();
     assert!(longest.len() == MAX_LEN && guard.get(longest) == Some(&bytes[1..]));
 }

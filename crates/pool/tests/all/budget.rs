@@ -62,7 +62,7 @@ fn m4_bug10_a_full_budget_refuses_for_ever_and_recovers_with_the_next_epoch() {
     let pool = pool_on(&memory, 1);
     let first = fill(&pool);
     assert_eq!(
-        pool.stats().reserved,
+        pool.stats().memory.reserved,
         4 * BLOCK,
         "all of the budget is used"
     );
@@ -226,7 +226,7 @@ fn m3_one_pool_can_use_what_another_freed() {
     drop(lease);
     // Not even reclaimed yet: the put of the second pool has the first reclaim and give back.
     assert_eq!(fill(&two), all);
-    assert_eq!(one.stats().reserved, 0);
+    assert_eq!(one.stats().memory.reserved, 0);
     assert_eq!(refusal(&one, 1_000).used, 6 * BLOCK);
     drop(two);
     assert_eq!(fill(&one), all);
@@ -259,8 +259,8 @@ fn m7_bug21_pools_that_race_for_a_budget_never_exceed_it() {
         s.spawn(|| {
             while !done.load(Ordering::Relaxed) {
                 let stats = memory.stats();
-                assert!(stats.reserved <= BLOCKS * BLOCK, "{stats}");
-                assert_eq!(stats.reserved, stats.in_use + stats.free);
+                assert!(stats.memory.reserved <= BLOCKS * BLOCK, "{stats}");
+                assert_eq!(stats.memory.reserved, stats.in_use + stats.memory.free);
                 pools.iter().for_each(adds_up);
             }
         });
@@ -289,7 +289,7 @@ fn m7_bug21_pools_that_race_for_a_budget_never_exceed_it() {
     }
     for pool in &pools {
         advance(pool, 3);
-        maintain_until(pool, |pool| pool.stats().reserved == 0);
+        maintain_until(pool, |pool| pool.stats().memory.reserved == 0);
     }
     assert_eq!(memory.stats().in_use, 0);
     memory.trim(0);

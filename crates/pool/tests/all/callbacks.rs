@@ -250,8 +250,8 @@ fn m9_bug15_a_panic_in_alloc_with_wastes_its_bytes_and_nothing_else() {
     adds_up(&pool);
     advance(&pool, 2);
     assert_eq!(
-        pool.stats().free,
-        pool.stats().reserved,
+        pool.stats().memory.free,
+        pool.stats().memory.reserved,
         "wasted until the epoch goes"
     );
 }

@@ -108,7 +108,7 @@ fn m2_the_cause_reaches_the_caller_and_epochs_go_on_without_memory() {
         assert_eq!(refused, AllocError::Memory(cause));
         advance(&pool, 1);
     }
-    assert_eq!(pool.stats().reserved, 0);
+    assert_eq!(pool.stats().memory.reserved, 0);
     source.heal();
     assert_eq!(find(&pool, put(&pool, b"key")), Some(b"key".to_vec()));
 }

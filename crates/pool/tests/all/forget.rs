@@ -46,7 +46,7 @@ fn m7_bug22_a_forgotten_lease_holds_its_epoch_only() {
             (stats.held_by_leases.epochs, stats.held_by_guards.epochs),
             (1, 0)
         );
-        reserved.push(stats.reserved);
+        reserved.push(stats.memory.reserved);
     }
     assert!(
         reserved.iter().all(|bytes| *bytes <= 4 * BLOCK),

@@ -81,7 +81,7 @@ fn m8_memory_of_a_reclaimed_epoch_is_written_again() {
         assert_eq!(find(&pool, handle), Some(vec![round; 100]));
         advance(&pool, 1);
         assert_eq!(find(&pool, handle), None);
-        let now = pool.stats().reserved;
+        let now = pool.stats().memory.reserved;
         assert!(
             round == 0 || now == reserved,
             "{now}, and before {reserved}"

@@ -309,7 +309,7 @@ impl Model {
         self.pool.retire_before(self.current());
         self.pool.maintain();
         let stats = self.pool.stats();
-        assert_eq!((stats.retired_epochs, stats.reserved), (0, 0));
+        assert_eq!((stats.retired_epochs, stats.memory.reserved), (0, 0));
         let memory = self.pool.memory().clone();
         drop(self.pool);
         assert_eq!(memory.stats().in_use, 0);

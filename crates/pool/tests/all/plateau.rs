@@ -117,5 +117,8 @@ fn m8_bug18_ten_thousand_epochs_reserve_what_the_first_few_hundred_did() {
     println!("{plateau} bytes, then {peak}, for {needed} bytes in epochs that are held");
     advance(&pool, 5);
     pool.maintain();
-    assert_eq!((pool.stats().reserved, memory.stats().in_use), (0, 0));
+    assert_eq!(
+        (pool.stats().memory.reserved, memory.stats().in_use),
+        (0, 0)
+    );
 }

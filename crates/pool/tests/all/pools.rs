@@ -73,8 +73,8 @@ pub fn all_reclaimed(pool: &ArenaPool) -> bool {
 /// Every byte of the pool is somewhere.
 pub fn adds_up(pool: &ArenaPool) {
     let stats = pool.stats();
-    let sum = stats.live + stats.retired + stats.free + stats.quarantined;
-    assert_eq!(stats.reserved, sum, "{stats}");
+    let sum = stats.live + stats.retired + stats.memory.free + stats.quarantined;
+    assert_eq!(stats.memory.reserved, sum, "{stats}");
     // The rest of the retired is nobody's, and about to be reclaimed.
     let held = stats.held_by_guards.bytes + stats.held_by_leases.bytes;
     assert!(held <= stats.retired, "{stats}");

@@ -70,8 +70,8 @@ fn fill_to_the_limit(source: impl Source, same_room: bool) {
             assert_eq!(pool.pin().alloc_copy(&[1; 100_000]), Err(refused));
         }
         assert_eq!(
-            pool.stats().reserved,
-            before.reserved,
+            pool.stats().memory.reserved,
+            before.memory.reserved,
             "a refusal costs nothing"
         );
         let guard = pool.pin();
@@ -82,7 +82,7 @@ fn fill_to_the_limit(source: impl Source, same_room: bool) {
         adds_up(&pool);
         advance(&pool, 1);
         assert_eq!(find(&pool, handles[0]), None);
-        assert!(pool.stats().free > 0, "reclaimed");
+        assert!(pool.stats().memory.free > 0, "reclaimed");
         let after = put(&pool, b"goes on");
         assert_eq!(find(&pool, after), Some(b"goes on".to_vec()));
         if round % 2 == 1 {

@@ -21,7 +21,7 @@ fn load(pool: &ArenaPool, epochs: usize, mut values: impl FnMut(&ArenaPool)) -> 
                 (0, 0),
                 "nobody is pinned"
             );
-            stats.reserved
+            stats.memory.reserved
         })
         .collect()
 }
@@ -109,7 +109,7 @@ fn m8_a_reclaimed_epoch_gives_back_all_its_blocks() {
     advance(&pool, 1);
     let stats = pool.stats();
     assert_eq!(
-        (stats.free, stats.live, stats.blocks),
+        (stats.memory.free, stats.live, stats.blocks),
         (blocks * BLOCK, 0, blocks)
     );
     assert_eq!(pool.maintain().returned, blocks * BLOCK);
@@ -138,8 +138,8 @@ fn m8_maintain_returns_whole_blocks_only() {
     let before = pool.stats();
     let returned = pool.maintain().returned;
     let after = pool.stats();
-    assert_eq!(after.reserved, before.reserved - returned);
-    assert!(after.reserved >= BLOCK && after.reserved < before.reserved);
+    assert_eq!(after.memory.reserved, before.memory.reserved - returned);
+    assert!(after.memory.reserved >= BLOCK && after.memory.reserved < before.memory.reserved);
     assert_eq!(pool.pin().get(kept), Some(&b"kept"[..]));
     adds_up(&pool);
 }
@@ -165,7 +165,7 @@ fn m3_m8_resident_memory_is_flat_and_falls_to_nothing() {
         advance(&pool, 1);
         let stats = pool.stats();
         resident.push(stats.resident.unwrap());
-        assert!(stats.resident.unwrap() <= stats.reserved);
+        assert!(stats.resident.unwrap() <= stats.memory.reserved);
     }
     assert!(resident[0] >= 3_000_000, "it was written, so it is there");
     assert!(
@@ -177,7 +177,11 @@ fn m3_m8_resident_memory_is_flat_and_falls_to_nothing() {
     pool.maintain();
     let stats = pool.stats();
     assert_eq!(
-        (stats.resident, stats.reserved, memory.stats().reserved),
+        (
+            stats.resident,
+            stats.memory.reserved,
+            memory.stats().reserved
+        ),
         (Some(0), 0, 0)
     );
 }

@@ -64,7 +64,7 @@ fn m11_bug23_payload_and_allocations_are_exact_per_epoch_and_in_sum() {
         (stats.payload, stats.allocations, stats.live, stats.waste()),
         (0, 0, 0, 0)
     );
-    assert_eq!(stats.free, stats.reserved);
+    assert_eq!(stats.memory.free, stats.memory.reserved);
 }
 
 #[test]

@@ -100,9 +100,9 @@ fn m9_bug17_threads_by_the_hundred_leave_nothing_behind() {
         let stats = pool.stats();
         assert!(stats.pinned.is_empty() && stats.retired_epochs == 0);
         if round == 0 {
-            reserved = stats.reserved;
+            reserved = stats.memory.reserved;
         }
-        assert_eq!(stats.reserved, reserved);
+        assert_eq!(stats.memory.reserved, reserved);
     }
 }
 
@@ -131,13 +131,13 @@ fn m8_m9_bug17_bug18_a_thousand_threads_leave_a_smallest_chunk_each_and_the_next
         assert_eq!(stats.live, THREADS * 4096, "the slack is bounded");
         // Blocks that were begun: at most one per lane more than the chunks fill.
         let whole = stats.live.next_multiple_of(BLOCK);
-        assert!(stats.reserved <= whole + 8 * BLOCK, "{stats}");
+        assert!(stats.memory.reserved <= whole + 8 * BLOCK, "{stats}");
         if round == 0 {
-            reserved = stats.reserved;
+            reserved = stats.memory.reserved;
         }
         // Lanes that lend each other chunks may bring a block where one would do, once.
         assert!(
-            stats.reserved <= reserved + 8 * BLOCK,
+            stats.memory.reserved <= reserved + 8 * BLOCK,
             "{reserved}: {stats}"
         );
         assert!(
@@ -207,7 +207,7 @@ fn m9_bug15_bug17_threads_killed_by_a_panic_in_the_middle_of_a_batch() {
         advance(pool, 1);
         maintain_until(pool, all_reclaimed);
         assert_eq!(
-            pool.stats().reserved,
+            pool.stats().memory.reserved,
             0,
             "all chunks are free, so all blocks went back"
         );
