@@ -7,10 +7,10 @@ use std::ptr::NonNull;
 use epoch_arena_core::raw::{Chunk, copy, end_batch};
 use epoch_arena_core::{ArenaHandle, Epoch};
 
-use crate::core;
 use crate::error::BatchFull;
 use crate::guard::ArenaGuard;
 use crate::put::{copy_all, total_len};
+use crate::state;
 
 /// Room for many values in one epoch; from [`ArenaGuard::batch`].
 ///
@@ -154,7 +154,7 @@ impl<'a> Batch<'a> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn epoch(&self) -> Epoch {
-        core::epoch(self.stamp)
+        state::epoch(self.stamp)
     }
 }
 

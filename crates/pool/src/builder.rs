@@ -5,9 +5,9 @@ use epoch_arena_block::Memory;
 use epoch_arena_core::pack;
 use epoch_arena_core::raw::{EPOCHS, EpochCounter, Scrub};
 
-use crate::core::{Core, Settings};
 use crate::error::BuildError;
 use crate::pool::ArenaPool;
+use crate::state::{Core, Settings};
 
 /// The most epochs that one pool can have at a time, retained and retired together.
 pub(crate) const MAX_EPOCHS: u32 = pack::MAX_SLOTS as u32;

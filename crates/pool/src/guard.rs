@@ -8,9 +8,9 @@ use crossbeam_epoch::{Guard, LocalHandle};
 use epoch_arena_core::raw::Sealed;
 use epoch_arena_core::{ArenaHandle, Epoch, Resolve};
 
-use crate::core::{self, Core};
 use crate::local::Local;
 use crate::slots::Stamps;
+use crate::state::{self, Core};
 
 /// A pinned thread: while it lives, no memory that it can see is reclaimed.
 ///
@@ -202,7 +202,7 @@ impl<'a> ArenaGuard<'a> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn epoch(&self) -> Epoch {
-        core::epoch(self.core.slots.current())
+        state::epoch(self.core.slots.current())
     }
 }
 

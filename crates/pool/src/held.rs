@@ -7,10 +7,10 @@ use std::panic::Location;
 use epoch_arena_block::Bytes;
 use epoch_arena_core::Epoch;
 
-use crate::core::{self, Core, State};
 use crate::lease_entry::LeaseInfo;
 use crate::plural::Plural;
 use crate::record::{PinInfo, Record};
+use crate::state::{self, Core, State};
 use crate::status::HeldBy;
 
 /// How many threads, and how many places with leases, are printed.
@@ -112,9 +112,9 @@ impl HeldReport {
 
 /// The retired epochs, oldest first.
 fn retired(core: &Core, state: &State) -> Vec<RetiredEpoch> {
-    let look = |retired: &core::Retired| RetiredEpoch {
-        epoch: core::epoch(retired.stamp),
-        during: core::epoch(retired.during),
+    let look = |retired: &state::Retired| RetiredEpoch {
+        epoch: state::epoch(retired.stamp),
+        during: state::epoch(retired.during),
         bytes: core.bytes(retired.stamp),
         held_by: core.status(retired.stamp).held_by(),
     };
@@ -128,7 +128,7 @@ fn retired(core: &Core, state: &State) -> Vec<RetiredEpoch> {
 fn pin_info(record: &Record, state: &State, retired: &[RetiredEpoch]) -> Option<PinInfo> {
     let since = record.since()?;
     let live = state.live.iter();
-    let live = live.filter(|stamp| core::epoch(**stamp) > since).count();
+    let live = live.filter(|stamp| state::epoch(**stamp) > since).count();
     let later = retired.iter().filter(|retired| retired.epoch > since);
     let sees = |retired: &&RetiredEpoch| retired.held_by == HeldBy::Pool && retired.during >= since;
     let seen = retired.iter().filter(sees);

@@ -5,8 +5,8 @@ use std::fmt;
 use epoch_arena_core::raw::Sealed;
 use epoch_arena_core::{ArenaHandle, Epoch, Resolve, pack};
 
-use crate::core;
 use crate::lease_entry::LeaseEntry;
+use crate::state;
 use crate::sync::Arc;
 
 /// Holds one epoch: its bytes stay readable, on any thread, across `.await`, for hours, even
@@ -64,7 +64,7 @@ impl Lease {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn epoch(&self) -> Epoch {
-        core::epoch(self.stamp)
+        state::epoch(self.stamp)
     }
 
     /// The bytes of `handle`, or `None` if it is not of this epoch. Constant time, no pin.

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use epoch_arena_block::Bytes;
 use epoch_arena_core::Epoch;
 
-use crate::core::{Core, epoch};
 use crate::plural::Plural;
+use crate::state::{Core, epoch};
 use crate::sync::{Arc, Weak};
 
 /// An epoch that a lease and its clones hold, with where and since when.

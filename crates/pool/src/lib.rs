@@ -35,7 +35,6 @@
 
 mod batch;
 mod builder;
-mod core;
 #[cfg(all(test, epoch_arena_loom, crossbeam_loom))]
 mod end_to_end;
 mod error;
@@ -51,6 +50,7 @@ mod pool;
 mod put;
 mod record;
 mod slots;
+mod state;
 mod stats;
 mod status;
 mod sync;

@@ -9,9 +9,9 @@ use crossbeam_epoch::{Collector, Guard, LocalHandle};
 use crossbeam_utils::CachePadded;
 use epoch_arena_core::raw::Writer;
 
-use crate::core::Core;
 use crate::guard::ArenaGuard;
 use crate::record::Record;
+use crate::state::Core;
 use crate::sync::Arc;
 
 /// One thread's state in one pool. It owns nothing of the pool's memory; what it remembers of it

@@ -9,12 +9,12 @@ use epoch_arena_block::{Memory, Relieve};
 use epoch_arena_core::{ArenaStats, Epoch};
 
 use crate::builder::PoolBuilder;
-use crate::core::{self, Core, Reclaimed, Retirement, State};
 use crate::error::{AdvanceError, ForeignGuard, WaitError};
 use crate::guard::ArenaGuard;
 use crate::lease::{Lease, Snapshot};
 use crate::lease_entry::LeaseEntry;
 use crate::local::{self, LocalPool, Owner};
+use crate::state::{self, Core, Reclaimed, Retirement, State};
 use crate::stats::{MaintainReport, PoolStats};
 use crate::sync::{Arc, Weak};
 use crate::trace;
@@ -138,7 +138,7 @@ impl ArenaPool {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn current_epoch(&self) -> Epoch {
-        core::epoch(self.core.slots.current())
+        state::epoch(self.core.slots.current())
     }
 
     /// Whether handles of `epoch` resolve at this moment. Takes the pool's lock; logarithmic in
@@ -326,7 +326,7 @@ impl ArenaPool {
         trace::advance(core, published.before, published.now);
         trace::retire(core, retirement);
         self.settle_unpinned(local, 0);
-        Ok(core::epoch(published.now))
+        Ok(state::epoch(published.now))
     }
 
     /// Retires every live epoch before `epoch`, but never the current one; returns how many.
@@ -521,13 +521,13 @@ impl ArenaPool {
     pub(crate) fn defer_seal(&self, guard: &ArenaGuard<'_>, stamp: u64) {
         let statuses = self.core.statuses.clone();
         let guard = guard.pinned();
-        guard.defer(move || core::status(&statuses, stamp).seal(core::epoch(stamp).number()));
+        guard.defer(move || state::status(&statuses, stamp).seal(state::epoch(stamp).number()));
     }
 
     pub(crate) fn defer_drop_of_hold(&self, guard: &ArenaGuard<'_>, stamp: u64) {
         let statuses = self.core.statuses.clone();
         let guard = guard.pinned();
-        guard.defer(move || core::status(&statuses, stamp).drop_pool_hold());
+        guard.defer(move || state::status(&statuses, stamp).drop_pool_hold());
     }
 
     /// Sees that deferred closures run if nobody holds them up, and reclaims what that frees;

@@ -8,10 +8,10 @@ use epoch_arena_core::raw::{Chunk, copy};
 use epoch_arena_core::{AllocError, ArenaHandle};
 
 use crate::batch::Batch;
-use crate::core::{Core, Reclaimed};
 use crate::error::PromoteError;
 use crate::guard::ArenaGuard;
 use crate::local::Local;
+use crate::state::{Core, Reclaimed};
 use crate::trace;
 use crate::uninit::UninitBytes;
 

@@ -6,8 +6,8 @@ use epoch_arena_block::Bytes;
 use epoch_arena_core::Epoch;
 use epoch_arena_core::pack::EMPTY;
 
-use crate::core::epoch;
 use crate::plural::Plural;
+use crate::state::epoch;
 use crate::sync::{AtomicU64, Ordering};
 
 /// What one thread shows to the others. Written by its thread with one Relaxed store at the

@@ -5,11 +5,11 @@ use std::fmt;
 use epoch_arena_block::{Bytes, MemoryStats};
 use epoch_arena_core::{ArenaStats, Epoch};
 
-use crate::core::{self, Core, Retired, State};
 use crate::held::{EpochBytes, HeldReport, fmt_held};
 use crate::lease_entry::LeaseInfo;
 use crate::plural::Plural;
 use crate::record::PinInfo;
+use crate::state::{self, Core, Retired, State};
 use crate::status::HeldBy;
 
 /// Figures of a pool at one moment; all sizes in bytes. [`Display`](fmt::Display) prints at most
@@ -86,7 +86,7 @@ impl PoolStats {
         let retired = core.retired_bytes(&state);
         let totals = core.chunks.totals();
         Self {
-            current: core::epoch(core.slots.current()),
+            current: state::epoch(core.slots.current()),
             live_epochs: state.live.len(),
             // Read last, so never less than what was counted before: writers go on meanwhile,
             // and the sum is exact all the same.
@@ -245,6 +245,6 @@ impl Core {
     /// Figures of the epoch of `stamp`, which is live or retired. Under the pool's lock.
     pub(crate) fn arena_stats(&self, stamp: u64) -> ArenaStats {
         let usage = self.chunks.usage(self.slots.slot(stamp));
-        ArenaStats::new(core::epoch(stamp), usage)
+        ArenaStats::new(state::epoch(stamp), usage)
     }
 }

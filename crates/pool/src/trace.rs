@@ -8,8 +8,8 @@
 
 use epoch_arena_block::OverBudget;
 
-use crate::core::{Core, Reclaimed, Retirement, epoch};
 use crate::error::AdvanceError;
+use crate::state::{Core, Reclaimed, Retirement, epoch};
 
 /// An event with typed fields. Where the feature is off, or nobody listens, the values are not
 /// even computed.

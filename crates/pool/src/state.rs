@@ -1,4 +1,4 @@
-//! The pool's core: slots, arenas, and the list of who lives where, under one lock.
+//! The state of a pool: slots, arenas, and the list of which epoch is where, under one lock.
 //!
 //! Nothing here calls crossbeam-epoch: what must be deferred is returned to the caller, who does
 //! so without the lock. (A pin or a flush runs *foreign* closures, which may call back.)
