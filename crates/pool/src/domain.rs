@@ -13,8 +13,7 @@ pub(crate) struct Domain {
     /// Never reused, so that a thread's participant of a dead domain matches no other.
     pub id: u64,
     pub collector: Collector,
-    /// Counts epochs that are opened or retired, of all pools: a pin shows when it was made by it.
-    clock: CachePadded<AtomicU64>,
+    pub clock: Arc<Clock>,
     records: Mutex<Records>,
 }
 
@@ -40,7 +39,7 @@ impl Domain {
             // Relaxed: only uniqueness is needed.
             id: DOMAINS.fetch_add(1, Ordering::Relaxed),
             collector,
-            clock: CachePadded::new(AtomicU64::new(0)),
+            clock: Arc::default(),
             records: Mutex::new(Records::default()),
         })
     }
@@ -59,19 +58,6 @@ impl Domain {
             // Another layer than this keeps something there, so the pool is on its own.
             (None, collector) => Self::new(collector.unwrap_or_default()),
         }
-    }
-
-    /// The time now.
-    #[inline(always)]
-    pub fn now(&self) -> u64 {
-        // Relaxed: it is for reports, and nothing is decided by it.
-        self.clock.load(Ordering::Relaxed)
-    }
-
-    /// One more epoch is opened or retired; gives the time of that.
-    pub fn tick(&self) -> u64 {
-        // Relaxed: as above.
-        self.clock.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Lists the record of a thread that gets a participant. Constant time, amortised.
@@ -94,6 +80,25 @@ impl Domain {
             Some((record.thread().to_owned(), since))
         });
         pinned.collect()
+    }
+}
+
+/// Counts epochs that are opened or retired, of all pools of a domain: a pin shows by it when it was made.
+#[derive(Debug, Default)]
+pub(crate) struct Clock(CachePadded<AtomicU64>);
+
+impl Clock {
+    /// The time now.
+    #[inline(always)]
+    pub fn now(&self) -> u64 {
+        // Relaxed: it is for reports, and nothing is decided by it.
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// One more epoch is opened or retired; gives the time of that.
+    pub fn tick(&self) -> u64 {
+        // Relaxed: as above.
+        self.0.fetch_add(1, Ordering::Relaxed) + 1
     }
 }
 
