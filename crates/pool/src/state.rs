@@ -19,10 +19,12 @@ use crate::lease_entry::LeaseList;
 use crate::slots::Slots;
 use crate::sync::{Arc, Mutex, MutexGuard, Ordering, StaticAtomicU64, lock};
 
+/// The first line of it is what pins and puts look at; it is hardly ever written but for the current stamp.
+#[repr(C, align(64))]
 pub(crate) struct Core {
+    pub slots: Slots,
     /// Never reused, so that a thread's cached state of a dead pool matches no other.
     pub id: u64,
-    pub slots: Slots,
     pub memory: Memory,
     pub account: Arc<Account>,
     pub domain: Arc<Domain>,
@@ -398,3 +400,6 @@ impl std::fmt::Debug for Core {
             .finish_non_exhaustive()
     }
 }
+
+// With its generation, its slots and its account, a pool without a key is less than a kilobyte.
+const _: () = assert!(size_of::<Core>() <= 256 || cfg!(epoch_arena_loom));
