@@ -154,8 +154,11 @@ impl Memory {
         Ok(Block::of(self.clone(), region))
     }
 
-    /// Refuses at once what is larger than the whole budget.
+    /// Refuses at once what no memory can have, and what is larger than the whole budget.
     fn check(&self, wanted: usize) -> Result<(), MemoryError> {
+        if Layout::from_size_align(wanted, BLOCK_ALIGN).is_err() {
+            return Err(MemoryError::TooLarge);
+        }
         let budget = self.shared.settings.budget;
         if wanted <= budget {
             return Ok(());
@@ -299,8 +302,11 @@ impl Memory {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn stats(&self) -> MemoryStats {
+        self.stats_of(&lock(&self.shared.store))
+    }
+
+    fn stats_of(&self, store: &Store) -> MemoryStats {
         let settings = &self.shared.settings;
-        let store = lock(&self.shared.store);
         MemoryStats {
             reserved: store.reserved,
             free: store.reserved - store.in_use - store.moving,
@@ -322,8 +328,9 @@ impl Memory {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn usage(&self) -> MemoryUsage {
-        let stats = self.stats();
-        let users = lock(&self.shared.store).accounts.users();
+        let store = lock(&self.shared.store);
+        let (users, stats) = (store.accounts.users(), self.stats_of(&store));
+        drop(store);
         MemoryUsage::new(users, stats)
     }
 
