@@ -87,13 +87,11 @@ impl Carved {
         }
     }
 
-    /// Has a block carved from now on; after [`prepare`](Self::prepare). What is left of the one before it
-    /// becomes free chunks.
+    /// Has a block carved from now on; after [`prepare`](Self::prepare), and when [`take`](Self::take) has found
+    /// nothing, so that none of this kind is being carved.
     pub fn add_block(&mut self, region: Region, kind: Kind) {
         debug_assert_eq!(region.len(), self.unit);
-        if let Some(last) = self.carving[kind.index()] {
-            self.cut(last, self.unit);
-        }
+        debug_assert_eq!(self.carving[kind.index()], None);
         let index = self.add(Held {
             region,
             kind,
@@ -176,7 +174,10 @@ impl Carved {
         let size = class.size();
         let start = self.held(index).frontier.next_multiple_of(size);
         if start + size > self.unit {
-            return None;
+            // What is left of the block becomes free chunks; with what is free before it, it may be just enough.
+            self.carving[kind.index()] = None;
+            self.cut(index, self.unit);
+            return self.take_free(kind, class);
         }
         self.cut(index, start);
         let held = self.held(index);
@@ -374,3 +375,6 @@ pub fn region_size(total: usize) -> Option<usize> {
     let fits = size <= isize::MAX as usize && u32::try_from(size / REGION_PAGE).is_ok();
     fits.then_some(size)
 }
+
+#[cfg(all(test, not(epoch_arena_loom)))]
+mod tests;
