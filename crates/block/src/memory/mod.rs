@@ -4,6 +4,8 @@ mod builder;
 mod stats;
 mod store;
 mod supply;
+#[cfg(all(test, feature = "mmap", unix, not(any(miri, epoch_arena_loom))))]
+mod tests;
 pub(crate) mod usage;
 
 use std::alloc::Layout;
@@ -16,7 +18,7 @@ pub use self::stats::MemoryStats;
 pub use self::store::{Owner, Request};
 pub use self::usage::{Account, MemoryUsage, MemoryUser, UserKind};
 
-use self::store::Store;
+use self::store::{Before, Store};
 use self::supply::{BLOCK_ALIGN, ForOwner, Whole};
 use crate::block::Block;
 use crate::bump::whole_units;
@@ -201,19 +203,20 @@ impl Memory {
         let shared = &*self.shared;
         self.reclaim();
         while lock(&shared.store).file() > 0 {}
+        // Each region is tried once: what the system refuses is free again, and comes after all others.
         let (mut given, mut tries) = (0, lock(&shared.store).free_regions());
+        let mut before = Before::default();
         while tries > 0 {
             let mut store = lock(&shared.store);
             if store.free_bytes <= keep {
                 break;
             }
-            let Some(region) = store.take_coldest() else {
+            let Some(region) = store.take_coldest(&mut before) else {
                 break;
             };
             store.moving += region.len();
             drop(store);
             let len = region.len();
-            // What the system refuses is free again, and comes last.
             given += if shared.release(region) { len } else { 0 };
             tries -= 1;
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier, Mutex};
 
 use epoch_arena_block::{Heap, Memory, Pages, Region, Source, SourceError};
 
-use crate::support::Faulty;
+use crate::support::{Faulty, alone};
 
 const KIB: usize = 1 << 10;
 
@@ -222,21 +222,7 @@ fn clones_are_the_same_memory() {
 #[cfg(target_os = "linux")]
 #[cfg_attr(miri, ignore = "residency is the kernel's")]
 fn resident_memory_falls_when_blocks_go_back_to_the_system() {
-    // In a process of its own: the figure is the process's, and other tests allocate, too.
-    const ALONE: &str = "EPOCH_ARENA_TEST_ALONE";
-    if std::env::var_os(ALONE).is_none() {
-        let name = "memory::resident_memory_falls_when_blocks_go_back_to_the_system";
-        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-        let output = child
-            .args([name, "--exact"])
-            .env(ALONE, "1")
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert!(
-            output.status.success() && said.contains("1 passed"),
-            "{said}"
-        );
+    if !alone("memory::resident_memory_falls_when_blocks_go_back_to_the_system") {
         return;
     }
     const BLOCKS: usize = 64;
