@@ -121,8 +121,8 @@ impl Ready {
 
     /// Ends the stack with its memory; what is pushed later is dropped by who pushes.
     pub fn close(&self) {
-        // AcqRel: Acquire as in `pop`; nothing is published, but the exchange stays in the release sequence.
-        let mut head = self.head.swap(closed(), Ordering::AcqRel);
+        // Acquire: as in `pop`. Nothing is published.
+        let mut head = self.head.swap(closed(), Ordering::Acquire);
         while !head.is_null() && head != closed() {
             // SAFETY: it was on the stack, whose reference is the caller's now.
             let generation = unsafe { Arc::from_raw(head) };
@@ -171,12 +171,12 @@ impl Generation {
         // Relaxed: a guess, which the exchange confirms.
         let mut holds = self.holds.load(Ordering::Relaxed);
         while holds != 0 {
-            // Acquire on success: whoever holds it now sees what was done under the holds that are gone.
-            // Partner: the Release in `let_go`. Relaxed on failure: another guess.
+            // Relaxed, both: taking part needs no order, as in `hold`. Whoever has to know what was done under
+            // holds that are gone asks `holds`; and letting go carries it on.
             match self.holds.compare_exchange_weak(
                 holds,
                 holds + count,
-                Ordering::Acquire,
+                Ordering::Relaxed,
                 Ordering::Relaxed,
             ) {
                 Ok(_) => return true,

@@ -62,7 +62,7 @@ pub(crate) fn file(layout: Layout, dir: &Path) -> Result<Region, SourceError> {
 /// Unmaps a whole map; or returns it where the system refuses.
 #[cfg(all(unix, not(miri)))]
 pub(super) fn unmap(map: MmapMut) -> Result<(), MmapMut> {
-    #[cfg(test)]
+    #[cfg(all(test, not(epoch_arena_loom)))]
     if refusal::is_due() {
         return Err(map);
     }
@@ -83,7 +83,7 @@ pub(super) fn unmap(map: MmapMut) -> Result<(), MmapMut> {
 }
 
 /// Has this thread's next calls of `unmap` refused, as a system does that has no map left.
-#[cfg(all(test, unix, not(miri)))]
+#[cfg(all(test, unix, not(any(miri, epoch_arena_loom))))]
 pub(crate) mod refusal {
     use std::cell::Cell;
 
