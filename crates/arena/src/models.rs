@@ -249,7 +249,7 @@ fn fill(turn: &Turn, writer: &Writer, stamp: u64) -> Result<(), AllocError> {
 }
 
 #[test]
-fn m9_a_writer_leaves_its_chunk_of_another_epoch_alone() {
+fn a_writer_leaves_its_chunk_of_another_epoch_alone() {
     loom::model(|| {
         remembered_chunk(|turn, writer| {
             let stamp = turn.current.load(Ordering::Acquire);
@@ -263,7 +263,7 @@ fn m9_a_writer_leaves_its_chunk_of_another_epoch_alone() {
 }
 
 #[test]
-fn m9_twin_writer_that_trusts_its_chunk_is_caught() {
+fn twin_writer_that_trusts_its_chunk_is_caught() {
     caught(|| {
         remembered_chunk(|_, writer| {
             // SAFETY: none, that is what is wrong: the stamp is of an earlier pin.
