@@ -6,7 +6,7 @@ use std::alloc::Layout;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use epoch_arena_block::{Heap, Region, Source, SourceError};
+use epoch_arena_block::{Heap, Pages, Region, Source, SourceError};
 
 /// What a [`Faulty`] source does instead of giving memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +95,7 @@ impl Faulty {
         let size = layout.size().max(skip + len);
         let roomy = Layout::from_size_align(size, layout.align()).expect("a small test's layout");
         let count = Count::new(&self.0, size);
-        let region = Heap.acquire(roomy)?;
+        let region = Heap.acquire(roomy, Pages::Small)?;
         // SAFETY: `skip + len <= size`, inside the region.
         let base = unsafe { region.base().add(skip) };
         let owner = Counted {
@@ -139,7 +139,7 @@ impl Drop for Count {
 }
 
 impl Source for Faulty {
-    fn acquire(&self, layout: Layout) -> Result<Region, SourceError> {
+    fn acquire(&self, layout: Layout, _pages: Pages) -> Result<Region, SourceError> {
         let call = self.0.calls.fetch_add(1, Ordering::Relaxed) + 1;
         let plan = *self.lock();
         let meets = |p: &Plan| call == p.at || (!p.once && call > p.at);
