@@ -19,5 +19,5 @@ fn a_key_has_24_bytes() {
     assert_eq!(size_of::<KeyRef<'static>>(), 24);
     assert_eq!(size_of::<OwnedKey>(), 40);
     // They may carry the figures of a refused budget.
-    assert!(size_of::<KeyError>() <= 32);
+    assert!(size_of::<KeyError>() <= 48);
 }

@@ -242,7 +242,10 @@ fn one_pool_can_use_what_another_freed() {
     assert_eq!(one.bytes(), 6 * BLOCK);
     // Which blocks are for the small chunks differs, and by that a value or two.
     let rooms = [all, of_two, again];
-    assert!(rooms.iter().all(|room| room.abs_diff(all) <= 2), "{rooms:?}");
+    assert!(
+        rooms.iter().all(|room| room.abs_diff(all) <= 2),
+        "{rooms:?}"
+    );
 }
 
 /// Pools that come and go leave nothing behind in the memory that they shared.

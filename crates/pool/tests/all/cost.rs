@@ -89,7 +89,9 @@ fn calls_cost_the_same_with_ten_and_with_a_hundred_thousand_leases_of_one_epoch(
         ("bytes of a lease", |(_, leases)| {
             assert!(leases[0].bytes() > 0);
         }),
-        ("the oldest", |(pool, _)| assert!(pool.oldest_lease().is_some())),
+        ("the oldest", |(pool, _)| {
+            assert!(pool.oldest_lease().is_some())
+        }),
     ];
     for (what, call) in calls {
         alike(what, shortest(|| call(few)), shortest(|| call(many)));

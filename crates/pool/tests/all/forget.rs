@@ -4,9 +4,7 @@ use std::mem::forget;
 
 use crossbeam_epoch::Collector;
 
-use crate::pools::{
-    BLOCK, SMALLEST, adds_up, advance, builder, find, memory, pool, put, put_many,
-};
+use crate::pools::{BLOCK, SMALLEST, adds_up, advance, builder, find, memory, pool, put, put_many};
 
 #[test]
 fn a_forgotten_guard_holds_back_memory_and_breaks_nothing() {

@@ -176,16 +176,13 @@ fn a_childs_memory_is_a_copy() {
 #[cfg(target_os = "linux")]
 #[cfg_attr(miri, ignore = "Miri does not fork")]
 fn a_child_that_touches_a_temporary_file_faults() {
-    alone(
-        "fork::a_child_that_touches_a_temporary_file_faults",
-        || {
-            let pool = pool_over(epoch_arena_block::TempFile::new());
-            let guard = pool.pin();
-            let handle = guard.alloc_copy(&[1; 100]).unwrap();
-            let bytes = guard.get(handle).unwrap();
-            let end = child(|| i32::from(std::hint::black_box(bytes[50]) == 1));
-            assert_eq!(end, End::Signal(libc::SIGSEGV));
-            assert_eq!(bytes, [1; 100]);
-        },
-    );
+    alone("fork::a_child_that_touches_a_temporary_file_faults", || {
+        let pool = pool_over(epoch_arena_block::TempFile::new());
+        let guard = pool.pin();
+        let handle = guard.alloc_copy(&[1; 100]).unwrap();
+        let bytes = guard.get(handle).unwrap();
+        let end = child(|| i32::from(std::hint::black_box(bytes[50]) == 1));
+        assert_eq!(end, End::Signal(libc::SIGSEGV));
+        assert_eq!(bytes, [1; 100]);
+    });
 }

@@ -33,8 +33,8 @@ mod scrub;
 mod sealed;
 #[cfg(feature = "serde")]
 mod serialised;
-mod statics;
 mod shared_budget;
+mod statics;
 mod stats;
 mod threads;
 #[cfg(feature = "tracing")]

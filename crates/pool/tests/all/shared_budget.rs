@@ -56,7 +56,11 @@ fn the_small_pool_keeps_its_keys_and_the_refusal_names_the_large_one() {
     assert_eq!((over.own, over.reclaimable), (small.bytes(), 0));
     assert!(over.wanted >= 4_000 && over.own < BUDGET / 8);
     let usage = memory.usage();
-    let told: Vec<_> = usage.users.iter().map(|user| (user.kind, user.bytes)).collect();
+    let told: Vec<_> = usage
+        .users
+        .iter()
+        .map(|user| (user.kind, user.bytes))
+        .collect();
     let expected = [
         (UserKind::Pool, hog.bytes()),
         (UserKind::Pool, small.bytes()),
@@ -64,7 +68,10 @@ fn the_small_pool_keeps_its_keys_and_the_refusal_names_the_large_one() {
     assert_eq!(told, expected);
     assert_eq!(hog.bytes() + small.bytes(), usage.memory.in_use);
     let shown = usage.to_string();
-    assert!(shown.contains("shared_budget.rs:"), "where they were built: {shown}");
+    assert!(
+        shown.contains("shared_budget.rs:"),
+        "where they were built: {shown}"
+    );
     assert!(over.to_string().contains("Memory::usage"), "{over}");
     // The same loop in the large pool lets its own oldest epochs go, and the small one goes on.
     let handle = put_or_report(&hog, &[2; 4_000]).unwrap();

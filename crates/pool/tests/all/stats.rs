@@ -35,10 +35,7 @@ fn payload_and_allocations_are_exact_per_epoch_and_in_sum() {
         let epoch = guard.epoch();
         drop(guard);
         let stats = pool.stats_of(epoch).unwrap();
-        assert_eq!(
-            (stats.payload, stats.allocations),
-            (payload, count)
-        );
+        assert_eq!((stats.payload, stats.allocations), (payload, count));
         assert!(stats.payload <= stats.used && stats.used <= stats.capacity);
         live.push_back((payload, count));
         if live.len() > 3 {
@@ -86,7 +83,11 @@ fn the_figures_of_many_threads_add_up() {
     assert_eq!(stats.allocations, THREADS * 100);
     assert_eq!(stats.payload, (0..THREADS).sum::<usize>() * 100);
     let chunks = (0..THREADS).map(|t| 1 + usize::from(100 * t > SMALLEST - HEADER));
-    assert_eq!(stats.live, chunks.sum::<usize>() * SMALLEST, "smallest chunks");
+    assert_eq!(
+        stats.live,
+        chunks.sum::<usize>() * SMALLEST,
+        "smallest chunks"
+    );
     adds_up(&pool);
 }
 
@@ -95,11 +96,11 @@ fn figures_of_an_epoch_go_with_it() {
     let (pool, other) = (pool(1), pool(1));
     let epoch = put(&pool, &[1; 90]).epoch();
     let stats = pool.stats_of(epoch).unwrap();
-    assert_eq!((stats.chunks, stats.blocks, stats.capacity), (1, 1, SMALLEST));
     assert_eq!(
-        (stats.used, stats.waste()),
-        (HEADER + 90, SMALLEST - 90)
+        (stats.chunks, stats.blocks, stats.capacity),
+        (1, 1, SMALLEST)
     );
+    assert_eq!((stats.used, stats.waste()), (HEADER + 90, SMALLEST - 90));
     assert_eq!(other.stats_of(epoch), None, "another pool's");
     advance(&pool, 1);
     assert_eq!(pool.stats_of(epoch), None);
@@ -137,10 +138,7 @@ fn statistics_can_be_read_by_people() {
     ] {
         assert!(all.contains(words), "{words:?} is not in {all:?}");
     }
-    assert!(
-        one.to_string()
-            .starts_with("0 allocations")
-    );
+    assert!(one.to_string().starts_with("0 allocations"));
     let report = pool.maintain().to_string();
     assert!(report.contains("reclaimed 0 epochs") && report.contains("still held: 0 epochs"));
     let shown = format!(

@@ -112,8 +112,14 @@ fn an_epochs_life_is_told_with_its_figures() {
     assert_eq!(all[1].field("before"), all[0].field("epoch"));
     let [retire, reclaim, trim] = [&all[2], &all[3], &all[4]];
     assert_eq!(retire.field("epoch"), first.number());
-    assert_eq!((retire.field("epochs"), retire.field("bytes")), (1, SMALLEST as u64));
-    assert_eq!((reclaim.field("epochs"), reclaim.field("bytes")), (1, SMALLEST as u64));
+    assert_eq!(
+        (retire.field("epochs"), retire.field("bytes")),
+        (1, SMALLEST as u64)
+    );
+    assert_eq!(
+        (reclaim.field("epochs"), reclaim.field("bytes")),
+        (1, SMALLEST as u64)
+    );
     assert_eq!(trim.field("bytes"), BLOCK as u64);
     assert!(all.iter().all(|told| told.level == Level::DEBUG));
     let same = all.iter().all(|t| t.field("pool") == all[0].field("pool"));

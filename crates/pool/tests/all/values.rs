@@ -39,8 +39,21 @@ fn values_of_round_sizes_and_beside_them_lose_at_most_15_percent_of_the_budget()
 #[test]
 fn batches_that_are_not_used_do_not_grow_the_pool() {
     let sizes = [
-        1, 100, 4_032, 4_096, 16_320, 16_384, 60_000, 65_536, 65_537, 70_000, 200_000, 262_144,
-        300_000, 3 << 20, 16_000_000,
+        1,
+        100,
+        4_032,
+        4_096,
+        16_320,
+        16_384,
+        60_000,
+        65_536,
+        65_537,
+        70_000,
+        200_000,
+        262_144,
+        300_000,
+        3 << 20,
+        16_000_000,
     ];
     let sizes = &sizes[..if cfg!(miri) { 9 } else { sizes.len() }];
     let rounds = if cfg!(miri) { 10 } else { 1_000 };
@@ -61,7 +74,11 @@ fn batches_that_are_not_used_do_not_grow_the_pool() {
     // All of them in turns: as much as each once, at most.
     let pool = with_budget(64 << 20);
     let guard = pool.pin();
-    let turn = || sizes.iter().for_each(|size| drop(guard.batch(*size).unwrap()));
+    let turn = || {
+        sizes
+            .iter()
+            .for_each(|size| drop(guard.batch(*size).unwrap()))
+    };
     turn();
     turn();
     let twice = pool.bytes();
