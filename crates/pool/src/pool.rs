@@ -120,7 +120,7 @@ impl ArenaPool {
     /// ```
     #[inline]
     pub fn pin_with<'a>(&'a self, guard: &'a Guard) -> Result<ArenaGuard<'a>, ForeignGuard> {
-        if guard.collector() != Some(&self.core.collector) {
+        if guard.collector() != Some(&self.core.domain.collector) {
             return Err(ForeignGuard);
         }
         // A pin of its own, which does not lean on the user's: that guard may have been repinned,
@@ -220,7 +220,7 @@ impl ArenaPool {
             if self.is_sealed(epoch) {
                 return Ok(());
             }
-            if local.handle.is_pinned() {
+            if local.is_pinned() {
                 return Err(WaitError::Pinned);
             }
             let Some(left) = timeout.checked_sub(start.elapsed()) else {
@@ -409,7 +409,7 @@ impl ArenaPool {
         let now = Instant::now();
         let mut state = self.core.state();
         let leases = (0..state.live.len()).map(|at| {
-            let generation = state.live[at].clone();
+            let generation = state.live[at].generation.clone();
             self.lease_live(&mut state, generation, now, place)
         });
         Snapshot::new(leases.collect())
@@ -538,7 +538,7 @@ impl ArenaPool {
     fn settle_unpinned(&self, local: &Owner, pending: usize) -> Reclaimed {
         const BAGS_PER_FLUSH: usize = 8;
         for _ in 0..2 + pending.div_ceil(BAGS_PER_FLUSH) {
-            if local.handle.is_pinned() {
+            if local.is_pinned() {
                 break;
             }
             local.pin(&self.core).pinned().flush();

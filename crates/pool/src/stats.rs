@@ -9,7 +9,7 @@ use crate::held::{EpochBytes, HeldReport, fmt_held};
 use crate::lease_entry::LeaseInfo;
 use crate::plural::Plural;
 use crate::record::PinInfo;
-use crate::state::{self, Core, Retired};
+use crate::state::{self, Core, Live, Retired};
 
 /// Figures of a pool at one moment; all sizes in bytes. [`Display`](fmt::Display) prints at most
 /// some twenty lines: the threads and the places that hold back most.
@@ -72,7 +72,7 @@ impl PoolStats {
         let mut state = core.state();
         state.sweep_all();
         let (mut live, mut payload, mut allocations) = (0, 0, 0);
-        for generation in &state.live {
+        for Live { generation, .. } in &state.live {
             // SAFETY: under the pool's lock it stays live, hence held.
             let stats = unsafe { generation.chunks.usage() };
             live += stats.capacity;
@@ -82,7 +82,7 @@ impl PoolStats {
         let confined = |retired: &&Retired| retired.generation.is_confined();
         let confined = state.retired.values().filter(confined);
         let confined: Vec<_> = confined.map(|c| c.generation.chunks.bytes()).collect();
-        let held = HeldReport::new(&state);
+        let held = HeldReport::new(core, &state);
         let retired = state.retired.values();
         let retired: usize = retired
             .map(|retired| retired.generation.chunks.bytes())
@@ -190,7 +190,9 @@ pub struct MaintainReport {
 
 impl MaintainReport {
     pub(crate) fn new(core: &Core, reclaimed_epochs: usize, returned: usize) -> Self {
-        let held = HeldReport::new(&core.state());
+        let mut state = core.state();
+        state.sweep_all();
+        let held = HeldReport::new(core, &state);
         Self {
             reclaimed_epochs,
             returned,
