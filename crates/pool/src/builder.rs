@@ -179,7 +179,7 @@ impl PoolBuilder {
     /// where the system can do that (Unix, with the `mmap` feature); elsewhere it is poisoned.
     /// For tests of unsafe code that keeps pointers to keys. Default: no.
     ///
-    /// Access is refused to whole pages of the system. Chunks are of 4 KiB or more: where pages are
+    /// Access is refused to whole pages of the system. Its chunks are of 4 KiB or more: where pages are
     /// larger (16 KiB, 64 KiB), what of a chunk is not a whole page is poisoned, and stays accessible even
     /// when all of its page is in quarantine.
     ///

@@ -396,7 +396,7 @@ impl std::fmt::Debug for Core {
         f.debug_struct("ArenaPool")
             .field("id", &self.id)
             .field("current", &epoch(self.slots.current()))
-            .field("settings", &self.settings)
+            .field("retained_epochs", &self.settings.retained_epochs)
             .finish_non_exhaustive()
     }
 }

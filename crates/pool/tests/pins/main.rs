@@ -154,12 +154,12 @@ fn nothing_of_ours_is_freed(shared: bool) {
 }
 
 #[test]
-fn m7_m8_no_memory_is_freed_or_asked_for_in_a_readers_pin_with_a_collector_of_its_own() {
+fn no_memory_is_freed_or_asked_for_in_a_readers_pin_with_a_collector_of_its_own() {
     nothing_of_ours_is_freed(false);
 }
 
 #[test]
-fn m7_m8_no_memory_is_freed_or_asked_for_in_a_readers_pin_with_a_shared_collector() {
+fn no_memory_is_freed_or_asked_for_in_a_readers_pin_with_a_shared_collector() {
     nothing_of_ours_is_freed(true);
 }
 
