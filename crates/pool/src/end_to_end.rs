@@ -232,7 +232,7 @@ fn m7_twin_defer_before_unpublish_is_caught() {
             scene.pool.defer_drop_of_hold(&guard, scene.old_stamp());
             guard.pinned().flush();
             scene.pool.core.publish(None).unwrap();
-            scene.pool.settle(guard, local, 0);
+            scene.pool.settle(guard, local);
             scene.reuse();
         });
     });
@@ -289,7 +289,7 @@ fn m9_twin_current_is_moved_too_late_is_caught() {
             let guard = scene.pin(local);
             scene.pool.core.slots.clear(scene.old_stamp());
             scene.pool.defer_drop_of_hold(&guard, scene.old_stamp());
-            scene.pool.settle(guard, local, 0);
+            scene.pool.settle(guard, local);
             scene.pool.core.publish(None).unwrap();
             scene.reuse_if_not_held();
         });
@@ -558,7 +558,7 @@ fn m11_twin_seal_before_current_is_moved_is_caught() {
             scene.pool.defer_seal(&guard, scene.old_stamp());
             guard.pinned().flush();
             scene.pool.core.publish(None).unwrap();
-            scene.pool.settle(guard, local, 0);
+            scene.pool.settle(guard, local);
             if scene.status().is_sealed(scene.old().number()) {
                 scene.read();
             }
@@ -621,7 +621,7 @@ fn m5_twin_slot_reused_before_its_arena_is_reclaimed_is_caught() {
             // Not reclaimed, and the slot is given to epoch 2 all the same.
             scene.status().arm();
             scene.pool.core.slots.publish(pack::stamp(2));
-            scene.pool.settle(guard, local, 0);
+            scene.pool.settle(guard, local);
             scene.reuse_if_not_held();
         });
     });

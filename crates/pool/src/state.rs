@@ -86,6 +86,13 @@ pub(crate) struct Reclaimed {
     pub bytes: usize,
 }
 
+impl std::ops::AddAssign for Reclaimed {
+    fn add_assign(&mut self, more: Self) {
+        self.epochs += more.epochs;
+        self.bytes += more.bytes;
+    }
+}
+
 /// What was retired by one call.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Retirement {
