@@ -70,6 +70,8 @@ struct RetiredEpoch {
 
 /// What holds back how much.
 pub(crate) struct HeldReport {
+    /// What is retired and not reclaimed.
+    pub retired: EpochBytes,
     pub guards: EpochBytes,
     pub unseen: EpochBytes,
     pub leases: EpochBytes,
@@ -91,6 +93,7 @@ impl HeldReport {
             .into_iter()
             .map(|(thread, since)| pin_info(thread, since, state, &retired));
         let mut this = Self {
+            retired: EpochBytes::default(),
             guards: EpochBytes::default(),
             unseen: EpochBytes::default(),
             leases: EpochBytes::default(),
@@ -98,6 +101,7 @@ impl HeldReport {
             leased: state.leases.report(bytes_of),
         };
         for retired in &retired {
+            this.retired.add(retired.bytes);
             match retired.held_by {
                 HeldBy::Pool => {
                     this.guards.add(retired.bytes);
@@ -122,7 +126,10 @@ fn retired(state: &State) -> Vec<RetiredEpoch> {
         bytes: retired.generation.chunks.bytes(),
         held_by: HeldBy::of(&retired.generation),
     };
-    state.retired.iter().map(look).collect()
+    // What is in quarantine is reclaimed, and of no use all the same.
+    let retired = state.retired.iter();
+    let retired = retired.filter(|(_, retired)| !retired.generation.is_confined());
+    retired.map(look).collect()
 }
 
 /// A thread that is pinned since a time of the domain's clock. What was current then, or was opened later, cannot be

@@ -28,7 +28,7 @@ pub struct Generation {
     /// What the owner calls it.
     pub name: u64,
     pub(crate) scrub: Scrub,
-    /// The chunks that are out of use for good, and out of reach.
+    /// The chunks that are out of use until the owner ends, and out of reach: its list is not to be walked then.
     confined: Mutex<Vec<Range>>,
     ready: Arc<Ready>,
 }
@@ -228,14 +228,16 @@ impl Generation {
     pub(crate) unsafe fn clean(&self) -> bool {
         // SAFETY: 1. only the memory gives them up, and the caller is in its place; 2. nobody holds them.
         unsafe { self.chunks.scrub(self.scrub) };
-        if self.scrub.quarantine {
+        // A quarantine ends with its owner.
+        let confine = self.scrub.quarantine && !self.account.is_ended();
+        if confine {
             // SAFETY: as above.
             *lock(&self.confined) = unsafe { self.chunks.confine() };
         }
-        !self.scrub.quarantine
+        !confine
     }
 
-    /// Whether its chunks are out of use for good.
+    /// Whether its chunks are out of use until its owner ends.
     pub fn is_confined(&self) -> bool {
         !lock(&self.confined).is_empty()
     }

@@ -9,7 +9,7 @@ use crate::chunks::generation::Generation;
 use crate::error::{MemoryError, OverBudget, SourceError};
 use crate::region::Region;
 use crate::source::Pages;
-use crate::sync::{MutexGuard, lock, wait};
+use crate::sync::{Arc, MutexGuard, lock, wait};
 
 /// Every block is at least this well aligned, whatever its size.
 pub(super) const BLOCK_ALIGN: usize = 4096;
@@ -115,7 +115,7 @@ impl Shared {
         }
         if let Some(generation) = store.take_dirty() {
             drop(store);
-            return Ok(self.clean(&generation));
+            return Ok(self.clean(generation));
         }
         if store.cleaning > 0 {
             // Another thread overwrites what will be free: it calls nothing foreign, takes no other lock, and
@@ -191,7 +191,7 @@ impl Shared {
     }
 
     /// Overwrites what [`Store::take_dirty`] gave; then it is free, or confined.
-    pub(super) fn clean(&self, generation: &Generation) -> MutexGuard<'_, Store> {
+    pub(super) fn clean(&self, generation: Arc<Generation>) -> MutexGuard<'_, Store> {
         // SAFETY: it was taken off the ready stack, so nobody holds it, and by `take_dirty` it is ours.
         let usable = unsafe { generation.clean() };
         let mut store = lock(&self.store);
