@@ -31,7 +31,7 @@ impl AllocError {
     ///
     /// ```
     /// use epoch_arena_block::Memory;
-    /// use epoch_arena_core::EpochArena;
+    /// use epoch_arena_core::{AllocError, EpochArena};
     /// let memory = Memory::builder().block_size(64 << 10).budget(64 << 10).build()?;
     /// let arena = EpochArena::new(&memory);
     /// let refused = arena.alloc_copy(&[0; 100_000]).unwrap_err();

@@ -26,7 +26,7 @@ const TOP: usize = 10;
 /// pool.advance()?;
 /// pool.advance()?;
 /// let held = pool.stats().held_by_leases;
-/// assert_eq!((held.epochs, held.bytes), (1, 4096));
+/// assert_eq!((held.epochs, held.bytes), (1, 512)); // the smallest chunk
 /// # drop(lease);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -113,7 +113,7 @@ impl PoolStats {
     /// # use epoch_arena_pool::ArenaPool;
     /// # let pool = ArenaPool::builder().build()?;
     /// pool.pin().alloc_copy(b"user:12345")?;
-    /// assert_eq!(pool.stats().waste(), 4096 - 10); // the rest of the first chunk
+    /// assert_eq!(pool.stats().waste(), 512 - 10); // the rest of the first chunk
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn waste(&self) -> usize {
