@@ -1,11 +1,11 @@
 //! The project's chores: `cargo xtask VERB`, one verb per file.
 
-mod asm;
 mod bench;
 mod ci;
 #[cfg(test)]
 mod hosted;
 mod newcomer;
+mod page;
 mod programs;
 mod soak;
 mod stage;
@@ -28,9 +28,8 @@ struct Xtask {
 #[derive(Subcommand)]
 enum Verb {
     /// Measure put, resolve, reclaim, memory, churn and tail, beside the floor and the peers.
+    #[command(after_long_help = bench::after_help())]
     Bench(bench::Args),
-    /// Print the machine code of a hot operation, and count its straight path.
-    Asm(asm::Args),
     /// Run everything at once, at random, and see that nothing is wrong and memory is flat.
     Soak(soak::Args),
     /// Run every test.
@@ -46,7 +45,6 @@ enum Verb {
 fn main() -> ExitCode {
     let outcome = match Xtask::parse().verb {
         Verb::Bench(args) => bench::run(args),
-        Verb::Asm(args) => asm::run(args),
         Verb::Soak(args) => soak::run(args),
         Verb::Test(args) => test::run(args),
         Verb::Ci(args) => ci::run(args),

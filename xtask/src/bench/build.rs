@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use epoch_arena_bench_wire::{Binary, Group, ROSTER};
+use epoch_arena_bench_wire::{Binary, ROSTER};
 use serde_json::Value;
 
 /// What was built, and what could not be.
@@ -29,10 +29,10 @@ impl Built {
     }
 }
 
-/// Builds what the groups need.
-pub fn build(groups: &[Group]) -> Result<Built, String> {
+/// Builds the processes; the one that counts shared writes where it is needed.
+pub fn build(is_counted: bool) -> Result<Built, String> {
     let mut built = with_peers()?;
-    if groups.contains(&Group::Shared) {
+    if is_counted {
         built.executables.extend(counted()?);
     }
     Ok(built)

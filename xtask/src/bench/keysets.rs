@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use epoch_arena_bench_wire::{KeySource, Keys};
 
@@ -60,11 +59,9 @@ fn unused_name(path: &Path, taken: &BTreeSet<String>) -> String {
 /// Lists the files below the toolchain's sysroot, once for all processes; gives the file with the list.
 fn paths(folder: &Path) -> Result<PathBuf, String> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let output = Command::new(&rustc)
-        .args(["--print", "sysroot"])
-        .output()
-        .map_err(|error| format!("`{}` cannot be started: {error}", rustc.display()))?;
-    let sysroot = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    let sysroot = duct::cmd!(&rustc, "--print", "sysroot").read();
+    let sysroot = sysroot.map_err(|error| format!("`{}`: {error}", rustc.display()))?;
+    let sysroot = PathBuf::from(sysroot);
     let mut found = Vec::new();
     walk(&sysroot, &mut found);
     if found.is_empty() {
@@ -111,32 +108,30 @@ fn words() -> Result<PathBuf, String> {
 mod tests {
     use super::*;
 
-    fn folder(name: &str) -> PathBuf {
-        std::env::temp_dir().join(format!("epoch-arena-xtask-{}-{name}", std::process::id()))
-    }
-
     #[test]
     fn the_standard_sets_are_there_or_explained() {
-        let folder = folder("standard");
-        let sets = collect(&[], &folder).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let sets = collect(&[], folder.path()).unwrap();
         let names: Vec<_> = sets.usable.iter().map(KeySource::name).collect();
         assert!(
             names.starts_with(&["fix16".into(), "user".into(), "paths".into()]),
             "{names:?}"
         );
         assert_eq!(sets.usable.len() + sets.skipped.len(), 4);
-        assert!(Keys::read(&folder.join("paths")).unwrap().len() > 100);
-        let _ = fs::remove_dir_all(folder);
+        assert!(Keys::read(&folder.path().join("paths")).unwrap().len() > 100);
     }
 
     #[test]
     fn a_bad_file_ends_the_run_before_it_begins() {
-        let error = collect(&["/nonexistent/keys".into()], &folder("bad")).unwrap_err();
+        let error = collect(
+            &["/nonexistent/keys".into()],
+            tempfile::tempdir().unwrap().path(),
+        )
+        .unwrap_err();
         assert!(
             error.contains("/nonexistent/keys") && error.contains("one key per line"),
             "{error}"
         );
-        let _ = fs::remove_dir_all(folder("bad"));
     }
 
     #[test]

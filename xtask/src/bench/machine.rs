@@ -1,8 +1,7 @@
 //! What a figure means nothing without: the machine, the compiler, the versions.
 
 use std::fs;
-use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,22 +26,24 @@ pub struct Machine {
 
 impl Machine {
     /// Name and value, in the order of the report.
-    pub fn facts(&self) -> [(&'static str, String); 6] {
-        [
-            ("cpu", format!("{}, {} cores", self.cpu, self.cores)),
-            ("memory", self.memory.clone()),
-            ("system", self.system.clone()),
-            ("compiler", self.compiler.clone()),
-            ("effort", self.effort.clone()),
-            ("versions", self.versions.clone()),
+    pub fn facts(&self) -> Vec<(&'static str, &str)> {
+        vec![
+            ("cpu", &self.cpu),
+            ("memory", &self.memory),
+            ("system", &self.system),
+            ("compiler", &self.compiler),
+            ("effort", &self.effort),
+            ("versions", &self.versions),
         ]
     }
 
     /// What fits a line.
     pub fn line(&self) -> String {
-        let facts = &self.facts()[..4];
-        let values: Vec<&str> = facts.iter().map(|(_, value)| value.as_str()).collect();
-        values.join(" | ")
+        let compiler = self.compiler.split(" (").next().unwrap_or_default();
+        format!(
+            "{}, {} cores, {}, {compiler}, {} run",
+            self.cpu, self.cores, self.memory, self.effort
+        )
     }
 }
 
@@ -72,10 +73,7 @@ pub fn describe(quick: bool) -> Machine {
         .and_then(|text| text.split(' ').next()?.parse::<u64>().ok());
     let kernel = read("/proc/sys/kernel/osrelease");
     let pages = read("/sys/kernel/mm/transparent_hugepage/enabled");
-    let rustc = Command::new("rustc")
-        .arg("-V")
-        .output()
-        .map(|out| String::from_utf8_lossy(&out.stdout).into_owned());
+    let rustc = duct::cmd!("rustc", "-V").read();
     let lock = fs::read_to_string(crate::workspace().join("Cargo.lock")).unwrap_or_default();
     Machine {
         cpu,
@@ -97,25 +95,21 @@ pub fn describe(quick: bool) -> Machine {
 /// The commit that is checked out, with a `+` if files of it were changed since.
 pub fn commit() -> String {
     let git = |arguments: &[&str]| {
-        let output = Command::new("git")
-            .args(arguments)
-            .current_dir(crate::workspace())
-            .output();
-        output
-            .ok()
-            .filter(|output| output.status.success())
-            .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        duct::cmd("git", arguments)
+            .dir(crate::workspace())
+            .stderr_null()
+            .read()
     };
-    let Some(commit) = git(&["rev-parse", "--short=12", "HEAD"]) else {
+    let Ok(commit) = git(&["rev-parse", "--short=12", "HEAD"]) else {
         return "unknown".into();
     };
     let changed = git(&["status", "--porcelain", "--untracked-files=no"]);
-    let mark = if changed.is_none_or(|files| files.is_empty()) {
-        ""
-    } else {
-        "+"
-    };
-    commit + mark
+    commit
+        + if changed.is_ok_and(|files| files.is_empty()) {
+            ""
+        } else {
+            "+"
+        }
 }
 
 fn read(file: &str) -> String {
@@ -147,46 +141,25 @@ fn versions(lock: &str) -> String {
     found.join(", ")
 }
 
-/// Now.
-pub fn date() -> String {
-    let seconds = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    let (year, month, day) = civil(seconds / 86_400);
-    format!(
-        "{year}-{month:02}-{day:02} {:02}:{:02} UTC",
-        seconds / 3600 % 24,
-        seconds / 60 % 60
-    )
+/// The bytes that may be taken without swapping; `None` where the system does not tell.
+pub fn available() -> Option<u64> {
+    let kib: u64 = field("/proc/meminfo", "MemAvailable")?
+        .strip_suffix("kB")?
+        .trim()
+        .parse()
+        .ok()?;
+    Some(kib << 10)
 }
 
-/// The date of a day counted from 1970-01-01, in the Gregorian calendar: years that begin in March put the leap day last.
-fn civil(day: u64) -> (u64, u64, u64) {
-    let shifted = day + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * day_of_year + 2) / 153;
-    let month = if from_march < 10 {
-        from_march + 3
-    } else {
-        from_march - 9
-    };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    (year, month, day_of_year - (153 * from_march + 2) / 5 + 1)
+/// Now.
+pub fn date() -> String {
+    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    format!("{} UTC", now[..16].replace('T', " "))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dates_of_known_days() {
-        assert_eq!(civil(0), (1970, 1, 1));
-        assert_eq!(civil(19_782), (2024, 2, 29));
-        assert_eq!(civil(20_454), (2026, 1, 1));
-    }
 
     #[test]
     fn versions_come_from_the_lock_file() {

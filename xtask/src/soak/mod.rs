@@ -1,7 +1,6 @@
 //! `cargo xtask soak`: everything at once, at random, for as long as one likes; see `checks/soak`.
 
 mod page;
-mod plot;
 mod run;
 
 use std::fs;
