@@ -57,7 +57,7 @@ fn headlines(saved: &Saved) -> Markup {
         @for picture in &GROUPS.headline {
             @let panels = headline(picture, &saved.records);
             @if !panels.is_empty() {
-                section { h2 { (picture.title) } p { (picture.what) } (grid(panels.iter())) }
+                section.headline { h2 { (picture.title) } p { (picture.what) } (grid(panels.iter())) }
             }
         }
     }

@@ -13,7 +13,7 @@ function draw(chart) {
   Object.assign(layout, {
     paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', font: { color: color('--ink'), size: 12, family: 'system-ui, sans-serif' },
     hoverlabel: { bgcolor: color('--card'), bordercolor: color('--rule'), font: { color: color('--ink') }, align: 'left' },
-    margin: { l: 8, r: 8, t: 4, b: 8 }, bargap: narrow ? 0.55 : 0.28, showlegend: data.length > 1, dragmode: 'zoom',
+    margin: { l: 8, r: 8, t: 4, b: 8 }, bargap: narrow ? 0.62 : 0.28, showlegend: data.length > 1, dragmode: 'zoom',
   });
   for (const axis of [layout.xaxis, layout.yaxis])
     Object.assign(axis, grid, { automargin: true, tickfont: { color: soft, size: 11 } }, axis.type === 'log' ? { dtick: 1, exponentformat: 'none' } : {});
@@ -33,7 +33,7 @@ function draw(chart) {
   }
   if (bars) {
     const rows = Math.max(...shown.map(trace => trace.y.length), 1);
-    layout.height = rows * (narrow ? 36 : 25) + 46 + (data.length > 1 ? 26 : 0);
+    layout.height = rows * (narrow ? 38 : 25) + 46 + (data.length > 1 ? 26 : 0);
     const first = shown.find(trace => trace.visible === true) || shown[0];
     const longest = list => Math.max(...(list || []).map(text => text.length), 0) * 7;
     const ours = name => first.marker.color[first.y.indexOf(name)] === color('--ours') ? `<b><span style="color:${color('--ours')}">${name}</span></b>` : name;
@@ -63,7 +63,7 @@ function notes(traces, narrow) {
   const note = (at, more) => ({ xref: 'paper', yref: 'y', y: first.y[at], showarrow: false, ...more });
   return first.y.flatMap((name, at) => [
     note(at, { x: 1, xanchor: 'right', text: first.marker.color[at] === color('--ours') ? `<b>${first.text[at]}</b>` : first.text[at], font: { size: 12 } }),
-    ...(narrow ? [note(at, { x: 0, xanchor: 'left', text: name, yshift: 13, font: { size: 11, color: first.marker.color[at] === color('--ours') ? color('--ours') : color('--soft') } })] : []),
+    ...(narrow ? [note(at, { x: 0, xanchor: 'left', text: name, yshift: 16, font: { size: 11, color: first.marker.color[at] === color('--ours') ? color('--ours') : color('--soft') } })] : []),
   ]);
 }
 
