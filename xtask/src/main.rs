@@ -6,10 +6,10 @@ mod ci;
 mod hosted;
 mod newcomer;
 mod page;
-mod programs;
 mod soak;
-mod stage;
+mod step;
 mod test;
+mod tidy;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -36,6 +36,8 @@ enum Verb {
     Test(test::Args),
     /// Run what `.ci/run` runs: tests, format, lints, docs.
     Ci(ci::Args),
+    /// Look for what tests of behaviour do not see: dead links, undocumented items, orderings without a reason.
+    Tidy(tidy::Args),
     /// Build and run the README's programs as new crates outside the workspace.
     Newcomer(newcomer::Args),
     /// Prove what tests alone cannot: sanitizers, Miri, loom, fuzzing, instruction counts.
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         Verb::Soak(args) => soak::run(args),
         Verb::Test(args) => test::run(args),
         Verb::Ci(args) => ci::run(args),
+        Verb::Tidy(args) => tidy::run(args),
         Verb::Newcomer(args) => newcomer::run(args),
         Verb::Verify(args) => verify::run(args),
     };

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::stage::{Stage, run_all};
+use crate::step::{Command, Name, Step, Verdict, run_all};
 
 /// Arguments.
 #[derive(clap::Args)]
@@ -23,30 +23,51 @@ const LINES: usize = 20;
 /// Where the README says that the repository is.
 const CLONE: &str = "\"../epoch-arena/";
 
-/// Runs the verb: makes the crates in `target/newcomer`, builds and runs them. Without the network: what they need is
-/// what the workspace has, at the versions of its lock file.
+/// The crates, in the README's order.
+const NAMES: [&str; 3] = ["everything", "maps", "block"];
+
+/// Runs the verb.
 pub fn run(_args: Args) -> Result<(), String> {
+    run_all(steps())
+}
+
+/// Makes the crates in `target/newcomer`, builds and runs them. Without the network: what they need is what the workspace
+/// has, at the versions of its lock file.
+pub fn steps() -> Vec<Step> {
+    let step = |(at, name): (usize, &'static str)| {
+        Step::work(Name::Tests, name, move |runner| {
+            let folder = make(at, name)?;
+            let command = Command::cargo("run --quiet --offline --manifest-path")
+                .arg(folder.join("Cargo.toml"));
+            let ran = runner.run(&command.target("target/newcomer/target"))?;
+            Ok(if ran.success {
+                Verdict::Passed("README".into())
+            } else {
+                Verdict::Failed(runner.show(&ran))
+            })
+        })
+    };
+    NAMES.into_iter().enumerate().map(step).collect()
+}
+
+fn make(at: usize, name: &str) -> Result<std::path::PathBuf, String> {
     let root = crate::workspace();
-    let readme = fs::read_to_string(root.join("README.md")).map_err(|e| e.to_string())?;
+    let readme = fs::read_to_string(root.join("README.md")).map_err(|error| error.to_string())?;
     let programs = programs(&readme);
-    let names = ["everything", "maps", "block"];
-    if programs.len() != names.len() {
-        return Err(format!("README.md has {} programs", programs.len()));
+    if programs.len() != NAMES.len() {
+        return Err(format!(
+            "README.md has {} programs, and not {}",
+            programs.len(),
+            NAMES.len()
+        ));
     }
-    let mut stages = Vec::new();
-    for (name, program) in names.into_iter().zip(&programs) {
-        let lines = program.main.lines().count();
-        if lines > LINES {
-            return Err(format!("{name} has {lines} lines, more than {LINES}"));
-        }
-        let folder = root.join("target/newcomer").join(name);
-        write(&folder, name, program, root).map_err(|error| format!("{name}: {error}"))?;
-        let manifest = folder.join("Cargo.toml");
-        let run = Stage::cargo(name, &["run", "--quiet", "--offline", "--manifest-path"]);
-        let run = run.arg(manifest);
-        stages.push(run.env("CARGO_TARGET_DIR", "target/newcomer/target"));
+    let lines = programs[at].main.lines().count();
+    if lines > LINES {
+        return Err(format!("{name} has {lines} lines, more than {LINES}"));
     }
-    run_all(stages)
+    let folder = root.join("target/newcomer").join(name);
+    write(&folder, name, &programs[at], root).map_err(|error| format!("{name}: {error}"))?;
+    Ok(folder)
 }
 
 /// Each `toml` with the `rust` that follows it.

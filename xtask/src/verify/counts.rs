@@ -6,11 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::need::{Missing, Need};
-use super::runner::Runner;
-use super::seeded;
-use super::step::{Name, Step, Verdict};
-use crate::stage::Stage;
+use super::{Command, Name, Need, SEEDED, Step};
+use crate::step::{Missing, Runner, Verdict};
 
 /// Where they are on record, from the workspace's root.
 const RECORD: &str = "benches/counts.json";
@@ -80,28 +77,28 @@ pub fn steps(record: bool) -> Vec<Step> {
 type Counted = Result<Counts, Verdict>;
 
 fn plain(runner: &mut Runner) -> Result<Counted, String> {
-    let which = ["-p", "epoch-arena-bench"];
-    count(runner, &which, "target/counts")
+    count(runner, "-p epoch-arena-bench", "target/counts")
 }
 
 fn regressed(runner: &mut Runner) -> Result<Counted, String> {
-    let which = ["--manifest-path", seeded::MANIFEST, "--features", "counts"];
-    count(runner, &which, "target/counts-seeded")
+    count(
+        runner,
+        &format!("{SEEDED} --features counts"),
+        "target/counts-seeded",
+    )
 }
 
 /// Builds the scenarios and counts each.
-fn count(runner: &mut Runner, which: &[&str], folder: &str) -> Result<Counted, String> {
-    let arguments = [&["build", "--release", "--bin", "counts"], which].concat();
-    let build = Stage::cargo("build", &arguments)
-        .env("CARGO_TARGET_DIR", folder)
-        // Flags of the user's would make other code.
-        .env("RUSTFLAGS", "");
-    let built = runner.run(build)?;
+fn count(runner: &mut Runner, which: &str, folder: &str) -> Result<Counted, String> {
+    // Flags of the user's would make other code.
+    let build =
+        Command::cargo(&format!("build --release --bin counts {which}")).env("RUSTFLAGS", "");
+    let built = runner.run(&build.target(folder))?;
     if !built.success {
         return Ok(Err(Verdict::Failed(runner.show(&built))));
     }
     let program = crate::workspace().join(folder).join("release/counts");
-    let listed = runner.run(Stage::program("list", program.as_os_str(), &[]))?;
+    let listed = runner.run(&Command::program("").arg(&program))?;
     let mut counts = Counts::new();
     for scenario in listed.text.lines() {
         let once = instructions(runner, &program, scenario, OPERATIONS)?;
@@ -126,12 +123,13 @@ fn instructions(
     scenario: &str,
     operations: u64,
 ) -> Result<Option<u64>, String> {
-    let fixed = ["--tool=callgrind", "--callgrind-out-file=/dev/null"];
-    let callgrind = Stage::program("callgrind", "valgrind".as_ref(), &fixed)
-        .arg(program)
-        .arg(scenario)
-        .arg(operations.to_string());
-    let ran = runner.run(callgrind)?;
+    let callgrind = Command::program("valgrind --tool=callgrind --callgrind-out-file=/dev/null");
+    let ran = runner.run(
+        &callgrind
+            .arg(program)
+            .arg(scenario)
+            .arg(operations.to_string()),
+    )?;
     Ok(if ran.success {
         collected(&ran.text)
     } else {
@@ -147,7 +145,7 @@ fn collected(text: &str) -> Option<u64> {
 }
 
 fn version(runner: &mut Runner, program: &str, flag: &str) -> Result<String, String> {
-    let ran = runner.run(Stage::program("version", program.as_ref(), &[flag]))?;
+    let ran = runner.run(&Command::program(&format!("{program} {flag}")))?;
     Ok(ran.text.trim().to_owned())
 }
 

@@ -2,12 +2,8 @@
 
 use std::path::Path;
 
-use super::need::Need;
-use super::runner::Runner;
-use super::sanitizers;
-use super::seeded;
-use super::step::{Name, Step, Verdict};
-use crate::stage::Stage;
+use super::{Command, Name, Need, SEEDED, Step, sanitizers};
+use crate::step::{Runner, Verdict};
 
 /// The package of the targets, from the workspace's root.
 const PACKAGE: &str = "checks/fuzz";
@@ -40,8 +36,8 @@ fn targets(runner: &mut Runner, seconds: u32) -> Result<Verdict, String> {
         )));
     }
     let manifest = format!("{PACKAGE}/Cargo.toml");
-    let built = runner.run(build(
-        &["--manifest-path", &manifest, "--bins"],
+    let built = runner.run(&build(
+        &format!("--manifest-path {manifest} --bins"),
         "target/fuzz",
     ))?;
     if !built.success {
@@ -50,7 +46,7 @@ fn targets(runner: &mut Runner, seconds: u32) -> Result<Verdict, String> {
     let mut runs = 0;
     for name in &names {
         let stored = crate::workspace().join(PACKAGE).join("corpus").join(name);
-        let ran = runner.run(fuzz("target/fuzz", name, seconds, &stored)?)?;
+        let ran = runner.run(&fuzz("target/fuzz", name, seconds, &stored)?)?;
         if !ran.success {
             return Ok(Verdict::Failed(format!("{name}: {}", runner.show(&ran))));
         }
@@ -65,15 +61,10 @@ fn targets(runner: &mut Runner, seconds: u32) -> Result<Verdict, String> {
 
 /// The seeded crash, built and run as the targets are.
 fn crash(runner: &mut Runner) -> Result<Verdict, String> {
-    let which = [
-        "--manifest-path",
-        seeded::MANIFEST,
-        "--features",
-        "fuzz",
-        "--bin",
-        "crash",
-    ];
-    let built = runner.run(build(&which, "target/fuzz-seeded"))?;
+    let built = runner.run(&build(
+        &format!("{SEEDED} --features fuzz --bin crash"),
+        "target/fuzz-seeded",
+    ))?;
     if !built.success {
         return Ok(Verdict::Failed(runner.show(&built)));
     }
@@ -83,7 +74,7 @@ fn crash(runner: &mut Runner) -> Result<Verdict, String> {
         std::fs::remove_dir_all(&found).map_err(|error| format!("{}: {error}", found.display()))?;
     }
     let nothing = Path::new("/nonexistent");
-    let ran = runner.run(fuzz("target/fuzz-seeded", "crash", HUNT, nothing)?)?;
+    let ran = runner.run(&fuzz("target/fuzz-seeded", "crash", HUNT, nothing)?)?;
     let word = "the seeded crash";
     Ok(if !ran.success && ran.text.contains(word) {
         Verdict::Passed(format!("caught: {word}"))
@@ -92,40 +83,43 @@ fn crash(runner: &mut Runner) -> Result<Verdict, String> {
     })
 }
 
-fn build(which: &[&str], folder: &str) -> Stage {
-    let target = sanitizers::target();
-    let fixed = ["build", "--release", "--target", &target];
-    Stage::cargo("build", &[&fixed, which].concat())
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env("RUSTFLAGS", FLAGS)
-        // The linker loses what a link-time optimisation splits of the counters.
-        .env("CARGO_PROFILE_RELEASE_LTO", "off")
-        .env("CARGO_TARGET_DIR", folder)
+fn build(which: &str, folder: &str) -> Command {
+    Command::cargo(&format!(
+        "build --release --target {} {which}",
+        sanitizers::target()
+    ))
+    .env("RUSTC_BOOTSTRAP", "1")
+    .env("RUSTFLAGS", FLAGS)
+    // The linker loses what a link-time optimisation splits of the counters.
+    .env("CARGO_PROFILE_RELEASE_LTO", "off")
+    .target(folder)
 }
 
-fn fuzz(folder: &str, name: &str, seconds: u32, stored: &Path) -> Result<Stage, String> {
+fn fuzz(folder: &str, name: &str, seconds: u32, stored: &Path) -> Result<Command, String> {
     let root = crate::workspace();
-    let program = root
-        .join(folder)
-        .join(sanitizers::target())
-        .join("release")
-        .join(name);
     let [found, crashes] = ["found", "crashes"].map(|kind| root.join(folder).join(kind).join(name));
     for folder in [&found, &crashes] {
         std::fs::create_dir_all(folder)
             .map_err(|error| format!("{}: {error}", folder.display()))?;
     }
-    let mut stage = Stage::program("fuzz", program.as_os_str(), &[])
+    let program = root
+        .join(folder)
+        .join(sanitizers::target())
+        .join("release")
+        .join(name);
+    let command = Command::program("")
+        .arg(program)
         .env("ASAN_OPTIONS", "allocator_may_return_null=1")
         .arg(format!("-max_total_time={seconds}"))
-        .arg(format!("-artifact_prefix={}/", crashes.display()))
         .arg("-print_final_stats=1")
+        .arg(format!("-artifact_prefix={}/", crashes.display()))
         // The first folder takes what is found.
-        .arg(&found);
-    if stored.is_dir() {
-        stage = stage.arg(stored);
-    }
-    Ok(stage)
+        .arg(found);
+    Ok(if stored.is_dir() {
+        command.arg(stored)
+    } else {
+        command
+    })
 }
 
 /// The targets, by their files.

@@ -1,0 +1,294 @@
+//! `cargo xtask tidy`: rules of the house that no compiler knows. Links and paths in documents lead somewhere; the README
+//! leads to every document; each access to an atomic says why its ordering is enough; public items have an example.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::ci::PUBLISHED;
+use crate::step::{Command, Name, Step, Verdict, run_all};
+
+/// Arguments.
+#[derive(clap::Args)]
+pub struct Args {}
+
+/// Runs the verb.
+pub fn run(_args: Args) -> Result<(), String> {
+    run_all(vec![step()])
+}
+
+/// The step, which `cargo xtask test` has as well.
+pub fn step() -> Step {
+    Step::work(Name::Lint, "tidy", |runner| {
+        let mut faults = links().map_err(|error| error.to_string())?;
+        faults.extend(orderings().map_err(|error| error.to_string())?);
+        faults.extend(examples().map_err(|error| error.to_string())?);
+        for fault in &faults {
+            eprintln!("{fault}");
+            runner.note(fault)?;
+        }
+        let documented = runner.run(&documented())?;
+        Ok(match faults.len() {
+            0 if documented.success => Verdict::Passed("links, orderings, examples".into()),
+            0 => Verdict::Failed(runner.show(&documented)),
+            count => Verdict::Failed(format!("{count} faults, see above")),
+        })
+    })
+}
+
+/// rustdoc's own lint, which is unstable.
+fn documented() -> Command {
+    let flags = "-Zcrate-attr=feature(rustdoc_missing_doc_code_examples) -Drustdoc::missing_doc_code_examples";
+    let command = Command::cargo(&format!("doc --no-deps --all-features {PUBLISHED}"));
+    command
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTDOCFLAGS", flags)
+        .target("target/tidy")
+}
+
+/// What is wrong with links, and with paths that are only named. Links out of the repository are not looked at, and those in
+/// doc comments are rustdoc's to check.
+fn links() -> std::io::Result<Vec<String>> {
+    let root = crate::workspace();
+    let mut documents = Vec::new();
+    for folder in [root.to_path_buf(), root.join("docs")] {
+        files(&folder, "md", false, &mut documents)?;
+    }
+    let mut faults = Vec::new();
+    let readme = fs::read_to_string(root.join("README.md"))?;
+    for document in &documents {
+        let name = document.file_name().unwrap_or_default().to_string_lossy();
+        if name != "README.md"
+            && !readme.contains(&format!("{name})"))
+            && !readme.contains(&format!("{name}#"))
+        {
+            faults.push(format!("README.md: no link to {name}"));
+        }
+        for line in prose(&fs::read_to_string(document)?) {
+            for target in targets(&line)
+                .iter()
+                .filter(|target| !leads_somewhere(document, target))
+            {
+                faults.push(format!(
+                    "{}: the link {target} leads nowhere",
+                    document.display()
+                ));
+            }
+            for path in line
+                .split('`')
+                .skip(1)
+                .step_by(2)
+                .filter(|text| is_path(text))
+            {
+                if !root.join(path).exists() {
+                    faults.push(format!("{}: there is no {path}", document.display()));
+                }
+            }
+        }
+    }
+    Ok(faults)
+}
+
+/// The files below a folder.
+fn files(
+    folder: &Path,
+    extension: &str,
+    deep: bool,
+    found: &mut Vec<PathBuf>,
+) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() && deep {
+            files(&path, extension, deep, found)?;
+        } else if path.extension().is_some_and(|it| it == extension) {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// The lines that are not fenced as code.
+fn prose(text: &str) -> Vec<String> {
+    let mut fenced = false;
+    let lines = text.lines().filter(|line| {
+        let fence = line.trim_start().starts_with("```");
+        fenced ^= fence;
+        !fenced && !fence
+    });
+    lines.map(str::to_owned).collect()
+}
+
+/// Where the links of a line lead, `[text](target)` and `[name]: target`.
+fn targets(line: &str) -> Vec<&str> {
+    let inline = line.split("](").skip(1);
+    let mut targets: Vec<&str> = inline.filter_map(|rest| rest.split(')').next()).collect();
+    targets.extend(
+        line.split_once("]: ")
+            .filter(|(name, _)| name.starts_with('['))
+            .map(|(_, target)| target.trim()),
+    );
+    targets.retain(|target| !target.contains("://"));
+    targets
+}
+
+fn leads_somewhere(document: &Path, target: &str) -> bool {
+    let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
+    let file = if path.is_empty() {
+        document.to_path_buf()
+    } else {
+        document.with_file_name(path)
+    };
+    let has_anchor = || {
+        fs::read_to_string(&file)
+            .is_ok_and(|text| anchors(&text).iter().any(|known| known == anchor))
+    };
+    file.exists() && (anchor.is_empty() || has_anchor())
+}
+
+/// The anchors of a document's headings, as GitHub makes them.
+fn anchors(text: &str) -> Vec<String> {
+    let mut anchors: Vec<String> = Vec::new();
+    for line in prose(text)
+        .iter()
+        .filter(|line| line.trim_start_matches('#').starts_with(' ') && line.starts_with('#'))
+    {
+        let kept = line
+            .trim_start_matches('#')
+            .trim()
+            .chars()
+            .filter_map(|c| match c {
+                ' ' => Some('-'),
+                c if c.is_alphanumeric() || c == '-' || c == '_' => Some(c),
+                _ => None,
+            });
+        let slug = kept.collect::<String>().to_lowercase();
+        let same = anchors.iter().filter(|known| **known == slug).count();
+        anchors.push(if same == 0 {
+            slug
+        } else {
+            format!("{slug}-{same}")
+        });
+    }
+    anchors
+}
+
+/// Patterns and commands are none.
+fn is_path(text: &str) -> bool {
+    let tops = ["crates/", "docs/", "benches/", "xtask/", "checks/"];
+    tops.iter().any(|top| text.starts_with(top)) && !text.contains(['*', ' ', '{', '<'])
+}
+
+/// Examples of the facade that the code map, the guide or `cargo xtask test` does not know, or whose tests do not run.
+fn examples() -> std::io::Result<Vec<String>> {
+    let root = crate::workspace();
+    let (mut faults, mut known) = (Vec::new(), Vec::new());
+    for (file, around) in [
+        ("docs/architecture.md", ["`examples/", ""]),
+        ("crates/facade/src/guide/index.md", ["`", "`"]),
+        ("xtask/src/test.rs", ["(\"", "\","]),
+        ("crates/facade/Cargo.toml", ["name = \"", "\"\ntest = true"]),
+    ] {
+        known.push((file, around, fs::read_to_string(root.join(file))?));
+    }
+    for entry in fs::read_dir(root.join("crates/facade/examples"))? {
+        let path = entry?.path();
+        if path.is_dir() && !path.join("main.rs").is_file() {
+            continue;
+        }
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        // It has no tests.
+        let is_free = |file: &str| name == "quick_start" && file.ends_with("Cargo.toml");
+        let lacks = known.iter().filter(|(file, [before, after], text)| {
+            !is_free(file) && !text.contains(&format!("{before}{name}{after}"))
+        });
+        faults.extend(lacks.map(|(file, ..)| format!("{file}: the example {name} is missing")));
+    }
+    Ok(faults)
+}
+
+const ORDERINGS: [&str; 5] = ["Relaxed", "Acquire", "Release", "AcqRel", "SeqCst"];
+/// Not part of the library: the models, what they share, and what counts accesses in a build of its own.
+const MODELS: [&str; 4] = ["models.rs", "end_to_end.rs", "twin.rs", "count.rs"];
+
+/// Accesses to atomics above which no comment begins with the ordering.
+fn orderings() -> std::io::Result<Vec<String>> {
+    let mut sources = Vec::new();
+    for member in fs::read_dir(crate::workspace().join("crates"))? {
+        files(&member?.path().join("src"), "rs", true, &mut sources)?;
+    }
+    let mut faults = Vec::new();
+    for source in sources
+        .iter()
+        .filter(|source| !MODELS.iter().any(|model| source.ends_with(model)))
+    {
+        for (line, ordering) in unexplained(&fs::read_to_string(source)?) {
+            faults.push(format!(
+                "{}:{line}: no comment above says why {ordering} is enough",
+                source.display()
+            ));
+        }
+    }
+    Ok(faults)
+}
+
+/// The lines, from one on, with an ordering that no comment above names: one of the same function, or for Relaxed, which may be
+/// said to hold throughout, of the same block of them.
+fn unexplained(source: &str) -> Vec<(usize, &'static str)> {
+    let library = source
+        .split("\n#[cfg(test)]\nmod tests {")
+        .next()
+        .unwrap_or_default();
+    let mut faults = Vec::new();
+    let mut explained: Vec<&str> = Vec::new();
+    for (at, line) in library.lines().enumerate() {
+        let is_outermost = line.starts_with('}');
+        let line = line.trim();
+        if let Some(comment) = line.strip_prefix("//") {
+            let words: Vec<&str> = comment.split(|c: char| !c.is_alphanumeric()).collect();
+            explained.extend(ORDERINGS.iter().filter(|ordering| words.contains(ordering)));
+            continue;
+        }
+        let code = line.split("//").next().unwrap_or_default();
+        let words: Vec<&str> = code.split(|c: char| !c.is_alphanumeric()).collect();
+        if is_outermost || words.contains(&"fn") {
+            explained.retain(|ordering| !is_outermost && *ordering == "Relaxed");
+        }
+        let used = ORDERINGS
+            .iter()
+            .filter(|ordering| words.contains(ordering) && !explained.contains(ordering));
+        faults.extend(
+            used.filter(|_| !words.contains(&"use"))
+                .map(|ordering| (at + 1, *ordering)),
+        );
+    }
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_anchors_and_paths_are_found_in_prose_only() {
+        let text =
+            "# A b, c\n[x](y.md#z) `crates/a.rs`\n```\n[no](no.md)\n```\n[n]: m.md\n## A b, c\n";
+        assert_eq!(anchors(text), ["a-b-c", "a-b-c-1"]);
+        let found: Vec<String> = prose(text)
+            .iter()
+            .flat_map(|line| targets(line))
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(found, ["y.md#z", "m.md"]);
+        assert!(is_path("crates/a.rs") && !is_path("crates/*/src") && !is_path("cargo test"));
+    }
+
+    #[test]
+    fn an_ordering_needs_a_comment_of_its_own_function() {
+        let source = "fn a() {\n // Release: it is ready. Relaxed: a guess.\n x.load(Relaxed);\n x.store(1, Release);\n \
+                      fn b() {}\n x.swap(Relaxed, Release);\n}\nfn b() {\n x.load(Relaxed);\n}\n";
+        assert_eq!(unexplained(source), [(6, "Release"), (9, "Relaxed")]);
+        assert!(
+            unexplained("use Ordering::Relaxed;\n#[cfg(test)]\nmod tests {\n x.load(Relaxed)")
+                .is_empty()
+        );
+    }
+}

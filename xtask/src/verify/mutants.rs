@@ -1,0 +1,38 @@
+//! Stage mutants: small mistakes that cargo-mutants makes in the library, one at a time; the tests must notice each.
+//! All of them take hours, so a run takes a part, another each day; `--only mutants` without `--quick` takes all.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::{Command, Name, Need, Step};
+
+const FOLDERS: &str = "--file crates/block/src/** --file crates/arena/src/** --file crates/pool/src/** --file crates/key/src/** \
+                       --exclude **/models.rs --exclude **/end_to_end.rs --exclude **/twin.rs --exclude **/count.rs";
+/// How many parts there are: one of them takes minutes, and in a hurry a few mutants must do.
+const PARTS: u64 = 60;
+const PARTS_IN_A_HURRY: u64 = 400;
+
+/// The step.
+pub fn steps(quick: bool, only: &[Name]) -> Vec<Step> {
+    let parts = match (quick, only) {
+        (true, _) => PARTS_IN_A_HURRY,
+        (false, [Name::Mutants]) => 1,
+        (false, _) => PARTS,
+    };
+    let days = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs() / 86_400);
+    let part = days % parts;
+    let library = Command::cargo(&format!(
+        "mutants --shard {part}/{parts} --test-workspace true --timeout 300 --minimum-test-timeout 60 --no-shuffle \
+         --colors never --output target/mutants {FOLDERS} -- --lib --tests"
+    ));
+    // Its own tests fail, each on purpose; of `--lib` there are none, so that no mutant is noticed.
+    let seeded = Command::cargo(
+        "mutants --dir checks/seeded --baseline skip --timeout 60 --colors never --output target/mutants-seeded -- --lib",
+    );
+    vec![
+        Step::command(Name::Mutants, "a part of the mutants", library)
+            .needs(&[Need::CargoMutants])
+            .catches("a function without a test", seeded, "MISSED"),
+    ]
+}
