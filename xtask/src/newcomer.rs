@@ -37,14 +37,9 @@ pub fn steps() -> Vec<Step> {
     let step = |(at, name): (usize, &'static str)| {
         Step::work(Name::Tests, name, move |runner| {
             let folder = make(at, name)?;
-            let command = Command::cargo("run --quiet --offline --manifest-path")
-                .arg(folder.join("Cargo.toml"));
+            let command = Command::cargo("run --quiet --offline --manifest-path").arg(folder.join("Cargo.toml"));
             let ran = runner.run(&command.target("target/newcomer/target"))?;
-            Ok(if ran.success {
-                Verdict::Passed("README".into())
-            } else {
-                Verdict::Failed(runner.show(&ran))
-            })
+            Ok(if ran.success { Verdict::Passed("README".into()) } else { Verdict::Failed(runner.show(&ran)) })
         })
     };
     NAMES.into_iter().enumerate().map(step).collect()
@@ -55,11 +50,7 @@ fn make(at: usize, name: &str) -> Result<std::path::PathBuf, String> {
     let readme = fs::read_to_string(root.join("README.md")).map_err(|error| error.to_string())?;
     let programs = programs(&readme);
     if programs.len() != NAMES.len() {
-        return Err(format!(
-            "README.md has {} programs, and not {}",
-            programs.len(),
-            NAMES.len()
-        ));
+        return Err(format!("README.md has {} programs, and not {}", programs.len(), NAMES.len()));
     }
     let lines = programs[at].main.lines().count();
     if lines > LINES {
@@ -79,10 +70,8 @@ fn programs(readme: &str) -> Vec<Program> {
         match part.split_once('\n') {
             Some(("toml", text)) => dependencies = Some(text.to_owned()),
             Some(("rust", text)) => {
-                programs.extend(dependencies.take().map(|dependencies| Program {
-                    dependencies,
-                    main: text.to_owned(),
-                }));
+                programs
+                    .extend(dependencies.take().map(|dependencies| Program { dependencies, main: text.to_owned() }));
             }
             _ => {}
         }
@@ -112,10 +101,7 @@ mod tests {
     #[test]
     fn a_program_is_what_follows_dependencies() {
         let readme = "```rust\nno\n```\n\n```toml\na = 1\n```\ntext `x`\n```rust\nyes\n```\n```rust\nno\n```\n";
-        let expected = Program {
-            dependencies: "a = 1\n".into(),
-            main: "yes\n".into(),
-        };
+        let expected = Program { dependencies: "a = 1\n".into(), main: "yes\n".into() };
         assert_eq!(programs(readme), [expected]);
     }
 }

@@ -36,10 +36,7 @@ pub fn steps() -> Vec<Step> {
         ),
         // Of the crates that are allocators by a feature, with it: the tests that need it, the other ones again, and the
         // documentation's.
-        tests(
-            "allocators",
-            "test --package epoch-arena-block --package epoch-arena-core --all-features",
-        ),
+        tests("allocators", "test --package epoch-arena-block --package epoch-arena-core --all-features"),
         // The pool's tests of what `tracing` and `serde` are told; and, with every feature on, those of the calls that tell it.
         // The rest is the same code as in the first step.
         tests(
@@ -63,49 +60,27 @@ pub fn steps() -> Vec<Step> {
 
 /// Unit and integration tests of every package, and that the examples compile; by cargo-nextest where it is installed.
 pub fn unit_and_integration() -> Step {
-    let runner = if Command::cargo("nextest --version").works() {
-        "nextest run"
-    } else {
-        "test"
-    };
+    let runner = if Command::cargo("nextest --version").works() { "nextest run" } else { "test" };
     let words = format!("{runner} --workspace --lib --bins --tests --examples");
-    Step::tests(
-        Name::Tests,
-        "unit and integration",
-        vec![Command::cargo(&words)],
-    )
+    Step::tests(Name::Tests, "unit and integration", vec![Command::cargo(&words)])
 }
 
 /// Every snippet of the documentation, those that must not compile included.
 pub fn documentation() -> Step {
-    Step::tests(
-        Name::Tests,
-        "documentation",
-        vec![Command::cargo("test --workspace --doc")],
-    )
+    Step::tests(Name::Tests, "documentation", vec![Command::cargo("test --workspace --doc")])
 }
 
 /// The loom models of each crate and those end to end, with their broken twins.
 pub fn models() -> Step {
     let words = "test --profile model --lib --package epoch-arena-block --package epoch-arena-core \
                  --package epoch-arena-pool -- models end_to_end";
-    Step::tests(
-        Name::Loom,
-        "loom models",
-        vec![
-            Command::cargo(words)
-                .env("RUSTFLAGS", LOOM)
-                .target("target/loom"),
-        ],
-    )
+    Step::tests(Name::Loom, "loom models", vec![Command::cargo(words).env("RUSTFLAGS", LOOM).target("target/loom")])
 }
 
 /// Shared writes per put, counted by a library that counts them.
 fn counted() -> Step {
     let command = Command::cargo("test --profile model --package epoch-arena --test all counted");
-    let command = command
-        .env("RUSTFLAGS", crate::bench::COUNT)
-        .target("target/count");
+    let command = command.env("RUSTFLAGS", crate::bench::COUNT).target("target/count");
     Step::tests(Name::Tests, "shared writes, counted", vec![command])
 }
 
@@ -122,9 +97,7 @@ fn examples() -> Vec<Step> {
         ("serve_stats", "epoch-arena --features serde", "--self-test"),
     ];
     let step = |(name, package, arguments): (&'static str, &str, &str)| {
-        let command = Command::cargo(&format!(
-            "run --quiet --example {name} --package {package} -- {arguments}"
-        ));
+        let command = Command::cargo(&format!("run --quiet --example {name} --package {package} -- {arguments}"));
         Step::command(Name::Tests, name, command)
     };
     all.into_iter().map(step).collect()

@@ -39,10 +39,7 @@ pub fn step() -> Step {
 fn documented() -> Command {
     let flags = "-Zcrate-attr=feature(rustdoc_missing_doc_code_examples) -Drustdoc::missing_doc_code_examples";
     let command = Command::cargo(&format!("doc --no-deps --all-features {PUBLISHED}"));
-    command
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env("RUSTDOCFLAGS", flags)
-        .target("target/tidy")
+    command.env("RUSTC_BOOTSTRAP", "1").env("RUSTDOCFLAGS", flags).target("target/tidy")
 }
 
 /// What is wrong with links, and with paths that are only named. Links out of the repository are not looked at, and those in
@@ -57,28 +54,14 @@ fn links() -> std::io::Result<Vec<String>> {
     let readme = fs::read_to_string(root.join("README.md"))?;
     for document in &documents {
         let name = document.file_name().unwrap_or_default().to_string_lossy();
-        if name != "README.md"
-            && !readme.contains(&format!("{name})"))
-            && !readme.contains(&format!("{name}#"))
-        {
+        if name != "README.md" && !readme.contains(&format!("{name})")) && !readme.contains(&format!("{name}#")) {
             faults.push(format!("README.md: no link to {name}"));
         }
         for line in prose(&fs::read_to_string(document)?) {
-            for target in targets(&line)
-                .iter()
-                .filter(|target| !leads_somewhere(document, target))
-            {
-                faults.push(format!(
-                    "{}: the link {target} leads nowhere",
-                    document.display()
-                ));
+            for target in targets(&line).iter().filter(|target| !leads_somewhere(document, target)) {
+                faults.push(format!("{}: the link {target} leads nowhere", document.display()));
             }
-            for path in line
-                .split('`')
-                .skip(1)
-                .step_by(2)
-                .filter(|text| is_path(text))
-            {
+            for path in line.split('`').skip(1).step_by(2).filter(|text| is_path(text)) {
                 if !root.join(path).exists() {
                     faults.push(format!("{}: there is no {path}", document.display()));
                 }
@@ -89,12 +72,7 @@ fn links() -> std::io::Result<Vec<String>> {
 }
 
 /// The files below a folder.
-fn files(
-    folder: &Path,
-    extension: &str,
-    deep: bool,
-    found: &mut Vec<PathBuf>,
-) -> std::io::Result<()> {
+fn files(folder: &Path, extension: &str, deep: bool, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() && deep {
@@ -121,52 +99,31 @@ fn prose(text: &str) -> Vec<String> {
 fn targets(line: &str) -> Vec<&str> {
     let inline = line.split("](").skip(1);
     let mut targets: Vec<&str> = inline.filter_map(|rest| rest.split(')').next()).collect();
-    targets.extend(
-        line.split_once("]: ")
-            .filter(|(name, _)| name.starts_with('['))
-            .map(|(_, target)| target.trim()),
-    );
+    targets.extend(line.split_once("]: ").filter(|(name, _)| name.starts_with('[')).map(|(_, target)| target.trim()));
     targets.retain(|target| !target.contains("://"));
     targets
 }
 
 fn leads_somewhere(document: &Path, target: &str) -> bool {
     let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
-    let file = if path.is_empty() {
-        document.to_path_buf()
-    } else {
-        document.with_file_name(path)
-    };
-    let has_anchor = || {
-        fs::read_to_string(&file)
-            .is_ok_and(|text| anchors(&text).iter().any(|known| known == anchor))
-    };
+    let file = if path.is_empty() { document.to_path_buf() } else { document.with_file_name(path) };
+    let has_anchor = || fs::read_to_string(&file).is_ok_and(|text| anchors(&text).iter().any(|known| known == anchor));
     file.exists() && (anchor.is_empty() || has_anchor())
 }
 
 /// The anchors of a document's headings, as GitHub makes them.
 fn anchors(text: &str) -> Vec<String> {
     let mut anchors: Vec<String> = Vec::new();
-    for line in prose(text)
-        .iter()
-        .filter(|line| line.trim_start_matches('#').starts_with(' ') && line.starts_with('#'))
+    for line in prose(text).iter().filter(|line| line.trim_start_matches('#').starts_with(' ') && line.starts_with('#'))
     {
-        let kept = line
-            .trim_start_matches('#')
-            .trim()
-            .chars()
-            .filter_map(|c| match c {
-                ' ' => Some('-'),
-                c if c.is_alphanumeric() || c == '-' || c == '_' => Some(c),
-                _ => None,
-            });
+        let kept = line.trim_start_matches('#').trim().chars().filter_map(|c| match c {
+            ' ' => Some('-'),
+            c if c.is_alphanumeric() || c == '-' || c == '_' => Some(c),
+            _ => None,
+        });
         let slug = kept.collect::<String>().to_lowercase();
         let same = anchors.iter().filter(|known| **known == slug).count();
-        anchors.push(if same == 0 {
-            slug
-        } else {
-            format!("{slug}-{same}")
-        });
+        anchors.push(if same == 0 { slug } else { format!("{slug}-{same}") });
     }
     anchors
 }
@@ -216,15 +173,9 @@ fn orderings() -> std::io::Result<Vec<String>> {
         files(&member?.path().join("src"), "rs", true, &mut sources)?;
     }
     let mut faults = Vec::new();
-    for source in sources
-        .iter()
-        .filter(|source| !MODELS.iter().any(|model| source.ends_with(model)))
-    {
+    for source in sources.iter().filter(|source| !MODELS.iter().any(|model| source.ends_with(model))) {
         for (line, ordering) in unexplained(&fs::read_to_string(source)?) {
-            faults.push(format!(
-                "{}:{line}: no comment above says why {ordering} is enough",
-                source.display()
-            ));
+            faults.push(format!("{}:{line}: no comment above says why {ordering} is enough", source.display()));
         }
     }
     Ok(faults)
@@ -233,10 +184,7 @@ fn orderings() -> std::io::Result<Vec<String>> {
 /// The lines, from one on, with an ordering that no comment above names: one of the same function, or for Relaxed, which may be
 /// said to hold throughout, of the same block of them.
 fn unexplained(source: &str) -> Vec<(usize, &'static str)> {
-    let library = source
-        .split("\n#[cfg(test)]\nmod tests {")
-        .next()
-        .unwrap_or_default();
+    let library = source.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let mut faults = Vec::new();
     let mut explained: Vec<&str> = Vec::new();
     for (at, line) in library.lines().enumerate() {
@@ -252,13 +200,8 @@ fn unexplained(source: &str) -> Vec<(usize, &'static str)> {
         if is_outermost || words.contains(&"fn") {
             explained.retain(|ordering| !is_outermost && *ordering == "Relaxed");
         }
-        let used = ORDERINGS
-            .iter()
-            .filter(|ordering| words.contains(ordering) && !explained.contains(ordering));
-        faults.extend(
-            used.filter(|_| !words.contains(&"use"))
-                .map(|ordering| (at + 1, *ordering)),
-        );
+        let used = ORDERINGS.iter().filter(|ordering| words.contains(ordering) && !explained.contains(ordering));
+        faults.extend(used.filter(|_| !words.contains(&"use")).map(|ordering| (at + 1, *ordering)));
     }
     faults
 }
@@ -269,14 +212,9 @@ mod tests {
 
     #[test]
     fn links_anchors_and_paths_are_found_in_prose_only() {
-        let text =
-            "# A b, c\n[x](y.md#z) `crates/a.rs`\n```\n[no](no.md)\n```\n[n]: m.md\n## A b, c\n";
+        let text = "# A b, c\n[x](y.md#z) `crates/a.rs`\n```\n[no](no.md)\n```\n[n]: m.md\n## A b, c\n";
         assert_eq!(anchors(text), ["a-b-c", "a-b-c-1"]);
-        let found: Vec<String> = prose(text)
-            .iter()
-            .flat_map(|line| targets(line))
-            .map(str::to_owned)
-            .collect();
+        let found: Vec<String> = prose(text).iter().flat_map(|line| targets(line)).map(str::to_owned).collect();
         assert_eq!(found, ["y.md#z", "m.md"]);
         assert!(is_path("crates/a.rs") && !is_path("crates/*/src") && !is_path("cargo test"));
     }
@@ -286,9 +224,6 @@ mod tests {
         let source = "fn a() {\n // Release: it is ready. Relaxed: a guess.\n x.load(Relaxed);\n x.store(1, Release);\n \
                       fn b() {}\n x.swap(Relaxed, Release);\n}\nfn b() {\n x.load(Relaxed);\n}\n";
         assert_eq!(unexplained(source), [(6, "Release"), (9, "Relaxed")]);
-        assert!(
-            unexplained("use Ordering::Relaxed;\n#[cfg(test)]\nmod tests {\n x.load(Relaxed)")
-                .is_empty()
-        );
+        assert!(unexplained("use Ordering::Relaxed;\n#[cfg(test)]\nmod tests {\n x.load(Relaxed)").is_empty());
     }
 }

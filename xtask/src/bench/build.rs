@@ -23,9 +23,7 @@ impl Built {
 
     /// Why the feature is missing, if it is.
     pub fn missing(&self, feature: Option<&str>) -> Option<&str> {
-        feature
-            .and_then(|feature| self.missing.get(feature))
-            .map(String::as_str)
+        feature.and_then(|feature| self.missing.get(feature)).map(String::as_str)
     }
 }
 
@@ -46,31 +44,22 @@ fn counted() -> Result<Option<(String, PathBuf)>, String> {
     eprintln!("building the benchmark that counts shared writes");
     let mut command = cargo_build(&BTreeSet::new());
     // Flags of its own would rebuild everything in the shared directory, twice.
-    command
-        .args(["--target-dir", "target/count"])
-        .env("RUSTFLAGS", COUNT);
-    let mut built = run(command, Noise::Loud)
-        .map_err(|reason| format!("the benchmark that counts cannot be built: {reason}"))?;
+    command.args(["--target-dir", "target/count"]).env("RUSTFLAGS", COUNT);
+    let mut built =
+        run(command, Noise::Loud).map_err(|reason| format!("the benchmark that counts cannot be built: {reason}"))?;
     let executable = built.remove(Binary::System.name());
     Ok(executable.map(|path| (Binary::Counted.name().to_owned(), path)))
 }
 
 /// Builds with every peer; if that fails, with every peer that can be built by itself.
 fn with_peers() -> Result<Built, String> {
-    let mut features: BTreeSet<&'static str> =
-        ROSTER.iter().filter_map(|entry| entry.feature).collect();
+    let mut features: BTreeSet<&'static str> = ROSTER.iter().filter_map(|entry| entry.feature).collect();
     eprintln!("building the benchmark and its peers (release)");
     if let Ok(executables) = cargo(&features, Noise::Loud) {
-        return Ok(Built {
-            executables,
-            missing: BTreeMap::new(),
-        });
+        return Ok(Built { executables, missing: BTreeMap::new() });
     }
-    eprintln!(
-        "that failed; building without peers, then each peer by itself, to find out which one it is"
-    );
-    cargo(&BTreeSet::new(), Noise::Loud)
-        .map_err(|reason| format!("the benchmark cannot be built: {reason}"))?;
+    eprintln!("that failed; building without peers, then each peer by itself, to find out which one it is");
+    cargo(&BTreeSet::new(), Noise::Loud).map_err(|reason| format!("the benchmark cannot be built: {reason}"))?;
     let mut missing = BTreeMap::new();
     for feature in features.clone() {
         if let Err(reason) = cargo(&BTreeSet::from([feature]), Noise::Quiet) {
@@ -80,10 +69,7 @@ fn with_peers() -> Result<Built, String> {
         }
     }
     let executables = cargo(&features, Noise::Loud)?;
-    Ok(Built {
-        executables,
-        missing,
-    })
+    Ok(Built { executables, missing })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -105,15 +91,7 @@ fn cargo_build(features: &BTreeSet<&str>) -> Command {
     let mut command = Command::new(&cargo);
     command
         .current_dir(crate::workspace())
-        .args([
-            "build",
-            "--release",
-            "--package",
-            "epoch-arena-bench",
-            "--bins",
-            "--features",
-            &list,
-        ])
+        .args(["build", "--release", "--package", "epoch-arena-bench", "--bins", "--features", &list])
         // The paths of the executables come as JSON on stdout, whatever the target directory.
         .arg("--message-format=json-render-diagnostics");
     command
@@ -123,11 +101,7 @@ fn cargo_build(features: &BTreeSet<&str>) -> Command {
 fn run(mut command: Command, noise: Noise) -> Result<BTreeMap<String, PathBuf>, String> {
     let output = command
         .stdin(Stdio::null())
-        .stderr(if noise == Noise::Loud {
-            Stdio::inherit()
-        } else {
-            Stdio::piped()
-        })
+        .stderr(if noise == Noise::Loud { Stdio::inherit() } else { Stdio::piped() })
         .stdout(Stdio::piped())
         .spawn()
         .and_then(std::process::Child::wait_with_output)
@@ -170,19 +144,13 @@ mod tests {
 {"reason":"build-finished","success":true}"#;
         let found = executables(messages);
         assert_eq!(found.len(), 1);
-        assert_eq!(
-            found["bench-system"],
-            PathBuf::from("/t/release/bench-system")
-        );
+        assert_eq!(found["bench-system"], PathBuf::from("/t/release/bench-system"));
     }
 
     #[test]
     fn the_reason_is_the_first_error() {
         let text = "   Compiling x\n  error: failed to run custom build command\nerror: more\n";
-        assert_eq!(
-            first_error(text),
-            "error: failed to run custom build command"
-        );
+        assert_eq!(first_error(text), "error: failed to run custom build command");
         assert!(first_error("").contains("see its messages"));
     }
 }

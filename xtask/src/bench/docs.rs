@@ -31,20 +31,15 @@ pub fn update(saved: &Saved) -> Result<(), String> {
     if let Some(svg) = &drawn {
         write(PICTURE, svg)?;
     }
-    for (file, section) in [
-        (README, short(saved, drawn.is_some())),
-        (DETAILS, long(saved)),
-    ] {
-        let text =
-            replaced(&read(file)?, &section).map_err(|reason| format!("{file}: {reason}"))?;
+    for (file, section) in [(README, short(saved, drawn.is_some())), (DETAILS, long(saved))] {
+        let text = replaced(&read(file)?, &section).map_err(|reason| format!("{file}: {reason}"))?;
         write(file, &text)?;
     }
     Ok(())
 }
 
 fn read(file: &str) -> Result<String, String> {
-    fs::read_to_string(crate::workspace().join(file))
-        .map_err(|error| format!("{file}: cannot be read: {error}"))
+    fs::read_to_string(crate::workspace().join(file)).map_err(|error| format!("{file}: cannot be read: {error}"))
 }
 
 fn write(file: &str, text: &str) -> Result<(), String> {
@@ -57,41 +52,24 @@ fn write(file: &str, text: &str) -> Result<(), String> {
 /// The text with what stands between the markers replaced.
 fn replaced(text: &str, section: &str) -> Result<String, String> {
     let once = |text: &'_ str, marker: &str| text.matches(marker).count() == 1;
-    match text
-        .split_once(BEGIN)
-        .and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)))
-    {
+    match text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1))) {
         Some((before, after)) if once(text, BEGIN) && once(text, END) => {
             Ok(format!("{before}{BEGIN}\n{section}{END}{after}"))
         }
-        _ => Err(format!(
-            "it must have `{BEGIN}` once, and `{END}` once behind it, each on a line of its own"
-        )),
+        _ => Err(format!("it must have `{BEGIN}` once, and `{END}` once behind it, each on a line of its own")),
     }
 }
 
 /// For the README: where it ran, the picture, and the table.
 fn short(saved: &Saved, has_picture: bool) -> String {
-    let Saved {
-        machine,
-        date,
-        commit,
-        command,
-        ..
-    } = saved;
+    let Saved { machine, date, commit, command, .. } = saved;
     let words = format!(
         "One {} run on {}, {} cores, {date}, commit `{commit}`; written by `{command} --update-docs`, not by hand. Only ratios of \
          one run count; the whole of it, targets included, is in [docs/benchmarks.md]({DETAILS}#results).",
         machine.effort, machine.cpu, machine.cores,
     );
-    let picture = if has_picture {
-        format!("![{}]({PICTURE})\n\n", picture::TEXT)
-    } else {
-        String::new()
-    };
-    let table = contest(saved, |id| {
-        !GROUPS.overview.minor.iter().any(|minor| minor == id)
-    });
+    let picture = if has_picture { format!("![{}]({PICTURE})\n\n", picture::TEXT) } else { String::new() };
+    let table = contest(saved, |id| !GROUPS.overview.minor.iter().any(|minor| minor == id));
     format!("\n{}\n{picture}{table}\n", wrapped(&words))
 }
 
@@ -110,13 +88,7 @@ fn long(saved: &Saved) -> String {
         targets::summary(&judged)
     );
     for one in &judged {
-        let cells = [
-            &one.target.id,
-            &one.target.what,
-            &one.limit,
-            &one.figure,
-            one.verdict.name(),
-        ];
+        let cells = [&one.target.id, &one.target.what, &one.limit, &one.figure, one.verdict.name()];
         let _ = writeln!(text, "| {} |", cells.map(escape).join(" | "));
     }
     text.push('\n');
@@ -131,20 +103,14 @@ fn contest(saved: &Saved, is_shown: impl Fn(&str) -> bool) -> String {
          thread\" has no epochs, and no other thread may read it.",
         usual_set(&saved.records)
     );
-    format!(
-        "{}\n{}",
-        markdown(&Grid::overview(&saved.records, is_shown)),
-        wrapped(&words)
-    )
+    format!("{}\n{}", markdown(&Grid::overview(&saved.records, is_shown)), wrapped(&words))
 }
 
 /// Prose in lines as long as the documents have them.
 fn wrapped(text: &str) -> String {
     textwrap::fill(
         text,
-        textwrap::Options::new(120)
-            .break_words(false)
-            .word_splitter(textwrap::WordSplitter::NoHyphenation),
+        textwrap::Options::new(120).break_words(false).word_splitter(textwrap::WordSplitter::NoHyphenation),
     ) + "\n"
 }
 
@@ -179,11 +145,7 @@ mod tests {
         for (first, second) in sections(&saved).iter().zip(sections(&again)) {
             let text = format!("before\n{BEGIN}\nyesterday\n{END}\nafter\n");
             let once = replaced(&text, first).unwrap();
-            assert!(
-                once.starts_with("before\n")
-                    && once.ends_with("after\n")
-                    && !once.contains("yesterday")
-            );
+            assert!(once.starts_with("before\n") && once.ends_with("after\n") && !once.contains("yesterday"));
             assert_eq!(replaced(&once, &second).unwrap(), once);
         }
         assert!(long(&saved).contains("9.00 ns (1.50x)"), "{}", long(&saved));
@@ -191,13 +153,7 @@ mod tests {
 
     #[test]
     fn a_document_without_markers_is_refused() {
-        for text in [
-            "",
-            BEGIN,
-            END,
-            &format!("{END}{BEGIN}"),
-            &format!("{BEGIN}{END}{BEGIN}{END}"),
-        ] {
+        for text in ["", BEGIN, END, &format!("{END}{BEGIN}"), &format!("{BEGIN}{END}{BEGIN}{END}")] {
             assert!(replaced(text, "x").is_err(), "{text}");
         }
     }

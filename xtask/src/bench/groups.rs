@@ -7,9 +7,8 @@ use epoch_arena_bench_wire::{Bench, Group, Record};
 use serde::Deserialize;
 
 /// Everything that the file says.
-pub static GROUPS: LazyLock<Groups> = LazyLock::new(|| {
-    toml::from_str(include_str!("../../../benches/groups.toml")).expect("a test parses it")
-});
+pub static GROUPS: LazyLock<Groups> =
+    LazyLock::new(|| toml::from_str(include_str!("../../../benches/groups.toml")).expect("a test parses it"));
 
 /// The file.
 #[derive(Debug, Deserialize)]
@@ -169,9 +168,7 @@ impl Figure {
     /// The record of a contestant: on the usual key set, or else on the first that was measured.
     pub fn find<'r>(&self, records: &'r [Record], who: &str) -> Option<&'r Record> {
         let several = self.all_cores;
-        let fixed = !records
-            .iter()
-            .any(|record| record.bench == self.bench && record.threads < 2);
+        let fixed = !records.iter().any(|record| record.bench == self.bench && record.threads < 2);
         let mine = || {
             records.iter().filter(move |record| {
                 record.bench == self.bench
@@ -181,9 +178,7 @@ impl Figure {
             })
         };
         let usual = usual_set(records);
-        mine()
-            .find(|record| record.keys == usual)
-            .or_else(|| mine().next())
+        mine().find(|record| record.keys == usual).or_else(|| mine().next())
     }
 }
 
@@ -200,19 +195,14 @@ impl Info {
 
     /// Title of a sweep, and what grows along it.
     pub fn sweep(&self, axis: &str) -> (String, String) {
-        let own = self
-            .measurement(axis)
-            .map(|bench| (bench.title.clone(), bench.grows.clone()));
+        let own = self.measurement(axis).map(|bench| (bench.title.clone(), bench.grows.clone()));
         let known = own.or_else(|| self.sweeps.get(axis).cloned());
         known.unwrap_or_else(|| (axis.to_owned(), String::new()))
     }
 
     /// The title of what stands behind the group's name.
     pub fn kind(&self, rest: &str) -> String {
-        self.kinds
-            .get(rest)
-            .cloned()
-            .unwrap_or_else(|| rest.replace(['-', '/'], " "))
+        self.kinds.get(rest).cloned().unwrap_or_else(|| rest.replace(['-', '/'], " "))
     }
 }
 
@@ -230,16 +220,10 @@ pub fn measurement(bench: Bench) -> &'static Measurement {
 
 /// The key set that stands for all where there is room for one.
 pub fn usual_set(records: &[Record]) -> &str {
-    let mut sets = records
-        .iter()
-        .filter(|record| record.value.is_some() && record.keys != "-");
+    let mut sets = records.iter().filter(|record| record.value.is_some() && record.keys != "-");
     let first = sets.next().map(|record| record.keys.as_str());
     let has_user = sets.any(|record| record.keys == "user" && record.bench.starts_with("put/"));
-    if has_user || first.is_none() {
-        "user"
-    } else {
-        first.unwrap_or_default()
-    }
+    if has_user || first.is_none() { "user" } else { first.unwrap_or_default() }
 }
 
 /// The sweep that a record is of, and how far it has come: `scale/keys/1000` is `scale/keys` at a thousand.
@@ -277,10 +261,7 @@ mod tests {
             let (quick, full) = (&bench.quick.points, &bench.full.points);
             assert!(quick.is_sorted() && full.is_sorted(), "{}", bench.name);
             assert!(quick.iter().all(|at| full.contains(at)), "{}", bench.name);
-            assert_eq!(
-                quick.is_empty(),
-                bench.title.is_empty() && bench.grows.is_empty()
-            );
+            assert_eq!(quick.is_empty(), bench.title.is_empty() && bench.grows.is_empty());
         }
     }
 }

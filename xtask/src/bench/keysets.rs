@@ -19,16 +19,10 @@ pub struct KeySets {
 
 /// The standard sets and the user's files. `folder` takes the list of paths.
 pub fn collect(files: &[PathBuf], folder: &Path) -> Result<KeySets, String> {
-    let mut sets = KeySets {
-        usable: vec![KeySource::Fix16, KeySource::User],
-        skipped: Vec::new(),
-    };
+    let mut sets = KeySets { usable: vec![KeySource::Fix16, KeySource::User], skipped: Vec::new() };
     for (name, made) in [("paths", paths(folder)), ("words", words())] {
         match made {
-            Ok(path) => sets.usable.push(KeySource::File {
-                name: name.into(),
-                path,
-            }),
+            Ok(path) => sets.usable.push(KeySource::File { name: name.into(), path }),
             Err(reason) => sets.skipped.push((name.into(), reason)),
         }
     }
@@ -37,19 +31,14 @@ pub fn collect(files: &[PathBuf], folder: &Path) -> Result<KeySets, String> {
         Keys::read(path).map_err(|error| error.to_string())?;
         let name = unused_name(path, &taken);
         taken.insert(name.clone());
-        sets.usable.push(KeySource::File {
-            name,
-            path: path.clone(),
-        });
+        sets.usable.push(KeySource::File { name, path: path.clone() });
     }
     Ok(sets)
 }
 
 /// The file's name, with a number if that name is in use.
 fn unused_name(path: &Path, taken: &BTreeSet<String>) -> String {
-    let base = path
-        .file_name()
-        .map_or_else(|| "keys".into(), |name| name.to_string_lossy().into_owned());
+    let base = path.file_name().map_or_else(|| "keys".into(), |name| name.to_string_lossy().into_owned());
     std::iter::once(base.clone())
         .chain((2..).map(|number| format!("{base}#{number}")))
         .find(|name| !taken.contains(name))
@@ -69,10 +58,7 @@ fn paths(folder: &Path) -> Result<PathBuf, String> {
     }
     // Sorted: the order of a directory depends on its history, the figures should not.
     found.sort();
-    let lines: Vec<u8> = found
-        .iter()
-        .flat_map(|path| [path.as_os_str().as_encoded_bytes(), b"\n"].concat())
-        .collect();
+    let lines: Vec<u8> = found.iter().flat_map(|path| [path.as_os_str().as_encoded_bytes(), b"\n"].concat()).collect();
     let list = folder.join("paths");
     fs::create_dir_all(folder)
         .and_then(|()| fs::write(&list, lines))
@@ -98,9 +84,7 @@ fn words() -> Result<PathBuf, String> {
     let list = PathBuf::from(WORD_LIST);
     match Keys::read(&list) {
         Ok(_) => Ok(list),
-        Err(_) => Err(format!(
-            "{WORD_LIST}: this system has no word list (Debian: `apt-get install wamerican`)"
-        )),
+        Err(_) => Err(format!("{WORD_LIST}: this system has no word list (Debian: `apt-get install wamerican`)")),
     }
 }
 
@@ -113,25 +97,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let sets = collect(&[], folder.path()).unwrap();
         let names: Vec<_> = sets.usable.iter().map(KeySource::name).collect();
-        assert!(
-            names.starts_with(&["fix16".into(), "user".into(), "paths".into()]),
-            "{names:?}"
-        );
+        assert!(names.starts_with(&["fix16".into(), "user".into(), "paths".into()]), "{names:?}");
         assert_eq!(sets.usable.len() + sets.skipped.len(), 4);
         assert!(Keys::read(&folder.path().join("paths")).unwrap().len() > 100);
     }
 
     #[test]
     fn a_bad_file_ends_the_run_before_it_begins() {
-        let error = collect(
-            &["/nonexistent/keys".into()],
-            tempfile::tempdir().unwrap().path(),
-        )
-        .unwrap_err();
-        assert!(
-            error.contains("/nonexistent/keys") && error.contains("one key per line"),
-            "{error}"
-        );
+        let error = collect(&["/nonexistent/keys".into()], tempfile::tempdir().unwrap().path()).unwrap_err();
+        assert!(error.contains("/nonexistent/keys") && error.contains("one key per line"), "{error}");
     }
 
     #[test]

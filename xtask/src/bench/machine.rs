@@ -40,10 +40,7 @@ impl Machine {
     /// What fits a line.
     pub fn line(&self) -> String {
         let compiler = self.compiler.split(" (").next().unwrap_or_default();
-        format!(
-            "{}, {} cores, {}, {compiler}, {} run",
-            self.cpu, self.cores, self.memory, self.effort
-        )
+        format!("{}, {} cores, {}, {compiler}, {} run", self.cpu, self.cores, self.memory, self.effort)
     }
 }
 
@@ -69,8 +66,7 @@ pub fn cores() -> usize {
 /// Looks at the machine.
 pub fn describe(quick: bool) -> Machine {
     let cpu = field("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.into());
-    let kib = field("/proc/meminfo", "MemTotal")
-        .and_then(|text| text.split(' ').next()?.parse::<u64>().ok());
+    let kib = field("/proc/meminfo", "MemTotal").and_then(|text| text.split(' ').next()?.parse::<u64>().ok());
     let kernel = read("/proc/sys/kernel/osrelease");
     let pages = read("/sys/kernel/mm/transparent_hugepage/enabled");
     let rustc = duct::cmd!("rustc", "-V").read();
@@ -78,15 +74,9 @@ pub fn describe(quick: bool) -> Machine {
     Machine {
         cpu,
         cores: cores(),
-        memory: kib.map_or_else(
-            || "memory unknown".into(),
-            |kib| format!("{} GiB", kib.div_ceil(1 << 20)),
-        ),
+        memory: kib.map_or_else(|| "memory unknown".into(), |kib| format!("{} GiB", kib.div_ceil(1 << 20))),
         system: format!("{} {kernel}, huge pages {pages}", std::env::consts::OS),
-        compiler: format!(
-            "{}, release, fat LTO, one codegen unit",
-            rustc.unwrap_or_default().trim()
-        ),
+        compiler: format!("{}, release, fat LTO, one codegen unit", rustc.unwrap_or_default().trim()),
         effort: if quick { "quick".into() } else { "full".into() },
         versions: versions(&lock),
     }
@@ -94,22 +84,12 @@ pub fn describe(quick: bool) -> Machine {
 
 /// The commit that is checked out, with a `+` if files of it were changed since.
 pub fn commit() -> String {
-    let git = |arguments: &[&str]| {
-        duct::cmd("git", arguments)
-            .dir(crate::workspace())
-            .stderr_null()
-            .read()
-    };
+    let git = |arguments: &[&str]| duct::cmd("git", arguments).dir(crate::workspace()).stderr_null().read();
     let Ok(commit) = git(&["rev-parse", "--short=12", "HEAD"]) else {
         return "unknown".into();
     };
     let changed = git(&["status", "--porcelain", "--untracked-files=no"]);
-    commit
-        + if changed.is_ok_and(|files| files.is_empty()) {
-            ""
-        } else {
-            "+"
-        }
+    commit + if changed.is_ok_and(|files| files.is_empty()) { "" } else { "+" }
 }
 
 fn read(file: &str) -> String {
@@ -127,13 +107,9 @@ fn versions(lock: &str) -> String {
     let mut found = Vec::new();
     let mut lines = lock.lines();
     while let Some(line) = lines.next() {
-        let name = line
-            .strip_prefix("name = \"")
-            .and_then(|rest| rest.strip_suffix('"'));
+        let name = line.strip_prefix("name = \"").and_then(|rest| rest.strip_suffix('"'));
         if let Some(name) = name.filter(|name| PEERS.contains(name))
-            && let Some(version) = lines
-                .next()
-                .and_then(|line| line.strip_prefix("version = "))
+            && let Some(version) = lines.next().and_then(|line| line.strip_prefix("version = "))
         {
             found.push(format!("{name} {}", version.trim_matches('"')));
         }
@@ -143,11 +119,7 @@ fn versions(lock: &str) -> String {
 
 /// The bytes that may be taken without swapping; `None` where the system does not tell.
 pub fn available() -> Option<u64> {
-    let kib: u64 = field("/proc/meminfo", "MemAvailable")?
-        .strip_suffix("kB")?
-        .trim()
-        .parse()
-        .ok()?;
+    let kib: u64 = field("/proc/meminfo", "MemAvailable")?.strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib << 10)
 }
 
@@ -163,7 +135,8 @@ mod tests {
 
     #[test]
     fn versions_come_from_the_lock_file() {
-        let lock = "[[package]]\nname = \"bumpalo\"\nversion = \"3.1.0\"\n[[package]]\nname = \"other\"\nversion = \"1\"\n";
+        let lock =
+            "[[package]]\nname = \"bumpalo\"\nversion = \"3.1.0\"\n[[package]]\nname = \"other\"\nversion = \"1\"\n";
         assert_eq!(versions(lock), "bumpalo 3.1.0");
     }
 

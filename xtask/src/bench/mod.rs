@@ -61,8 +61,7 @@ pub struct Args {
 
 fn known_groups() -> impl TypedValueParser<Value = Group> {
     let value = |info: &'static groups::Info| PossibleValue::new(&*info.name).help(&*info.what);
-    PossibleValuesParser::new(GROUPS.group.iter().map(value))
-        .map(|name| name.parse().expect("it is one of these"))
+    PossibleValuesParser::new(GROUPS.group.iter().map(value)).map(|name| name.parse().expect("it is one of these"))
 }
 
 fn known_contestants() -> PossibleValuesParser {
@@ -87,14 +86,10 @@ struct Places {
 
 impl Places {
     fn write(&self, saved: &Saved) -> Result<(), String> {
-        let files = [
-            (Some(&self.page), page::page(saved)),
-            (self.json.as_ref(), saved.json()),
-        ];
+        let files = [(Some(&self.page), page::page(saved)), (self.json.as_ref(), saved.json())];
         for (file, text) in files {
             let Some(file) = file else { continue };
-            fs::write(file, text)
-                .map_err(|error| format!("{}: cannot be written: {error}", file.display()))?;
+            fs::write(file, text).map_err(|error| format!("{}: cannot be written: {error}", file.display()))?;
         }
         Ok(())
     }
@@ -103,17 +98,8 @@ impl Places {
 /// Runs the verb.
 pub fn run(args: Args) -> Result<(), String> {
     let folder = target_dir().join("bench");
-    let json = args
-        .json
-        .clone()
-        .or_else(|| args.from.is_none().then(|| folder.join("report.json")));
-    let places = Places {
-        page: args
-            .html
-            .clone()
-            .unwrap_or_else(|| folder.join("report.html")),
-        json,
-    };
+    let json = args.json.clone().or_else(|| args.from.is_none().then(|| folder.join("report.json")));
+    let places = Places { page: args.html.clone().unwrap_or_else(|| folder.join("report.html")), json };
     // Everything that can be wrong with the command line comes before the minutes of building and measuring.
     for file in std::iter::once(&places.page).chain(&places.json) {
         claim(file)?;
@@ -135,18 +121,12 @@ pub fn run(args: Args) -> Result<(), String> {
         println!("interrupted: what was measured so far is kept");
     }
     for file in places.json.iter().chain([&places.page]) {
-        println!(
-            "{}",
-            fs::canonicalize(file).as_deref().unwrap_or(file).display()
-        );
+        println!("{}", fs::canonicalize(file).as_deref().unwrap_or(file).display());
     }
     match failures.as_slice() {
         [] if saved.interrupted => Err("the run was interrupted before its end".into()),
         [] => Ok(()),
-        failures => Err(format!(
-            "something of this library failed:\n  {}",
-            failures.join("\n  ")
-        )),
+        failures => Err(format!("something of this library failed:\n  {}", failures.join("\n  "))),
     }
 }
 
@@ -158,11 +138,7 @@ fn report(file: &Path, args: &Args, width: usize) -> Result<Saved, String> {
         (args.only.is_empty() || args.only.iter().any(|one| group(record, one)))
             && (args.contestants.is_empty() || args.contestants.contains(&record.contestant))
     });
-    println!(
-        "{}\n{}\n",
-        saved.machine.line(),
-        text::legend(&saved.records)
-    );
+    println!("{}\n{}\n", saved.machine.line(), text::legend(&saved.records));
     for info in &GROUPS.group {
         if saved.records.iter().any(|record| info.has(record)) {
             println!("{}\n", text::group(info, &saved.records, width));
@@ -175,10 +151,8 @@ fn report(file: &Path, args: &Args, width: usize) -> Result<Saved, String> {
 fn measure(args: &Args, places: &Places, width: usize) -> Result<(Saved, Vec<String>), String> {
     let mut sets = keysets::collect(&args.keys, &target_dir().join("bench"))?;
     if !args.sets.is_empty() {
-        let standard =
-            |set: &KeySource| matches!(set.name().as_str(), "fix16" | "user" | "paths" | "words");
-        sets.usable
-            .retain(|set| args.sets.contains(&set.name()) || !standard(set));
+        let standard = |set: &KeySource| matches!(set.name().as_str(), "fix16" | "user" | "paths" | "words");
+        sets.usable.retain(|set| args.sets.contains(&set.name()) || !standard(set));
         sets.skipped.retain(|(set, _)| args.sets.contains(set));
     }
     let steps = plan::plan(&plan::Choice {
@@ -190,11 +164,11 @@ fn measure(args: &Args, places: &Places, width: usize) -> Result<(Saved, Vec<Str
         cores: machine::cores(),
     });
     if steps.is_empty() {
-        return Err("none of these contestants takes part in these groups; `cargo xtask bench --help` lists who does".into());
+        return Err(
+            "none of these contestants takes part in these groups; `cargo xtask bench --help` lists who does".into()
+        );
     }
-    let is_counted = steps
-        .iter()
-        .any(|step| step.job.bench.group() == Group::Shared);
+    let is_counted = steps.iter().any(|step| step.job.bench.group() == Group::Shared);
     let built = build::build(is_counted)?;
     let mut saved = Saved {
         date: machine::date(),
@@ -209,18 +183,12 @@ fn measure(args: &Args, places: &Places, width: usize) -> Result<(Saved, Vec<Str
         let group = of_group[0].job.bench.group();
         saved.records.extend(run.group(of_group));
         if plan::uses_key_sets(group) {
-            let skip = |(set, reason): &(String, String)| {
-                Record::skipped(group.name(), "every contestant", set, 0, reason)
-            };
+            let skip =
+                |(set, reason): &(String, String)| Record::skipped(group.name(), "every contestant", set, 0, reason);
             saved.records.extend(sets.skipped.iter().map(skip));
         }
         saved.interrupted = run.is_interrupted();
-        run.quietly(|| {
-            println!(
-                "\n{}",
-                text::group(groups::info(group), &saved.records, width)
-            )
-        });
+        run.quietly(|| println!("\n{}", text::group(groups::info(group), &saved.records, width)));
         places.write(&saved)?;
         if saved.interrupted {
             break;
@@ -250,23 +218,12 @@ fn command(arguments: impl Iterator<Item = String>) -> String {
 /// Makes sure that a file can be written in the end, without touching what it holds.
 fn claim(file: &Path) -> Result<(), String> {
     let cannot = |error: std::io::Error| {
-        format!(
-            "{}: cannot be written: {error}; choose another place with --html or --json",
-            file.display()
-        )
+        format!("{}: cannot be written: {error}; choose another place with --html or --json", file.display())
     };
-    if let Some(folder) = file
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
+    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder).map_err(cannot)?;
     }
-    fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(file)
-        .map(drop)
-        .map_err(cannot)
+    fs::OpenOptions::new().create(true).append(true).open(file).map(drop).map_err(cannot)
 }
 
 #[cfg(test)]
@@ -281,8 +238,7 @@ mod tests {
     }
 
     fn parse(line: &str) -> Result<Args, clap::Error> {
-        Line::try_parse_from(std::iter::once("bench").chain(line.split_whitespace()))
-            .map(|line| line.args)
+        Line::try_parse_from(std::iter::once("bench").chain(line.split_whitespace())).map(|line| line.args)
     }
 
     #[test]
@@ -295,16 +251,11 @@ mod tests {
 
     #[test]
     fn a_wrong_name_is_answered_with_the_right_one() {
-        for (wrong, right) in [
-            ("--only putt", "'put'"),
-            ("--contestants bumpallo", "'bumpalo'"),
-            ("--sets users", "'user'"),
-        ] {
+        for (wrong, right) in
+            [("--only putt", "'put'"), ("--contestants bumpallo", "'bumpalo'"), ("--sets users", "'user'")]
+        {
             let error = parse(wrong).unwrap_err().to_string();
-            assert!(
-                error.contains("similar") && error.contains(right),
-                "{error}"
-            );
+            assert!(error.contains("similar") && error.contains(right), "{error}");
         }
         assert!(after_help().contains("naive-shared"));
     }
@@ -321,18 +272,12 @@ mod tests {
     #[test]
     fn the_command_says_what_was_measured_and_not_where_it_went() {
         let line = "--quick --json a.json --keys k --html=b.html --update-docs --only put";
-        assert_eq!(
-            command(line.split(' ').map(str::to_owned)),
-            "cargo xtask bench --quick --keys k --only put"
-        );
+        assert_eq!(command(line.split(' ').map(str::to_owned)), "cargo xtask bench --quick --keys k --only put");
     }
 
     #[test]
     fn a_place_that_cannot_be_written_is_named() {
         let error = claim(Path::new("/proc/nowhere/report.html")).unwrap_err();
-        assert!(
-            error.contains("/proc/nowhere/report.html") && error.contains("--html"),
-            "{error}"
-        );
+        assert!(error.contains("/proc/nowhere/report.html") && error.contains("--html"), "{error}");
     }
 }

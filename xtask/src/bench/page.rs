@@ -12,12 +12,7 @@ use crate::page::plot::Chart;
 
 /// The whole page.
 pub fn page(saved: &Saved) -> String {
-    let measured = |info: &&Info| {
-        saved
-            .records
-            .iter()
-            .any(|record| info.has(record) && record.value.is_some())
-    };
+    let measured = |info: &&Info| saved.records.iter().any(|record| info.has(record) && record.value.is_some());
     let groups: Vec<&Info> = GROUPS.group.iter().filter(measured).collect();
     let body = html! {
         (headlines(saved))
@@ -194,9 +189,7 @@ fn machine(saved: &Saved) -> Markup {
 /// With a capital letter.
 fn start(text: &str) -> String {
     let mut rest = text.chars();
-    let first = rest
-        .next()
-        .map_or_else(String::new, |first| first.to_uppercase().to_string());
+    let first = rest.next().map_or_else(String::new, |first| first.to_uppercase().to_string());
     first + rest.as_str()
 }
 
@@ -217,13 +210,7 @@ mod tests {
             ..Saved::default()
         };
         let html = page(&saved);
-        assert!(
-            html.contains("id=\"put\"")
-                && html.contains("id=\"scale\"")
-                && !html.contains("id=\"tail\"")
-        );
-        assert!(
-            html.contains("a&lt;b") && html.find("id=\"targets\"") > html.find("id=\"skipped\"")
-        );
+        assert!(html.contains("id=\"put\"") && html.contains("id=\"scale\"") && !html.contains("id=\"tail\""));
+        assert!(html.contains("a&lt;b") && html.find("id=\"targets\"") > html.find("id=\"skipped\""));
     }
 }

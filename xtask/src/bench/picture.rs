@@ -56,11 +56,7 @@ fn points(panel: &Chart) -> &[Point] {
 }
 
 fn longest(points: &[Point]) -> f64 {
-    let ours = points
-        .iter()
-        .filter(|point| point.color == "ours")
-        .map(|point| point.y)
-        .fold(f64::INFINITY, f64::min);
+    let ours = points.iter().filter(|point| point.color == "ours").map(|point| point.y).fold(f64::INFINITY, f64::min);
     let all = points.iter().map(|point| point.y).fold(0.0, f64::max);
     all.min(6.0 * ours).max(f64::MIN_POSITIVE)
 }

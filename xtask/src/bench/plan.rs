@@ -35,8 +35,7 @@ pub struct Choice<'c> {
 
 /// The steps, in the order of the report.
 pub fn plan(choice: &Choice<'_>) -> Vec<Step> {
-    let chosen =
-        |bench: &&Bench| choice.groups.is_empty() || choice.groups.contains(&bench.group());
+    let chosen = |bench: &&Bench| choice.groups.is_empty() || choice.groups.contains(&bench.group());
     let mut benches: Vec<&Bench> = Bench::ALL.iter().filter(chosen).collect();
     let place = |bench: &Bench| {
         let mut described = GROUPS.group.iter().flat_map(|group| &group.bench);
@@ -46,20 +45,11 @@ pub fn plan(choice: &Choice<'_>) -> Vec<Step> {
     let mut steps = Vec::new();
     for bench in benches.into_iter().copied() {
         let described = measurement(bench);
-        let effort = if choice.quick {
-            &described.quick
-        } else {
-            &described.full
-        };
+        let effort = if choice.quick { &described.quick } else { &described.full };
         for keys in sets_of(described, effort, choice) {
             for at in points(described, effort) {
                 for threads in threads_of(bench, at, choice.cores) {
-                    let case = Case {
-                        bench,
-                        keys: &keys,
-                        threads,
-                        at,
-                    };
+                    let case = Case { bench, keys: &keys, threads, at };
                     steps.extend(processes(&case, effort, choice));
                 }
             }
@@ -71,9 +61,7 @@ pub fn plan(choice: &Choice<'_>) -> Vec<Step> {
 /// Whether the group runs on every key set.
 pub fn uses_key_sets(group: Group) -> bool {
     let benches = Bench::ALL.iter().filter(|bench| bench.group() == group);
-    benches
-        .copied()
-        .any(|bench| measurement(bench).sets == Sets::All)
+    benches.copied().any(|bench| measurement(bench).sets == Sets::All)
 }
 
 /// How many threads take part, each number in a row of its own.
@@ -82,10 +70,7 @@ fn threads_of(bench: Bench, at: Option<usize>, cores: usize) -> Vec<usize> {
         return vec![at.unwrap_or(1)];
     }
     let asked = &measurement(bench).threads;
-    let mut threads: Vec<usize> = asked
-        .iter()
-        .map(|threads| if *threads == 0 { cores } else { *threads })
-        .collect();
+    let mut threads: Vec<usize> = asked.iter().map(|threads| if *threads == 0 { cores } else { *threads }).collect();
     threads.dedup();
     if threads.is_empty() { vec![1] } else { threads }
 }
@@ -97,14 +82,8 @@ fn sets_of(described: &Measurement, effort: &Effort, choice: &Choice<'_>) -> Vec
         Sets::User => vec![KeySource::User],
         Sets::All if effort.all_sets || !choice.quick || choice.named_sets => choice.sets.to_vec(),
         Sets::All => {
-            let standard =
-                |set: &KeySource| matches!(set.name().as_str(), "user" | "paths" | "words");
-            choice
-                .sets
-                .iter()
-                .filter(|set| !standard(set))
-                .cloned()
-                .collect()
+            let standard = |set: &KeySource| matches!(set.name().as_str(), "user" | "paths" | "words");
+            choice.sets.iter().filter(|set| !standard(set)).cloned().collect()
         }
     }
 }
@@ -144,18 +123,10 @@ struct Case<'k> {
 fn processes(case: &Case<'_>, effort: &Effort, choice: &Choice<'_>) -> Vec<Step> {
     let (bench, described) = (case.bench, measurement(case.bench));
     // Fewer rounds where a pass takes seconds.
-    let most = if case.at.is_some_and(|at| at >= 100_000_000) {
-        3
-    } else {
-        u32::MAX
-    };
+    let most = if case.at.is_some_and(|at| at >= 100_000_000) { 3 } else { u32::MAX };
     let step = |who: &[&Contestant], rounds: u32| {
         let rounds = rounds.min(most);
-        let (rounds, starts) = if bench.needs_fresh_process() {
-            (1, rounds)
-        } else {
-            (rounds, 1)
-        };
+        let (rounds, starts) = if bench.needs_fresh_process() { (1, rounds) } else { (rounds, 1) };
         let job = Job {
             bench,
             contestants: who.iter().map(|one| one.id.to_owned()).collect(),
@@ -165,11 +136,7 @@ fn processes(case: &Case<'_>, effort: &Effort, choice: &Choice<'_>) -> Vec<Step>
             count: effort.count.unwrap_or(described.count),
             at: case.at,
         };
-        Step {
-            binary: who[0].binary_for(bench),
-            job,
-            starts,
-        }
+        Step { binary: who[0].binary_for(bench), job, starts }
     };
     let alone = described.alone || bench.needs_fresh_process();
     let chosen = |one: &&Contestant| {
@@ -180,15 +147,9 @@ fn processes(case: &Case<'_>, effort: &Effort, choice: &Choice<'_>) -> Vec<Step>
     let (own, shared): (Vec<_>, Vec<_>) = entered.partition(|one| alone || one.isolated);
     let race = (!shared.is_empty()).then(|| step(&shared, effort.rounds.0));
     let rounds = |one: &Contestant| {
-        if one.isolated {
-            effort.rounds.1
-        } else {
-            effort.rounds.0
-        }
+        if one.isolated { effort.rounds.1 } else { effort.rounds.0 }
     };
-    race.into_iter()
-        .chain(own.iter().map(|one| step(&[one], rounds(one))))
-        .collect()
+    race.into_iter().chain(own.iter().map(|one| step(&[one], rounds(one)))).collect()
 }
 
 #[cfg(test)]
@@ -196,27 +157,12 @@ mod tests {
     use super::*;
 
     fn sets() -> Vec<KeySource> {
-        let file = |name: &str| KeySource::File {
-            name: name.into(),
-            path: name.into(),
-        };
-        vec![
-            KeySource::Fix16,
-            KeySource::User,
-            file("paths"),
-            file("mine"),
-        ]
+        let file = |name: &str| KeySource::File { name: name.into(), path: name.into() };
+        vec![KeySource::Fix16, KeySource::User, file("paths"), file("mine")]
     }
 
     fn planned(groups: &[Group], contestants: &[String], quick: bool, cores: usize) -> Vec<Step> {
-        plan(&Choice {
-            groups,
-            contestants,
-            sets: &sets(),
-            named_sets: false,
-            quick,
-            cores,
-        })
+        plan(&Choice { groups, contestants, sets: &sets(), named_sets: false, quick, cores })
     }
 
     #[test]
@@ -225,10 +171,8 @@ mod tests {
             let steps = planned(&[], &[], quick, 2);
             for one in ROSTER {
                 for group in one.groups {
-                    let runs = |step: &Step| {
-                        step.job.bench.group() == *group
-                            && step.job.contestants.contains(&one.id.into())
-                    };
+                    let runs =
+                        |step: &Step| step.job.bench.group() == *group && step.job.contestants.contains(&one.id.into());
                     assert!(steps.iter().any(runs), "{} does not run in {group}", one.id);
                 }
             }
@@ -238,8 +182,7 @@ mod tests {
     #[test]
     fn a_heap_is_never_shared() {
         for step in planned(&[], &[], false, 2) {
-            let isolated =
-                |one: &&Contestant| one.isolated && step.job.contestants.contains(&one.id.into());
+            let isolated = |one: &&Contestant| one.isolated && step.job.contestants.contains(&one.id.into());
             let count = ROSTER.iter().filter(isolated).count();
             assert!(count == 0 || step.job.contestants.len() == 1, "{step:?}");
             assert!(!step.job.bench.needs_fresh_process() || step.job.rounds == 1);
@@ -249,20 +192,11 @@ mod tests {
     #[test]
     fn the_users_keys_are_measured_even_in_a_hurry() {
         let steps = planned(&[], &[], true, 2);
-        for bench in [
-            Bench::PutWarm,
-            Bench::PutCold,
-            Bench::ResolveRandom,
-            Bench::Memory,
-            Bench::TailWarm,
-        ] {
+        for bench in [Bench::PutWarm, Bench::PutCold, Bench::ResolveRandom, Bench::Memory, Bench::TailWarm] {
             let mine = |step: &Step| step.job.bench == bench && step.job.keys.name() == "mine";
             assert!(steps.iter().any(mine), "{bench:?}");
         }
-        let reclaim = steps
-            .iter()
-            .find(|step| step.job.bench == Bench::Reclaim)
-            .unwrap();
+        let reclaim = steps.iter().find(|step| step.job.bench == Bench::Reclaim).unwrap();
         assert_eq!(reclaim.job.count, 10_000_000);
     }
 
@@ -271,16 +205,9 @@ mod tests {
         let steps = planned(&[Group::Resolve], &["ours".into()], false, 8);
         assert!(!steps.is_empty());
         for step in &steps {
-            assert_eq!(
-                (step.job.bench.group(), step.job.threads),
-                (Group::Resolve, 1)
-            );
+            assert_eq!((step.job.bench.group(), step.job.threads), (Group::Resolve, 1));
             assert_eq!(step.job.contestants, ["ours"]);
         }
-        assert!(
-            planned(&[Group::Put], &[], false, 1)
-                .iter()
-                .all(|step| step.job.threads == 1)
-        );
+        assert!(planned(&[Group::Put], &[], false, 1).iter().all(|step| step.job.threads == 1));
     }
 }

@@ -45,27 +45,11 @@ impl<'b> Run<'b> {
                 std::process::exit(130);
             }
         };
-        ctrlc::set_handler(handler)
-            .map_err(|error| format!("Ctrl-C cannot be handled: {error}"))?;
-        let bar = ProgressBar::with_draw_target(
-            Some(steps.iter().map(work).sum()),
-            ProgressDrawTarget::stderr(),
-        );
-        let style = ProgressStyle::with_template(
-            "{elapsed_precise} [{bar:30}] {percent:>3}%, {eta} left, {wide_msg}",
-        );
-        bar.set_style(
-            style
-                .map_err(|error| error.to_string())?
-                .progress_chars("=> "),
-        );
-        Ok(Self {
-            built,
-            interrupted,
-            bar,
-            last: String::new(),
-            failures: Vec::new(),
-        })
+        ctrlc::set_handler(handler).map_err(|error| format!("Ctrl-C cannot be handled: {error}"))?;
+        let bar = ProgressBar::with_draw_target(Some(steps.iter().map(work).sum()), ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template("{elapsed_precise} [{bar:30}] {percent:>3}%, {eta} left, {wide_msg}");
+        bar.set_style(style.map_err(|error| error.to_string())?.progress_chars("=> "));
+        Ok(Self { built, interrupted, bar, last: String::new(), failures: Vec::new() })
     }
 
     /// Whether somebody pressed Ctrl-C.
@@ -106,10 +90,7 @@ impl<'b> Run<'b> {
             if !job.contestants.is_empty() && !self.is_interrupted() {
                 match self.built.executable(step.binary) {
                     Some(path) => self.start(path, &job, &mut gone, heard),
-                    None => job
-                        .contestants
-                        .iter()
-                        .for_each(|id| heard.lose(&job, id, "it was not built", &mut gone)),
+                    None => job.contestants.iter().for_each(|id| heard.lose(&job, id, "it was not built", &mut gone)),
                 }
             }
             self.bar.inc(each);
@@ -132,10 +113,7 @@ impl<'b> Run<'b> {
                 }
                 // A process that was ended in the middle of a line.
                 Err(_) if self.is_interrupted() => {}
-                Err(error) => heard.failures.push(format!(
-                    "{}: a line that is none: {error}: {line}",
-                    job.name()
-                )),
+                Err(error) => heard.failures.push(format!("{}: a line that is none: {error}: {line}", job.name())),
             }
         }
         if self.is_interrupted() {
@@ -150,19 +128,12 @@ impl<'b> Run<'b> {
     /// Runs the process to its end: its output, and what is wrong.
     fn converse(&self, path: &Path, job: &Job) -> (String, Option<String>) {
         let argument = serde_json::to_string(job).unwrap_or_default();
-        let process = duct::cmd!(path, argument)
-            .stdin_null()
-            .stdout_capture()
-            .stderr_capture()
-            .unchecked();
+        let process = duct::cmd!(path, argument).stdin_null().stdout_capture().stderr_capture().unchecked();
         let started = Instant::now();
         let handle = match process.start() {
             Ok(handle) => handle,
             Err(error) => {
-                return (
-                    String::new(),
-                    Some(format!("{}: cannot be started: {error}", path.display())),
-                );
+                return (String::new(), Some(format!("{}: cannot be started: {error}", path.display())));
             }
         };
         let stop = |why: String| {
@@ -174,26 +145,16 @@ impl<'b> Run<'b> {
             match handle.wait_timeout(GLANCE) {
                 Ok(Some(output)) => {
                     let errors = String::from_utf8_lossy(&output.stderr);
-                    let complaint = (!output.status.success())
-                        .then(|| verdict(&output.status.to_string(), &errors));
-                    return (
-                        String::from_utf8_lossy(&output.stdout).into_owned(),
-                        complaint,
-                    );
+                    let complaint = (!output.status.success()).then(|| verdict(&output.status.to_string(), &errors));
+                    return (String::from_utf8_lossy(&output.stdout).into_owned(), complaint);
                 }
                 Ok(None) if self.is_interrupted() => return stop("interrupted".into()),
                 Ok(None) if started.elapsed() > PATIENCE => {
-                    return stop(format!(
-                        "took more than {} seconds and was stopped",
-                        PATIENCE.as_secs()
-                    ));
+                    return stop(format!("took more than {} seconds and was stopped", PATIENCE.as_secs()));
                 }
                 Ok(None) => {}
                 Err(error) => {
-                    return (
-                        String::new(),
-                        Some(format!("cannot be waited for: {error}")),
-                    );
+                    return (String::new(), Some(format!("cannot be waited for: {error}")));
                 }
             }
         }
@@ -201,16 +162,8 @@ impl<'b> Run<'b> {
 
     /// On a terminal beside the bar; elsewhere a line whenever something new begins.
     fn announce(&mut self, job: &Job) {
-        let keys = if job.keys.name() == "-" {
-            String::new()
-        } else {
-            format!(" on {}", job.keys.name())
-        };
-        let crew = if job.threads > 1 {
-            format!(", {} threads", job.threads)
-        } else {
-            String::new()
-        };
+        let keys = if job.keys.name() == "-" { String::new() } else { format!(" on {}", job.keys.name()) };
+        let crew = if job.threads > 1 { format!(", {} threads", job.threads) } else { String::new() };
         let what = format!("{}{keys}{crew}", job.name());
         if self.bar.is_hidden() && self.last != what {
             eprintln!("{what}");
@@ -236,20 +189,13 @@ fn work(step: &Step) -> u64 {
     const PROCESS: u64 = 4_000_000;
     let keys = (step.job.count.max(step.job.at.unwrap_or(0)) * step.job.threads) as u64;
     let passes = u64::from(step.job.rounds) * step.job.contestants.len() as u64;
-    (PROCESS + (2 * keys * passes).max(if step.job.count == 0 { 40 * PROCESS } else { 0 }))
-        * u64::from(step.starts)
+    (PROCESS + (2 * keys * passes).max(if step.job.count == 0 { 40 * PROCESS } else { 0 })) * u64::from(step.starts)
 }
 
 impl Heard {
     /// A row with the reason.
     fn leave_out(&mut self, job: &Job, id: &str, reason: &str) {
-        self.records.push(Record::skipped(
-            &job.name(),
-            id,
-            &job.keys.name(),
-            job.threads,
-            reason,
-        ));
+        self.records.push(Record::skipped(&job.name(), id, &job.keys.name(), job.threads, reason));
     }
 
     /// Notes a contestant's failure, once per step. A peer may fail; what is ours, the floor included, may not.
@@ -259,11 +205,7 @@ impl Heard {
         }
         self.leave_out(job, id, reason);
         if contestant(id).is_none_or(|one| one.role != Role::Peer) {
-            self.failures.push(format!(
-                "{} {id} on {}: {reason}",
-                job.name(),
-                job.keys.name()
-            ));
+            self.failures.push(format!("{} {id} on {}: {reason}", job.name(), job.keys.name()));
         }
     }
 }
@@ -314,11 +256,7 @@ mod tests {
     fn our_own_failure_fails_the_run() {
         let heard = run_as("/nonexistent/bench", &["ours", "bumpalo"], false);
         assert_eq!((heard.records.len(), heard.failures.len()), (2, 1));
-        assert!(
-            heard.failures[0].contains("put/warm ours on user"),
-            "{:?}",
-            heard.failures
-        );
+        assert!(heard.failures[0].contains("put/warm ours on user"), "{:?}", heard.failures);
     }
 
     #[test]

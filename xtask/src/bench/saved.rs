@@ -29,24 +29,15 @@ pub struct Saved {
 impl Saved {
     /// Reads a file that `--json` wrote.
     pub fn read(file: &Path) -> Result<Self, String> {
-        let text = fs::read_to_string(file)
-            .map_err(|error| format!("{}: cannot be read: {error}", file.display()))?;
-        serde_json::from_str(&text).map_err(|error| {
-            format!(
-                "{}: not a file that `cargo xtask bench --json` wrote: {error}",
-                file.display()
-            )
-        })
+        let text = fs::read_to_string(file).map_err(|error| format!("{}: cannot be read: {error}", file.display()))?;
+        serde_json::from_str(&text)
+            .map_err(|error| format!("{}: not a file that `cargo xtask bench --json` wrote: {error}", file.display()))
     }
 
     /// The circumstances: name and value, in the order of the report.
     pub fn facts(&self) -> Vec<(&'static str, &str)> {
         let mut facts = self.machine.facts();
-        facts.extend([
-            ("date", &*self.date),
-            ("commit", &*self.commit),
-            ("command", &*self.command),
-        ]);
+        facts.extend([("date", &*self.date), ("commit", &*self.commit), ("command", &*self.command)]);
         facts
     }
 
@@ -94,9 +85,6 @@ mod tests {
     #[test]
     fn another_file_is_refused_by_name() {
         let error = Saved::read(Path::new("/proc/version")).unwrap_err();
-        assert!(
-            error.contains("/proc/version") && error.contains("--json"),
-            "{error}"
-        );
+        assert!(error.contains("/proc/version") && error.contains("--json"), "{error}");
     }
 }

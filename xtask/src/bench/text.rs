@@ -8,9 +8,7 @@ use epoch_arena_bench_wire::Record;
 
 use super::groups::{Info, usual_set};
 use super::targets::{self, Judged};
-use super::view::{
-    Grid, Row, digits, figure, is_nanos, label, reasons, role, short, spread, unit_name,
-};
+use super::view::{Grid, Row, digits, figure, is_nanos, label, reasons, role, short, spread, unit_name};
 
 /// The width to write for.
 pub fn width() -> usize {
@@ -21,10 +19,7 @@ pub fn width() -> usize {
 /// What the signs mean, and the key sets: once, above everything.
 pub fn legend(records: &[Record]) -> String {
     let mut sets: Vec<String> = Vec::new();
-    for record in records
-        .iter()
-        .filter(|record| record.keys != "-" && record.value.is_some())
-    {
+    for record in records.iter().filter(|record| record.keys != "-" && record.value.is_some()) {
         let name = match record.keys.as_str() {
             "fix16" => "fix16 16 B".into(),
             "user" => "user 20 B".into(),
@@ -63,9 +58,7 @@ fn parts(grid: &Grid<'_>, width: usize) -> Vec<String> {
     let fixed = 4 + names.max().unwrap_or(0).min(34) + 2 + 6;
     let wide = |at: usize| {
         let cells = grid.rows.iter().filter_map(|row| row.cell(at));
-        let most = cells
-            .map(|record| cell(record, grid.unit).chars().count())
-            .max();
+        let most = cells.map(|record| cell(record, grid.unit).chars().count()).max();
         most.unwrap_or(0).max(grid.columns[at].chars().count()) + 2
     };
     let mut parts: Vec<Vec<usize>> = vec![Vec::new()];
@@ -77,10 +70,7 @@ fn parts(grid: &Grid<'_>, width: usize) -> Vec<String> {
             taken = fixed;
         }
         taken += wide(at);
-        parts
-            .last_mut()
-            .map(|part| part.push(at))
-            .unwrap_or_default();
+        parts.last_mut().map(|part| part.push(at)).unwrap_or_default();
     }
     parts.iter().map(|part| table(grid, part, width)).collect()
 }
@@ -88,37 +78,22 @@ fn parts(grid: &Grid<'_>, width: usize) -> Vec<String> {
 fn table(grid: &Grid<'_>, columns: &[usize], width: usize) -> String {
     let mut table = plain(width);
     let has_spread = grid.rows.iter().any(|row| row.spread().is_some());
-    let mut head = vec![
-        "#".to_owned(),
-        format!("{}, {}", grid.title, unit_name(grid.unit)),
-    ];
+    let mut head = vec!["#".to_owned(), format!("{}, {}", grid.title, unit_name(grid.unit))];
     head.extend(columns.iter().map(|at| grid.columns[*at].clone()));
     head.extend(has_spread.then(|| "±".to_owned()));
     // The title has a line of its own, so that it does not widen the column of the names.
     let title = head[1].clone();
     head[1].clear();
-    table.set_header(
-        head.iter()
-            .map(|text| Cell::new(text).add_attribute(Attribute::Dim)),
-    );
+    table.set_header(head.iter().map(|text| Cell::new(text).add_attribute(Attribute::Dim)));
     for row in &grid.rows {
-        let place = grid
-            .place(row)
-            .map_or_else(String::new, |place| place.to_string());
+        let place = grid.place(row).map_or_else(String::new, |place| place.to_string());
         let mut cells = vec![Cell::new(place), Cell::new(short(row.who))];
-        cells.extend(columns.iter().map(|at| {
-            Cell::new(
-                row.cell(*at)
-                    .map_or_else(String::new, |it| cell(it, grid.unit)),
-            )
-        }));
+        cells.extend(
+            columns.iter().map(|at| Cell::new(row.cell(*at).map_or_else(String::new, |it| cell(it, grid.unit)))),
+        );
         cells.extend(has_spread.then(|| Cell::new(row.spread().map_or_else(String::new, percent))));
         let ours = role(row.who) == "ours";
-        table.add_row(
-            cells
-                .into_iter()
-                .map(|cell| if ours { cell.fg(Color::Yellow) } else { cell }),
-        );
+        table.add_row(cells.into_iter().map(|cell| if ours { cell.fg(Color::Yellow) } else { cell }));
     }
     for (at, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, 2));
@@ -131,9 +106,7 @@ fn table(grid: &Grid<'_>, columns: &[usize], width: usize) -> String {
 
 fn plain(width: usize) -> Table {
     let mut table = Table::new();
-    table
-        .load_style(NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(u16::try_from(width).unwrap_or(80));
     table
 }
@@ -144,14 +117,7 @@ fn trimmed(table: &str) -> String {
 }
 
 fn percent(value: f64) -> String {
-    format!(
-        "{}%",
-        if value < 10.0 {
-            format!("{value:.1}")
-        } else {
-            format!("{value:.0}")
-        }
-    )
+    format!("{}%", if value < 10.0 { format!("{value:.1}") } else { format!("{value:.0}") })
 }
 
 /// A value, without the unit that stands above it, and its ratio.
@@ -179,29 +145,16 @@ pub fn targets(judged: &[Judged], width: usize) -> String {
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
-    format!(
-        "TARGETS: {}\n\n{}\n",
-        targets::summary(judged),
-        trimmed(&table.to_string())
-    )
+    format!("TARGETS: {}\n\n{}\n", targets::summary(judged), trimmed(&table.to_string()))
 }
 
 /// A table in Markdown.
 pub fn markdown(grid: &Grid<'_>) -> String {
-    let mut text = format!(
-        "| | {} |\n|---|{}\n",
-        grid.columns.join(" | "),
-        "---:|".repeat(grid.columns.len())
-    );
+    let mut text = format!("| | {} |\n|---|{}\n", grid.columns.join(" | "), "---:|".repeat(grid.columns.len()));
     for row in &grid.rows {
         let name = escape(&label(row.who));
-        let name = if role(row.who) == "ours" {
-            format!("**{name}**")
-        } else {
-            name
-        };
-        let cells =
-            (0..grid.columns.len()).map(|at| row.cell(at).map_or_else(String::new, in_words));
+        let name = if role(row.who) == "ours" { format!("**{name}**") } else { name };
+        let cells = (0..grid.columns.len()).map(|at| row.cell(at).map_or_else(String::new, in_words));
         let cells: Vec<String> = cells.collect();
         // Writing into a string cannot fail.
         let _ = writeln!(text, "| {name} | {} |", cells.join(" | "));
@@ -212,11 +165,7 @@ pub fn markdown(grid: &Grid<'_>) -> String {
 /// A value with its ratio in brackets.
 pub fn in_words(record: &Record) -> String {
     let (value, ratio) = figure(record);
-    if ratio.is_empty() {
-        value
-    } else {
-        format!("{value} ({ratio})")
-    }
+    if ratio.is_empty() { value } else { format!("{value} ({ratio})") }
 }
 
 /// What a hover says: the figure, its spread and its place.
@@ -225,13 +174,7 @@ pub fn in_full(grid: &Grid<'_>, row: &Row<'_>, record: &Record) -> String {
     if spread(record).is_some()
         && let Some([low, high]) = record.quartiles
     {
-        let _ = write!(
-            text,
-            "<br>half of {} rounds: {} to {}",
-            record.rounds,
-            digits(low),
-            digits(high)
-        );
+        let _ = write!(text, "<br>half of {} rounds: {} to {}", record.rounds, digits(low), digits(high));
     }
     if let Some(place) = grid.place(row) {
         let _ = write!(text, "<br>{} ahead beyond the spread", place - 1);
@@ -253,60 +196,32 @@ mod tests {
     #[test]
     fn eighty_columns_are_enough_however_many_there_are() {
         let sets = ["fix16", "user", "paths", "words", "mine", "yours"];
-        let who = [
-            "floor",
-            "ours-pin-each",
-            "box-system-shuffled",
-            "naive-shared",
-        ];
+        let who = ["floor", "ours-pin-each", "box-system-shuffled", "naive-shared"];
         let mut records = Vec::new();
         for (at, set) in sets.iter().enumerate() {
-            records.extend(
-                who.map(|who| record("put/warm", who, set, 263.0 * (at + 1) as f64, "ns/key")),
-            );
+            records.extend(who.map(|who| record("put/warm", who, set, 263.0 * (at + 1) as f64, "ns/key")));
         }
-        records.push(Record::skipped(
-            "put/warm",
-            "bumpalo",
-            "words",
-            0,
-            "no word list",
-        ));
+        records.push(Record::skipped("put/warm", "bumpalo", "words", 0, "no word list"));
         let info = GROUPS.group.iter().find(|info| info.name == "put").unwrap();
         let text = group(info, &records, 80);
         let longest = text.lines().map(|line| line.chars().count()).max();
         assert!(longest.is_some_and(|longest| longest <= 80), "{text}");
-        assert!(
-            text.contains("SKIPPED bumpalo, per thread on words: no word list"),
-            "{text}"
-        );
-        for part in [
-            "263 1.50x",
-            "epoch-arena, pin/key",
-            "yours",
-            "put/warm, ns per key",
-        ] {
+        assert!(text.contains("SKIPPED bumpalo, per thread on words: no word list"), "{text}");
+        for part in ["263 1.50x", "epoch-arena, pin/key", "yours", "put/warm, ns per key"] {
             assert!(text.contains(part), "{part} in {text}");
         }
     }
 
     #[test]
     fn a_table_in_markdown_has_as_many_cells_in_each_row() {
-        let records = [
-            record("put/warm", "ours", "user", 2.0, "ns/key"),
-            record("memory/rss", "ours", "user", 1.01, "B/B"),
-        ];
+        let records =
+            [record("put/warm", "ours", "user", 2.0, "ns/key"), record("memory/rss", "ours", "user", 1.01, "B/B")];
         let text = markdown(&Grid::overview(&records, |_| true));
         assert!(
-            text.contains("| **epoch-arena, pin per 64** | 2.00 ns (1.50x) |")
-                && text.contains("| 1.010 |"),
+            text.contains("| **epoch-arena, pin per 64** | 2.00 ns (1.50x) |") && text.contains("| 1.010 |"),
             "{text}"
         );
         let bars = |line: &str| line.matches('|').count();
-        assert!(
-            text.lines()
-                .all(|line| Some(bars(line)) == text.lines().next().map(bars)),
-            "{text}"
-        );
+        assert!(text.lines().all(|line| Some(bars(line)) == text.lines().next().map(bars)), "{text}");
     }
 }

@@ -36,35 +36,19 @@ impl<'r> Grid<'r> {
     pub fn of(info: &'r Info, records: &'r [Record]) -> Vec<Self> {
         let usual = usual_set(records);
         let mut grids: Vec<Self> = Vec::new();
-        for record in records
-            .iter()
-            .filter(|record| info.has(record) && record.value.is_some())
-        {
+        for record in records.iter().filter(|record| info.has(record) && record.value.is_some()) {
             let Some((title, column)) = place(info, record) else {
                 continue;
             };
-            let at = grids
-                .iter()
-                .position(|grid| grid.title == title)
-                .unwrap_or_else(|| {
-                    let (columns, rows) = (Vec::new(), Vec::new());
-                    grids.push(Self {
-                        title,
-                        unit: &record.unit,
-                        columns,
-                        lead: 0,
-                        rows,
-                    });
-                    grids.len() - 1
-                });
+            let at = grids.iter().position(|grid| grid.title == title).unwrap_or_else(|| {
+                let (columns, rows) = (Vec::new(), Vec::new());
+                grids.push(Self { title, unit: &record.unit, columns, lead: 0, rows });
+                grids.len() - 1
+            });
             grids[at].put(column, record);
         }
         for grid in &mut grids {
-            grid.lead = grid
-                .columns
-                .iter()
-                .position(|column| column == usual)
-                .unwrap_or(0);
+            grid.lead = grid.columns.iter().position(|column| column == usual).unwrap_or(0);
             if info.sweep_of(&grid.title).is_none() {
                 grid.sort();
             }
@@ -77,46 +61,20 @@ impl<'r> Grid<'r> {
         let figures = &GROUPS.overview.columns;
         let columns: Vec<String> = figures.iter().map(|figure| figure.title.clone()).collect();
         let shown = ROSTER.iter().map(|one| one.id).filter(|id| is_shown(id));
-        let row = |who| Row {
-            who,
-            cells: figures
-                .iter()
-                .map(|figure| figure.find(records, who))
-                .collect(),
-        };
-        let rows = shown
-            .map(row)
-            .filter(|row| row.cells.iter().any(Option::is_some))
-            .collect();
-        Self {
-            title: "everything".into(),
-            unit: "",
-            columns,
-            lead: 0,
-            rows,
-        }
+        let row = |who| Row { who, cells: figures.iter().map(|figure| figure.find(records, who)).collect() };
+        let rows = shown.map(row).filter(|row| row.cells.iter().any(Option::is_some)).collect();
+        Self { title: "everything".into(), unit: "", columns, lead: 0, rows }
     }
 
     fn put(&mut self, column: String, record: &'r Record) {
-        let at = self
-            .columns
-            .iter()
-            .position(|one| *one == column)
-            .unwrap_or_else(|| {
-                self.columns.push(column);
-                self.columns.len() - 1
-            });
-        let row = self
-            .rows
-            .iter()
-            .position(|row| row.who == record.contestant)
-            .unwrap_or_else(|| {
-                self.rows.push(Row {
-                    who: &record.contestant,
-                    cells: Vec::new(),
-                });
-                self.rows.len() - 1
-            });
+        let at = self.columns.iter().position(|one| *one == column).unwrap_or_else(|| {
+            self.columns.push(column);
+            self.columns.len() - 1
+        });
+        let row = self.rows.iter().position(|row| row.who == record.contestant).unwrap_or_else(|| {
+            self.rows.push(Row { who: &record.contestant, cells: Vec::new() });
+            self.rows.len() - 1
+        });
         let cells = &mut self.rows[row].cells;
         cells.resize(cells.len().max(at + 1), None);
         cells[at] = Some(record);
@@ -125,27 +83,15 @@ impl<'r> Grid<'r> {
     /// The best first; who has no figure in the leading column comes last, in the order of the roster.
     fn sort(&mut self) {
         let lead = self.lead;
-        let figure = |row: &Row<'_>| {
-            row.cell(lead)
-                .and_then(Record::compared)
-                .map_or(f64::INFINITY, |it| it.0)
-        };
-        self.rows.sort_by(|a, b| {
-            figure(a)
-                .total_cmp(&figure(b))
-                .then(rank(a.who).cmp(&rank(b.who)))
-        });
+        let figure = |row: &Row<'_>| row.cell(lead).and_then(Record::compared).map_or(f64::INFINITY, |it| it.0);
+        self.rows.sort_by(|a, b| figure(a).total_cmp(&figure(b)).then(rank(a.who).cmp(&rank(b.who))));
     }
 
     /// A contestant's place: one more than there are contestants that are ahead of it beyond the spread.
     pub fn place(&self, row: &Row<'_>) -> Option<usize> {
         let mine = row.cell(self.lead)?;
         let others = self.rows.iter().filter_map(|other| other.cell(self.lead));
-        Some(
-            1 + others
-                .filter(|other| other.order(mine) == Some(Ordering::Less))
-                .count(),
-        )
+        Some(1 + others.filter(|other| other.order(mine) == Some(Ordering::Less)).count())
     }
 }
 
@@ -157,11 +103,7 @@ impl<'r> Row<'r> {
 
     /// The largest spread of the row, in percent: half of the distance of the quartiles.
     pub fn spread(&self) -> Option<f64> {
-        let spreads = self
-            .cells
-            .iter()
-            .flatten()
-            .filter_map(|record| spread(record));
+        let spreads = self.cells.iter().flatten().filter_map(|record| spread(record));
         spreads.max_by(f64::total_cmp)
     }
 }
@@ -169,10 +111,7 @@ impl<'r> Row<'r> {
 impl Info {
     /// The sweep that a table is of, by its title.
     fn sweep_of(&self, title: &str) -> Option<()> {
-        let own = self
-            .bench
-            .iter()
-            .any(|bench| !bench.grows.is_empty() && bench.title == title);
+        let own = self.bench.iter().any(|bench| !bench.grows.is_empty() && bench.title == title);
         (own || self.sweeps.values().any(|(known, _)| known == title)).then_some(())
     }
 }
@@ -188,30 +127,17 @@ fn place(info: &Info, record: &Record) -> Option<(String, String)> {
     if let Some((axis, step)) = step_of(record) {
         return Some((info.sweep(axis).0, count(step)));
     }
-    let rest = record
-        .bench
-        .strip_prefix(&info.name)
-        .unwrap_or_default()
-        .trim_start_matches('/');
+    let rest = record.bench.strip_prefix(&info.name).unwrap_or_default().trim_start_matches('/');
     let crew = match record.threads {
         0 | 1 => String::new(),
         threads => format!(", {threads} threads"),
     };
-    let keys = if record.keys == "-" {
-        String::new()
-    } else {
-        format!(", keys {}", record.keys)
-    };
-    let (bench, detail) = record
-        .bench
-        .split_once('-')
-        .unwrap_or((&record.bench, "value"));
+    let keys = if record.keys == "-" { String::new() } else { format!(", keys {}", record.keys) };
+    let (bench, detail) = record.bench.split_once('-').unwrap_or((&record.bench, "value"));
     Some(match info.columns {
         Columns::Keys => (format!("{}{crew}", record.bench), record.keys.clone()),
         Columns::Rest => (info.name.clone(), rest.replace('-', " ")),
-        Columns::Detail
-            if info.shown.is_empty() || info.shown.iter().any(|shown| shown == detail) =>
-        {
+        Columns::Detail if info.shown.is_empty() || info.shown.iter().any(|shown| shown == detail) => {
             (format!("{bench}{crew}{keys}"), detail.replace('-', " "))
         }
         Columns::Detail => return None,
@@ -220,10 +146,7 @@ fn place(info: &Info, record: &Record) -> Option<(String, String)> {
 
 /// The place on the roster; who is not there comes last.
 pub fn rank(id: &str) -> usize {
-    ROSTER
-        .iter()
-        .position(|one| one.id == id)
-        .unwrap_or(ROSTER.len())
+    ROSTER.iter().position(|one| one.id == id).unwrap_or(ROSTER.len())
 }
 
 /// What colours a contestant.
@@ -261,20 +184,14 @@ pub fn short(id: &str) -> String {
         (" in a lock,", ""),
         ("scc::", ""),
     ];
-    cuts.iter()
-        .fold(label(id), |name, (long, short)| name.replace(long, short))
+    cuts.iter().fold(label(id), |name, (long, short)| name.replace(long, short))
 }
 
 /// A value with its unit, and its ratio where there is one.
 pub fn figure(record: &Record) -> (String, String) {
     let ratio = record.ratio_to_floor.filter(|_| record.unit != "B/B");
-    let value = record
-        .value
-        .map_or_else(String::new, |value| with_unit(value, &record.unit));
-    (
-        value,
-        ratio.map_or_else(String::new, |ratio| format!("{}x", digits(ratio))),
-    )
+    let value = record.value.map_or_else(String::new, |value| with_unit(value, &record.unit));
+    (value, ratio.map_or_else(String::new, |ratio| format!("{}x", digits(ratio))))
 }
 
 /// A value with a unit that suits its size.
@@ -390,11 +307,7 @@ pub mod tests {
         let grids = grids("put", &records);
         assert_eq!(grids.len(), 2);
         let warm = &grids[0];
-        let who: Vec<_> = warm
-            .rows
-            .iter()
-            .map(|row| (row.who, warm.place(row).unwrap()))
-            .collect();
+        let who: Vec<_> = warm.rows.iter().map(|row| (row.who, warm.place(row).unwrap())).collect();
         assert_eq!(who, [("floor", 1), ("ours", 2), ("bumpalo", 2)]);
         assert_eq!(warm.rows[1].spread().map(f64::round), Some(5.0));
     }

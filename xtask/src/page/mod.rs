@@ -45,11 +45,7 @@ mod tests {
         let page = page("a<b", &html! {}, &html! { p { "c<d" } });
         assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>"));
         assert!(page.contains("a&lt;b") && page.contains("c&lt;d"));
-        assert!(
-            page.contains("plotly.js v") && page.len() > 1 << 20,
-            "{}",
-            page.len()
-        );
+        assert!(page.contains("plotly.js v") && page.len() > 1 << 20, "{}", page.len());
         for foreign in ["<script src", "<link", "@import"] {
             assert!(!page.contains(foreign), "{foreign}");
         }

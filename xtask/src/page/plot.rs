@@ -73,21 +73,13 @@ pub struct Point {
 impl Chart {
     /// Whether its values are too far apart for a linear axis.
     pub fn is_log(&self) -> bool {
-        let values = || {
-            self.series
-                .iter()
-                .filter(|series| !series.hidden)
-                .flat_map(|series| &series.points)
-        };
+        let values = || self.series.iter().filter(|series| !series.hidden).flat_map(|series| &series.points);
         let positive = || values().map(|point| point.y).filter(|value| *value > 0.0);
         let most = match self.kind {
             Kind::Bars => 30.0,
             Kind::Lines { .. } => 12.0,
         };
-        let (low, high) = (
-            positive().fold(f64::INFINITY, f64::min),
-            positive().fold(0.0, f64::max),
-        );
+        let (low, high) = (positive().fold(f64::INFINITY, f64::min), positive().fold(0.0, f64::max));
         values().all(|point| point.y > 0.0) && high / low > most
     }
 
@@ -95,10 +87,7 @@ impl Chart {
     pub fn figure(&self) -> Markup {
         let log = if self.is_log() { "; log axis" } else { "" };
         let (kind, rows) = match self.kind {
-            Kind::Bars => (
-                "bars",
-                self.series.iter().map(|series| series.points.len()).max(),
-            ),
+            Kind::Bars => ("bars", self.series.iter().map(|series| series.points.len()).max()),
             Kind::Lines { .. } => ("lines", None),
         };
         // In JSON, `<` can stand in texts only, and there it may be written as its number.
@@ -115,11 +104,7 @@ impl Chart {
 
     fn plot(&self) -> Plot {
         let mut plot = Plot::new();
-        for series in self
-            .series
-            .iter()
-            .filter(|series| !series.points.is_empty())
-        {
+        for series in self.series.iter().filter(|series| !series.points.is_empty()) {
             match self.kind {
                 Kind::Bars => plot.add_trace(series.bars()),
                 Kind::Lines { .. } => plot.add_trace(series.line()),
@@ -128,17 +113,11 @@ impl Chart {
         let kind = |log| if log { AxisType::Log } else { AxisType::Linear };
         let values = Axis::new().type_(kind(self.is_log()));
         plot.set_layout(match &self.kind {
-            Kind::Bars => Layout::new()
-                .x_axis(values)
-                .y_axis(Axis::new().type_(AxisType::Category)),
+            Kind::Bars => Layout::new().x_axis(values).y_axis(Axis::new().type_(AxisType::Category)),
             Kind::Lines { x, log, ticks } => {
                 let (at, text): (Vec<f64>, Vec<String>) = ticks.iter().cloned().unzip();
                 let axis = Axis::new().type_(kind(*log)).title(x.as_str());
-                let axis = if at.is_empty() {
-                    axis
-                } else {
-                    axis.tick_values(at).tick_text(text)
-                };
+                let axis = if at.is_empty() { axis } else { axis.tick_values(at).tick_text(text) };
                 Layout::new().x_axis(axis).y_axis(values)
             }
         });
@@ -152,40 +131,20 @@ impl Series {
     }
 
     fn visible(&self) -> Visible {
-        if self.hidden {
-            Visible::LegendOnly
-        } else {
-            Visible::True
-        }
+        if self.hidden { Visible::LegendOnly } else { Visible::True }
     }
 
     fn bars(&self) -> Box<Bar<f64, String>> {
-        let error = |end: usize| {
-            self.of(|point| {
-                point
-                    .spread
-                    .map_or(0.0, |spread| (spread[end] - point.y).abs())
-            })
-        };
-        let spread = ErrorData::new(ErrorType::Data)
-            .array(error(1))
-            .array_minus(error(0))
-            .symmetric(false);
-        let bars = Bar::new(
-            self.of(|point| point.y),
-            self.of(|point| point.name.clone()),
-        )
-        .name(&self.name)
-        .orientation(Orientation::Horizontal)
-        .marker(Marker::new().color_array(self.of(|point| format!("--{}", point.color))))
-        .text_array(self.of(|point| point.text.clone()))
-        .hover_text_array(self.of(|point| point.hover.clone()))
-        .visible(self.visible());
-        if self.points.iter().any(|point| point.spread.is_some()) {
-            bars.error_x(spread)
-        } else {
-            bars
-        }
+        let error = |end: usize| self.of(|point| point.spread.map_or(0.0, |spread| (spread[end] - point.y).abs()));
+        let spread = ErrorData::new(ErrorType::Data).array(error(1)).array_minus(error(0)).symmetric(false);
+        let bars = Bar::new(self.of(|point| point.y), self.of(|point| point.name.clone()))
+            .name(&self.name)
+            .orientation(Orientation::Horizontal)
+            .marker(Marker::new().color_array(self.of(|point| format!("--{}", point.color))))
+            .text_array(self.of(|point| point.text.clone()))
+            .hover_text_array(self.of(|point| point.hover.clone()))
+            .visible(self.visible());
+        if self.points.iter().any(|point| point.spread.is_some()) { bars.error_x(spread) } else { bars }
     }
 
     fn line(&self) -> Box<Scatter<f64, f64>> {
@@ -207,28 +166,14 @@ mod tests {
     use super::*;
 
     fn chart(values: &[f64]) -> Chart {
-        let point = |value: &f64| Point {
-            name: "a</script>".into(),
-            y: *value,
-            ..Point::default()
-        };
-        let series = Series {
-            name: "s".into(),
-            points: values.iter().map(point).collect(),
-            ..Series::default()
-        };
-        Chart {
-            title: "t<u".into(),
-            series: vec![series],
-            ..Chart::default()
-        }
+        let point = |value: &f64| Point { name: "a</script>".into(), y: *value, ..Point::default() };
+        let series = Series { name: "s".into(), points: values.iter().map(point).collect(), ..Series::default() };
+        Chart { title: "t<u".into(), series: vec![series], ..Chart::default() }
     }
 
     #[test]
     fn a_log_axis_is_there_only_where_it_is_needed() {
-        assert!(
-            !chart(&[1.0, 9.0]).is_log() && !chart(&[0.0, 900.0]).is_log() && !chart(&[]).is_log()
-        );
+        assert!(!chart(&[1.0, 9.0]).is_log() && !chart(&[0.0, 900.0]).is_log() && !chart(&[]).is_log());
         assert!(chart(&[1.0, 900.0]).is_log());
     }
 
@@ -236,9 +181,6 @@ mod tests {
     fn names_cannot_end_the_script_that_they_stand_in() {
         let text = chart(&[1.0, 2.0]).figure().into_string();
         assert_eq!(text.matches("</script>").count(), 1, "{text}");
-        assert!(
-            text.contains("t&lt;u") && text.contains("data-rows=\"2\""),
-            "{text}"
-        );
+        assert!(text.contains("t&lt;u") && text.contains("data-rows=\"2\""), "{text}");
     }
 }

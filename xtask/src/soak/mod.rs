@@ -39,12 +39,7 @@ pub fn run(args: Args) -> Result<(), String> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         now.map_or(1, |time| u64::from(time.subsec_nanos()))
     });
-    let page = args.html.clone().unwrap_or_else(|| {
-        crate::workspace()
-            .join("target")
-            .join("soak")
-            .join("report.html")
-    });
+    let page = args.html.clone().unwrap_or_else(|| crate::workspace().join("target").join("soak").join("report.html"));
     let again = again(&args, seed);
     println!("seed {seed}; again, but for the order of threads: {again}");
     let outcome = run::run(&args, seed, Duration::from_secs(seconds as u64))?;
@@ -92,10 +87,7 @@ fn report(outcome: &Outcome) {
     }
     let floors = outcome.calms.iter().map(|calm| calm.get("resident") / MIB);
     let floors: Vec<_> = floors.map(|floor| format!("{floor:.0}")).collect();
-    println!(
-        "resident in calm moments, with nothing in any pool: {} MiB",
-        floors.join(" ")
-    );
+    println!("resident in calm moments, with nothing in any pool: {} MiB", floors.join(" "));
     println!("failures           {:>8}", outcome.failures.len());
 }
 
@@ -120,9 +112,6 @@ mod tests {
 
     #[test]
     fn digits_come_in_threes() {
-        assert_eq!(
-            [0.0, 999.0, 1000.0, 1234567.0].map(digits),
-            ["0", "999", "1,000", "1,234,567"]
-        );
+        assert_eq!([0.0, 999.0, 1000.0, 1234567.0].map(digits), ["0", "999", "1,000", "1,234,567"]);
     }
 }

@@ -40,12 +40,7 @@ pub fn page(outcome: &Outcome, again: &str) -> String {
 fn memory(outcome: &Outcome) -> Chart {
     let series = |name: &str, of: &str, color: &str| {
         let point = |line: &Line| (line.get("seconds"), line.get(of) / MIB);
-        line(
-            name,
-            color,
-            &outcome.samples.iter().map(point).collect::<Vec<_>>(),
-            "MiB",
-        )
+        line(name, color, &outcome.samples.iter().map(point).collect::<Vec<_>>(), "MiB")
     };
     chart(
         "Memory over time",
@@ -67,33 +62,14 @@ fn work(outcome: &Outcome) -> Chart {
             let more = pair[1].get(name) - pair[0].get(name);
             (time > 0.0).then(|| (pair[1].get("seconds"), more / time / 1000.0))
         };
-        line(
-            name,
-            color,
-            &pairs.filter_map(point).collect::<Vec<_>>(),
-            "thousand per second",
-        )
+        line(name, color, &pairs.filter_map(point).collect::<Vec<_>>(), "thousand per second")
     };
-    chart(
-        "Work over time",
-        "thousands per second",
-        vec![per_second("puts", "ours"), per_second("reads", "peer-0")],
-    )
+    chart("Work over time", "thousands per second", vec![per_second("puts", "ours"), per_second("reads", "peer-0")])
 }
 
 fn chart(title: &str, unit: &str, series: Vec<Series>) -> Chart {
-    let kind = Kind::Lines {
-        x: "seconds".into(),
-        log: false,
-        ticks: Vec::new(),
-    };
-    Chart {
-        title: title.into(),
-        unit: unit.into(),
-        kind,
-        series,
-        aside: false,
-    }
+    let kind = Kind::Lines { x: "seconds".into(), log: false, ticks: Vec::new() };
+    Chart { title: title.into(), unit: unit.into(), kind, series, aside: false }
 }
 
 /// The points, or the highest of each of as many groups as can be told apart.
@@ -101,18 +77,8 @@ fn line(name: &str, color: &str, points: &[(f64, f64)], unit: &str) -> Series {
     let group = points.len().div_ceil(MOST_POINTS).max(1);
     let highest = |group: &[(f64, f64)]| group.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1));
     let points = points.chunks(group).filter_map(highest);
-    let point = |(x, y): (f64, f64)| Point {
-        x,
-        y,
-        hover: format!("{x:.0} s: {y:.1} {unit}"),
-        ..Point::default()
-    };
-    Series {
-        name: name.into(),
-        color: color.into(),
-        hidden: false,
-        points: points.map(point).collect(),
-    }
+    let point = |(x, y): (f64, f64)| Point { x, y, hover: format!("{x:.0} s: {y:.1} {unit}"), ..Point::default() };
+    Series { name: name.into(), color: color.into(), hidden: false, points: points.map(point).collect() }
 }
 
 #[cfg(test)]

@@ -25,19 +25,13 @@ pub struct Outcome {
 }
 
 /// What is not a count, in a sample.
-const FIGURES: [&str; 6] = [
-    "seconds", "resident", "reserved", "in_use", "budget", "lent",
-];
+const FIGURES: [&str; 6] = ["seconds", "resident", "reserved", "in_use", "budget", "lent"];
 
 impl Line {
     fn parse(words: &str) -> Self {
         let words: Vec<_> = words.split(' ').collect();
         let pairs = words.chunks_exact(2);
-        Self(
-            pairs
-                .filter_map(|pair| Some((pair[0].to_owned(), pair[1].parse().ok()?)))
-                .collect(),
-        )
+        Self(pairs.filter_map(|pair| Some((pair[0].to_owned(), pair[1].parse().ok()?))).collect())
     }
 
     /// A value by its name; zero if there is none.
@@ -95,18 +89,11 @@ impl Outcome {
 pub fn run(args: &Args, seed: u64, time: Duration) -> Result<Outcome, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(cargo);
-    command.current_dir(crate::workspace()).args([
-        "run",
-        "--release",
-        "--package",
-        "epoch-arena-soak",
-    ]);
+    command.current_dir(crate::workspace()).args(["run", "--release", "--package", "epoch-arena-soak"]);
     if args.debug_assertions {
         command.args(["--config", "profile.release.debug-assertions=true"]);
     }
-    command
-        .args(["--", "--seconds", &time.as_secs().to_string()])
-        .args(["--seed", &seed.to_string()]);
+    command.args(["--", "--seconds", &time.as_secs().to_string()]).args(["--seed", &seed.to_string()]);
     if let Some(threads) = args.threads {
         command.args(["--threads", &threads.to_string()]);
     }
@@ -123,9 +110,7 @@ pub fn run(args: &Args, seed: u64, time: Duration) -> Result<Outcome, String> {
     progress.bar.finish_and_clear();
     let status = child.wait().map_err(cannot)?;
     if !status.success() && outcome.failures.is_empty() {
-        outcome
-            .failures
-            .push(format!("it ended without a word ({status})"));
+        outcome.failures.push(format!("it ended without a word ({status})"));
     }
     if outcome.samples.is_empty() {
         return Err(format!("the soak did not begin ({status})"));
@@ -145,10 +130,7 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} s\n{wide_msg}") {
             bar.set_style(style);
         }
-        Self {
-            bar,
-            plain: !std::io::stderr().is_terminal(),
-        }
+        Self { bar, plain: !std::io::stderr().is_terminal() }
     }
 
     fn show(&self, outcome: &Outcome) {

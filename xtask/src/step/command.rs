@@ -16,18 +16,12 @@ impl Command {
     pub fn cargo(words: &str) -> Self {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
         let words = std::iter::once(cargo).chain(words.split_whitespace().map(OsString::from));
-        Self {
-            words: words.collect(),
-            variables: Vec::new(),
-        }
+        Self { words: words.collect(), variables: Vec::new() }
     }
 
     /// The program and its words, divided by spaces. `cargo` is rustup's here, which takes `+nightly`.
     pub fn program(words: &str) -> Self {
-        Self {
-            words: words.split_whitespace().map(OsString::from).collect(),
-            variables: Vec::new(),
-        }
+        Self { words: words.split_whitespace().map(OsString::from).collect(), variables: Vec::new() }
     }
 
     /// With a word that may have spaces.
@@ -49,14 +43,8 @@ impl Command {
 
     /// For the library that runs it.
     pub fn expression(&self) -> duct::Expression {
-        let expression = duct::cmd(&self.words[0], &self.words[1..])
-            .dir(crate::workspace())
-            .stdin_null();
-        self.variables
-            .iter()
-            .fold(expression, |expression, (name, value)| {
-                expression.env(name, value)
-            })
+        let expression = duct::cmd(&self.words[0], &self.words[1..]).dir(crate::workspace()).stdin_null();
+        self.variables.iter().fold(expression, |expression, (name, value)| expression.env(name, value))
     }
 
     /// Whether it ends well, without a word.

@@ -91,24 +91,14 @@ impl Step {
         name: &'static str,
         work: impl FnOnce(&mut Runner) -> Result<Verdict, String> + 'static,
     ) -> Self {
-        Self {
-            stage,
-            name,
-            needs: Vec::new(),
-            work: Box::new(work),
-            bugs: Vec::new(),
-        }
+        Self { stage, name, needs: Vec::new(), work: Box::new(work), bugs: Vec::new() }
     }
 
     /// A step whose command must end well.
     pub fn command(stage: Name, name: &'static str, command: Command) -> Self {
         Self::work(stage, name, move |runner| {
             let ran = runner.run(&command)?;
-            Ok(if ran.success {
-                Verdict::Passed(String::new())
-            } else {
-                Verdict::Failed(runner.show(&ran))
-            })
+            Ok(if ran.success { Verdict::Passed(String::new()) } else { Verdict::Failed(runner.show(&ran)) })
         })
     }
 
@@ -142,10 +132,7 @@ impl Step {
             Ok(match (ran.success, ran.text.contains(word)) {
                 (false, true) => Verdict::Passed(format!("caught: {word}")),
                 (true, _) => Verdict::Failed("not caught: the command passed".into()),
-                (false, false) => Verdict::Failed(format!(
-                    "failed without saying {word:?}\n{}",
-                    runner.show(&ran)
-                )),
+                (false, false) => Verdict::Failed(format!("failed without saying {word:?}\n{}", runner.show(&ran))),
             })
         })
     }
@@ -163,12 +150,8 @@ impl Step {
     /// Runs it on the library.
     pub fn run(mut self, needs: &mut Needs, loud: bool) -> Result<Row, String> {
         let mut runner = Runner::new(&self, "", loud)?;
-        let work = std::mem::replace(
-            &mut self.work,
-            Box::new(|_| Ok(Verdict::Passed(String::new()))),
-        );
-        self.judge(work, "", &mut runner, needs)
-            .map(|verdict| self.row("", verdict, runner))
+        let work = std::mem::replace(&mut self.work, Box::new(|_| Ok(Verdict::Passed(String::new()))));
+        self.judge(work, "", &mut runner, needs).map(|verdict| self.row("", verdict, runner))
     }
 
     /// Runs it on each of its bugs.
@@ -184,13 +167,7 @@ impl Step {
         Ok(rows)
     }
 
-    fn judge(
-        &self,
-        work: Work,
-        _bug: &str,
-        runner: &mut Runner,
-        needs: &mut Needs,
-    ) -> Result<Verdict, String> {
+    fn judge(&self, work: Work, _bug: &str, runner: &mut Runner, needs: &mut Needs) -> Result<Verdict, String> {
         match needs.meet(&self.needs, runner)? {
             Some(missing) => Ok(Verdict::Skipped(missing)),
             None => work(runner),
@@ -200,13 +177,7 @@ impl Step {
     fn row(&self, bug: &str, verdict: Verdict, runner: Runner) -> Row {
         let tally = runner.tally;
         let took: Duration = runner.close(&verdict);
-        Row {
-            stage: self.stage,
-            step: format!("{}{bug}", self.name),
-            verdict,
-            took,
-            tally,
-        }
+        Row { stage: self.stage, step: format!("{}{bug}", self.name), verdict, took, tally }
     }
 }
 
@@ -230,10 +201,6 @@ pub fn run_all(steps: Vec<Step>) -> Result<(), String> {
     if ignored > 0 {
         return Err(format!("{ignored} tests are ignored; none may be"));
     }
-    println!(
-        "\n{} passed, {} failed",
-        sum(|tally| tally.passed),
-        sum(|tally| tally.failed)
-    );
+    println!("\n{} passed, {} failed", sum(|tally| tally.passed), sum(|tally| tally.failed));
     Ok(())
 }

@@ -9,11 +9,7 @@ pub const NIGHTLY: &str = "nightly";
 /// The `rust-version` of the workspace, as rustup takes it.
 pub const OLDEST: &str = "+1.89";
 /// Targets that the hosted CI runs the tests on; here it is seen that they compile.
-pub const CROSS: [&str; 3] = [
-    "aarch64-unknown-linux-gnu",
-    "aarch64-apple-darwin",
-    "x86_64-pc-windows-msvc",
-];
+pub const CROSS: [&str; 3] = ["aarch64-unknown-linux-gnu", "aarch64-apple-darwin", "x86_64-pc-windows-msvc"];
 
 /// A tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,14 +75,8 @@ impl Needs {
 /// what takes minutes only in CI, the system's packages no.
 fn facts(need: Need) -> (&'static str, String, String, bool) {
     let in_ci = std::env::var_os("CI").is_some();
-    let tool = |name: &'static str, ours| {
-        (
-            name,
-            format!("{name} --version"),
-            format!("cargo install {name} --locked"),
-            ours,
-        )
-    };
+    let tool =
+        |name: &'static str, ours| (name, format!("{name} --version"), format!("cargo install {name} --locked"), ours);
     let toolchain = |name, toolchain: &str| {
         (
             name,
@@ -121,18 +111,8 @@ fn facts(need: Need) -> (&'static str, String, String, bool) {
         Need::CargoDeny => tool("cargo-deny", in_ci),
         Need::CargoMutants => tool("cargo-mutants", in_ci),
         Need::CargoSemverChecks => tool("cargo-semver-checks", in_ci),
-        Need::Valgrind => (
-            "valgrind",
-            "valgrind --version".into(),
-            "apt-get install valgrind".into(),
-            false,
-        ),
-        Need::Prlimit => (
-            "prlimit",
-            "prlimit --version".into(),
-            "apt-get install util-linux".into(),
-            false,
-        ),
+        Need::Valgrind => ("valgrind", "valgrind --version".into(), "apt-get install valgrind".into(), false),
+        Need::Prlimit => ("prlimit", "prlimit --version".into(), "apt-get install util-linux".into(), false),
     }
 }
 
@@ -144,10 +124,7 @@ fn look(need: Need, runner: &mut Runner) -> Result<Option<Missing>, String> {
             return Ok(std::env::consts::OS == "linux");
         }
         // `cargo-mutants` and its like want the name of the subcommand in between.
-        let probe = match probe
-            .strip_prefix("cargo-")
-            .and_then(|rest| rest.split_once(' '))
-        {
+        let probe = match probe.strip_prefix("cargo-").and_then(|rest| rest.split_once(' ')) {
             Some((tool, _)) => Command::program(&format!("cargo {tool} --version")),
             None => Command::program(&probe),
         };
@@ -158,9 +135,7 @@ fn look(need: Need, runner: &mut Runner) -> Result<Option<Missing>, String> {
                 // The component has no command; its lock file tells that it is there.
                 Need::RustSrc => {
                     let root = ran.text.lines().last().unwrap_or_default();
-                    std::path::Path::new(root)
-                        .join("lib/rustlib/src/rust/library/Cargo.lock")
-                        .exists()
+                    std::path::Path::new(root).join("lib/rustlib/src/rust/library/Cargo.lock").exists()
                 }
                 Need::Targets => CROSS.iter().all(has),
                 _ => true,
@@ -175,13 +150,6 @@ fn look(need: Need, runner: &mut Runner) -> Result<Option<Missing>, String> {
             return Ok(None);
         }
     }
-    let tried = if ours {
-        ", and cannot be installed"
-    } else {
-        ""
-    };
-    Ok(Some(Missing {
-        why: format!("{name} is not there{tried}"),
-        command: install,
-    }))
+    let tried = if ours { ", and cannot be installed" } else { "" };
+    Ok(Some(Missing { why: format!("{name} is not there{tried}"), command: install }))
 }

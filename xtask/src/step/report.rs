@@ -30,9 +30,7 @@ pub fn width() -> Option<u16> {
 /// The table.
 pub fn table(rows: &[Row], width: Option<u16>) -> String {
     let mut table = Table::new();
-    table
-        .load_style(UTF8_BORDERS_ONLY)
-        .set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     if let Some(width) = width {
         table.set_width(width);
     }
@@ -40,20 +38,10 @@ pub fn table(rows: &[Row], width: Option<u16>) -> String {
     let mut above = None;
     for row in rows {
         // A stage is named once, at its first row.
-        let stage = if above == Some(row.stage) {
-            String::new()
-        } else {
-            row.stage.to_string()
-        };
+        let stage = if above == Some(row.stage) { String::new() } else { row.stage.to_string() };
         above = Some(row.stage);
         let (word, note) = row.verdict.words();
-        table.add_row([
-            stage.as_str(),
-            &row.step,
-            word,
-            &format!("{:.1}", row.took.as_secs_f64()),
-            &note,
-        ]);
+        table.add_row([stage.as_str(), &row.step, word, &format!("{:.1}", row.took.as_secs_f64()), &note]);
     }
     if let Some(column) = table.column_mut(3) {
         column.set_cell_alignment(CellAlignment::Right);
@@ -63,24 +51,16 @@ pub fn table(rows: &[Row], width: Option<u16>) -> String {
 
 /// Prints the sums; an error if anything failed.
 pub fn outcome(rows: &[Row], self_test: bool, strict: bool) -> Result<(), String> {
-    let count = |word| {
-        rows.iter()
-            .filter(|row| row.verdict.words().0 == word)
-            .count()
-    };
+    let count = |word| rows.iter().filter(|row| row.verdict.words().0 == word).count();
     let (passed, failed, skipped) = (count("PASSED"), count("FAILED"), count("SKIPPED"));
     let took: Duration = rows.iter().map(|row| row.took).sum();
     let (minutes, seconds) = (took.as_secs() / 60, took.as_secs() % 60);
-    println!(
-        "{passed} passed, {failed} failed, {skipped} skipped, in {minutes} min {seconds:02} s"
-    );
+    println!("{passed} passed, {failed} failed, {skipped} skipped, in {minutes} min {seconds:02} s");
     match (failed, self_test) {
         (0, _) if strict && skipped > 0 => Err(format!("{skipped} steps were skipped")),
         (0, _) => Ok(()),
         (_, false) => Err(format!("{failed} steps failed")),
-        (_, true) => Err(format!(
-            "{failed} bugs were not caught: what these steps say of the library proves nothing"
-        )),
+        (_, true) => Err(format!("{failed} bugs were not caught: what these steps say of the library proves nothing")),
     }
 }
 
@@ -90,23 +70,11 @@ mod tests {
     use super::*;
 
     fn rows() -> Vec<Row> {
-        let missing = Missing {
-            why: "cargo-deny is not there".into(),
-            command: "cargo install cargo-deny --locked".into(),
-        };
+        let missing =
+            Missing { why: "cargo-deny is not there".into(), command: "cargo install cargo-deny --locked".into() };
         let row = |stage, step: &str, verdict| {
-            let (step, took, tally) = (
-                step.to_owned(),
-                Duration::from_millis(1_240),
-                Tally::default(),
-            );
-            Row {
-                stage,
-                step,
-                verdict,
-                took,
-                tally,
-            }
+            let (step, took, tally) = (step.to_owned(), Duration::from_millis(1_240), Tally::default());
+            Row { stage, step, verdict, took, tally }
         };
         vec![
             row(Name::Lint, "format", Verdict::Passed(String::new())),
@@ -119,13 +87,7 @@ mod tests {
     fn the_table_names_each_stage_once_with_reason_and_command() {
         let text = table(&rows(), Some(200));
         assert_eq!(text.matches("lint").count(), 1, "{text}");
-        for part in [
-            "PASSED",
-            "FAILED",
-            "see x.log",
-            "1.2",
-            "cargo-deny is not there: cargo install",
-        ] {
+        for part in ["PASSED", "FAILED", "see x.log", "1.2", "cargo-deny is not there: cargo install"] {
             assert!(text.contains(part), "{part} in {text}");
         }
     }
@@ -133,21 +95,10 @@ mod tests {
     #[test]
     fn a_failure_fails_and_a_skip_does_not() {
         let mut rows = rows();
-        assert!(
-            outcome(&rows, false, false)
-                .unwrap_err()
-                .contains("1 steps failed")
-        );
-        assert!(
-            outcome(&rows, true, false)
-                .unwrap_err()
-                .contains("not caught")
-        );
+        assert!(outcome(&rows, false, false).unwrap_err().contains("1 steps failed"));
+        assert!(outcome(&rows, true, false).unwrap_err().contains("not caught"));
         rows.pop();
         assert_eq!(outcome(&rows, false, false), Ok(()));
-        assert_eq!(
-            outcome(&rows, false, true).unwrap_err(),
-            "1 steps were skipped"
-        );
+        assert_eq!(outcome(&rows, false, true).unwrap_err(), "1 steps were skipped");
     }
 }

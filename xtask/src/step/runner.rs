@@ -58,12 +58,9 @@ impl Runner {
         let path = folder.join(format!("{}.log", slug(&what)));
         let log = fs::create_dir_all(&folder).and_then(|()| File::create(&path));
         let log = log.map_err(|error| format!("{}: cannot be written: {error}", path.display()))?;
-        let bar =
-            (!loud).then(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()));
+        let bar = (!loud).then(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()));
         if let Some(bar) = &bar {
-            if let Ok(style) = ProgressStyle::with_template(
-                "{spinner} {elapsed_precise} {prefix}  {wide_msg:.dim}",
-            ) {
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed_precise} {prefix}  {wide_msg:.dim}") {
                 bar.set_style(style);
             }
             bar.set_prefix(what.clone());
@@ -74,15 +71,7 @@ impl Runner {
             Some(_) => {}
             None => eprintln!("\n=== {}", step.name),
         }
-        Ok(Self {
-            what,
-            path,
-            log,
-            bar,
-            started: Instant::now(),
-            tally: Tally::default(),
-            patience: PATIENCE,
-        })
+        Ok(Self { what, path, log, bar, started: Instant::now(), tally: Tally::default(), patience: PATIENCE })
     }
 
     /// Runs a command to its end, or to the end of patience.
@@ -90,40 +79,23 @@ impl Runner {
         let failed = |path: &PathBuf, error: std::io::Error| format!("{}: {error}", path.display());
         writeln!(self.log, "$ {command}").map_err(|error| failed(&self.path, error))?;
         // Straight into the log, and read from there: nobody waits for a pipe that a process left behind still holds.
-        let log = self
-            .log
-            .try_clone()
-            .map_err(|error| failed(&self.path, error))?;
-        let process = command
-            .expression()
-            .stderr_to_stdout()
-            .stdout_file(log)
-            .unchecked();
+        let log = self.log.try_clone().map_err(|error| failed(&self.path, error))?;
+        let process = command.expression().stderr_to_stdout().stdout_file(log).unchecked();
         let mut output = File::open(&self.path).map_err(|error| failed(&self.path, error))?;
-        output
-            .read_to_end(&mut Vec::new())
-            .map_err(|error| failed(&self.path, error))?;
+        output.read_to_end(&mut Vec::new()).map_err(|error| failed(&self.path, error))?;
         let handle = match process.start() {
             Ok(handle) => handle,
             Err(error) => {
                 let text = format!("{command} cannot be started: {error}");
                 writeln!(self.log, "{text}").map_err(|error| failed(&self.path, error))?;
-                return Ok(Ran {
-                    success: false,
-                    text,
-                    tally: Tally::default(),
-                });
+                return Ok(Ran { success: false, text, tally: Tally::default() });
             }
         };
         let (mut bytes, mut shown, begun) = (Vec::new(), 0, Instant::now());
         let success = loop {
-            let ended = handle
-                .wait_timeout(GLANCE)
-                .map_err(|error| format!("{command}: {error}"))?;
+            let ended = handle.wait_timeout(GLANCE).map_err(|error| format!("{command}: {error}"))?;
             let success = ended.map(|output| output.status.success());
-            output
-                .read_to_end(&mut bytes)
-                .map_err(|error| failed(&self.path, error))?;
+            output.read_to_end(&mut bytes).map_err(|error| failed(&self.path, error))?;
             self.show_progress(&bytes[shown..]);
             shown = bytes.len();
             if let Some(success) = success {
@@ -142,11 +114,7 @@ impl Runner {
         self.tally.passed += tally.passed;
         self.tally.failed += tally.failed;
         self.tally.ignored += tally.ignored;
-        Ok(Ran {
-            success,
-            text,
-            tally,
-        })
+        Ok(Ran { success, text, tally })
     }
 
     fn show_progress(&self, fresh: &[u8]) {
@@ -167,8 +135,7 @@ impl Runner {
 
     /// Adds a line to the log.
     pub fn note(&mut self, line: &str) -> Result<(), String> {
-        writeln!(self.log, "{line}")
-            .map_err(|error| format!("{}: cannot be written: {error}", self.path.display()))
+        writeln!(self.log, "{line}").map_err(|error| format!("{}: cannot be written: {error}", self.path.display()))
     }
 
     /// Prints the end of what a failing command said, and tells where all of it is.
@@ -176,13 +143,7 @@ impl Runner {
         if let Some(bar) = &self.bar {
             let lines: Vec<&str> = ran.text.lines().collect();
             let last = lines[lines.len().saturating_sub(TAIL)..].join("\n");
-            bar.suspend(|| {
-                eprintln!(
-                    "--- {}: the last lines of {}\n{last}\n---",
-                    self.what,
-                    self.path.display()
-                )
-            });
+            bar.suspend(|| eprintln!("--- {}: the last lines of {}\n{last}\n---", self.what, self.path.display()));
         }
         format!("see {}", self.path.display())
     }
@@ -193,11 +154,7 @@ impl Runner {
         if let Some(bar) = self.bar {
             bar.finish_and_clear();
             let (word, note) = verdict.words();
-            eprintln!(
-                "{word:<7} {:>6.1} s  {}  {note}",
-                took.as_secs_f64(),
-                self.what
-            );
+            eprintln!("{word:<7} {:>6.1} s  {}  {note}", took.as_secs_f64(), self.what);
         }
         took
     }
@@ -209,10 +166,7 @@ impl Tally {
     pub fn add(&mut self, line: &str) {
         let counts = match line.strip_prefix("test result: ") {
             Some(result) => result.split_once(". "),
-            None => line
-                .trim_start()
-                .strip_prefix("Summary [")
-                .and_then(|rest| rest.split_once(" run: ")),
+            None => line.trim_start().strip_prefix("Summary [").and_then(|rest| rest.split_once(" run: ")),
         };
         for count in counts.map_or("", |(_, counts)| counts).split([';', ',']) {
             let Some((number, kind)) = count.trim().split_once(' ') else {
@@ -243,13 +197,8 @@ fn kill_tree(root: u32) {
     while let Some(parent) = found.get(at).copied() {
         // Stopped, it starts no more while its children are looked up.
         signal("-STOP", &[parent]);
-        let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"))
-            .unwrap_or_default();
-        found.extend(
-            children
-                .split_whitespace()
-                .filter_map(|id| id.parse::<u32>().ok()),
-        );
+        let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
+        found.extend(children.split_whitespace().filter_map(|id| id.parse::<u32>().ok()));
         at += 1;
     }
     signal("-KILL", &found);
@@ -258,10 +207,7 @@ fn kill_tree(root: u32) {
 fn signal(which: &str, ids: &[u32]) {
     let ids = ids.iter().map(u32::to_string);
     // What has ended meanwhile gets none, which is as well.
-    let _ = duct::cmd("kill", std::iter::once(which.to_owned()).chain(ids))
-        .stderr_null()
-        .unchecked()
-        .run();
+    let _ = duct::cmd("kill", std::iter::once(which.to_owned()).chain(ids)).stderr_null().unchecked().run();
 }
 
 #[cfg(test)]
@@ -270,12 +216,7 @@ mod tests {
     use super::*;
 
     fn runner(name: &'static str) -> Runner {
-        Runner::new(
-            &Step::command(Name::Lint, name, Command::program("true")),
-            "",
-            false,
-        )
-        .unwrap()
+        Runner::new(&Step::command(Name::Lint, name, Command::program("true")), "", false).unwrap()
     }
 
     fn shell(script: &str) -> Command {
@@ -290,24 +231,13 @@ mod tests {
         tally.add("     Summary [   1.234s] 6 tests run: 4 passed (1 slow), 2 failed, 3 skipped");
         tally.add("test bench::tests::it_works ... ok");
         tally.add("99 passed");
-        assert_eq!(
-            tally,
-            Tally {
-                passed: 17,
-                failed: 4,
-                ignored: 4
-            }
-        );
+        assert_eq!(tally, Tally { passed: 17, failed: 4, ignored: 4 });
     }
 
     #[test]
     fn a_command_that_leaves_a_process_behind_has_ended_all_the_same() {
         let mut runner = runner("unit test, left behind");
-        let ran = runner
-            .run(&shell(
-                "echo 'test result: ok. 3 passed; 0 failed'; sleep 5 &",
-            ))
-            .unwrap();
+        let ran = runner.run(&shell("echo 'test result: ok. 3 passed; 0 failed'; sleep 5 &")).unwrap();
         assert!(ran.success && ran.tally.passed == 3, "{}", ran.text);
         assert!(runner.started.elapsed() < Duration::from_secs(4));
         let ran = runner.run(&Command::program("/nonexistent")).unwrap();

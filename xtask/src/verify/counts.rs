@@ -81,18 +81,13 @@ fn plain(runner: &mut Runner) -> Result<Counted, String> {
 }
 
 fn regressed(runner: &mut Runner) -> Result<Counted, String> {
-    count(
-        runner,
-        &format!("{SEEDED} --features counts"),
-        "target/counts-seeded",
-    )
+    count(runner, &format!("{SEEDED} --features counts"), "target/counts-seeded")
 }
 
 /// Builds the scenarios and counts each.
 fn count(runner: &mut Runner, which: &str, folder: &str) -> Result<Counted, String> {
     // Flags of the user's would make other code.
-    let build =
-        Command::cargo(&format!("build --release --bin counts {which}")).env("RUSTFLAGS", "");
+    let build = Command::cargo(&format!("build --release --bin counts {which}")).env("RUSTFLAGS", "");
     let built = runner.run(&build.target(folder))?;
     if !built.success {
         return Ok(Err(Verdict::Failed(runner.show(&built))));
@@ -117,31 +112,15 @@ fn count(runner: &mut Runner, which: &str, folder: &str) -> Result<Counted, Stri
     Ok(Ok(counts))
 }
 
-fn instructions(
-    runner: &mut Runner,
-    program: &Path,
-    scenario: &str,
-    operations: u64,
-) -> Result<Option<u64>, String> {
+fn instructions(runner: &mut Runner, program: &Path, scenario: &str, operations: u64) -> Result<Option<u64>, String> {
     let callgrind = Command::program("valgrind --tool=callgrind --callgrind-out-file=/dev/null");
-    let ran = runner.run(
-        &callgrind
-            .arg(program)
-            .arg(scenario)
-            .arg(operations.to_string()),
-    )?;
-    Ok(if ran.success {
-        collected(&ran.text)
-    } else {
-        None
-    })
+    let ran = runner.run(&callgrind.arg(program).arg(scenario).arg(operations.to_string()))?;
+    Ok(if ran.success { collected(&ran.text) } else { None })
 }
 
 /// The figure in callgrind's last lines: `==123== Collected : 457055`.
 fn collected(text: &str) -> Option<u64> {
-    text.lines()
-        .filter_map(|line| line.split_once("Collected : "))
-        .find_map(|(_, figure)| figure.trim().parse().ok())
+    text.lines().filter_map(|line| line.split_once("Collected : ")).find_map(|(_, figure)| figure.trim().parse().ok())
 }
 
 fn version(runner: &mut Runner, program: &str, flag: &str) -> Result<String, String> {
@@ -162,10 +141,7 @@ fn write(path: &PathBuf, recorded: &Recorded) -> Result<Verdict, String> {
 
 /// Compares, if both were made by the same tools.
 fn judge(recorded: &Recorded, now: &Recorded) -> Verdict {
-    for (then, here) in [
-        (&recorded.rustc, &now.rustc),
-        (&recorded.valgrind, &now.valgrind),
-    ] {
+    for (then, here) in [(&recorded.rustc, &now.rustc), (&recorded.valgrind, &now.valgrind)] {
         if then != here {
             return Verdict::Skipped(Missing {
                 why: format!("the counts on record are of {then}, here is {here}"),
@@ -173,10 +149,7 @@ fn judge(recorded: &Recorded, now: &Recorded) -> Verdict {
             });
         }
     }
-    compare(
-        &recorded.instructions_per_operation,
-        &now.instructions_per_operation,
-    )
+    compare(&recorded.instructions_per_operation, &now.instructions_per_operation)
 }
 
 fn compare(recorded: &Counts, now: &Counts) -> Verdict {
@@ -229,10 +202,7 @@ mod unit {
     #[test]
     fn more_than_the_tolerance_fails_and_names_the_scenario() {
         let before = counts(100.0, 90.0);
-        assert!(matches!(
-            compare(&before, &counts(101.9, 90.0)),
-            Verdict::Passed(_)
-        ));
+        assert!(matches!(compare(&before, &counts(101.9, 90.0)), Verdict::Passed(_)));
         let Verdict::Failed(why) = compare(&before, &counts(102.1, 90.0)) else {
             panic!("2.1 % more passed");
         };
@@ -240,37 +210,22 @@ mod unit {
         let Verdict::Passed(note) = compare(&before, &counts(90.0, 90.0)) else {
             panic!("fewer failed");
         };
-        assert!(
-            note.contains("put 100 -> 90") && note.contains("--record"),
-            "{note}"
-        );
+        assert!(note.contains("put 100 -> 90") && note.contains("--record"), "{note}");
     }
 
     #[test]
     fn a_scenario_that_is_gone_or_new_fails() {
         let mut fewer = counts(1.0, 1.0);
         fewer.remove("pin");
-        assert!(matches!(
-            compare(&counts(1.0, 1.0), &fewer),
-            Verdict::Failed(_)
-        ));
-        assert!(matches!(
-            compare(&fewer, &counts(1.0, 1.0)),
-            Verdict::Failed(_)
-        ));
+        assert!(matches!(compare(&counts(1.0, 1.0), &fewer), Verdict::Failed(_)));
+        assert!(matches!(compare(&fewer, &counts(1.0, 1.0)), Verdict::Failed(_)));
     }
 
     #[test]
     fn another_compiler_is_a_skip_with_the_command() {
-        let same = judge(
-            &recorded("rustc 1.95.0", 10.0),
-            &recorded("rustc 1.95.0", 10.0),
-        );
+        let same = judge(&recorded("rustc 1.95.0", 10.0), &recorded("rustc 1.95.0", 10.0));
         assert!(matches!(same, Verdict::Passed(_)));
-        let other = judge(
-            &recorded("rustc 1.95.0", 10.0),
-            &recorded("rustc 1.96.0", 99.0),
-        );
+        let other = judge(&recorded("rustc 1.95.0", 10.0), &recorded("rustc 1.96.0", 99.0));
         let Verdict::Skipped(missing) = other else {
             panic!("{other:?}");
         };
@@ -280,9 +235,6 @@ mod unit {
     #[test]
     fn the_record_reads_back() {
         let text = serde_json::to_string(&recorded("rustc", 27.25)).unwrap();
-        assert_eq!(
-            serde_json::from_str::<Recorded>(&text).unwrap(),
-            recorded("rustc", 27.25)
-        );
+        assert_eq!(serde_json::from_str::<Recorded>(&text).unwrap(), recorded("rustc", 27.25));
     }
 }

@@ -19,11 +19,9 @@ const HUNT: u32 = 60;
 pub fn steps(quick: bool) -> Vec<Step> {
     let seconds = if quick { 10 } else { 45 };
     vec![
-        Step::work(Name::Fuzz, "targets", move |runner| {
-            targets(runner, seconds)
-        })
-        .needs(&[Need::Linux])
-        .hunts("a crash", crash),
+        Step::work(Name::Fuzz, "targets", move |runner| targets(runner, seconds))
+            .needs(&[Need::Linux])
+            .hunts("a crash", crash),
     ]
 }
 
@@ -31,15 +29,10 @@ pub fn steps(quick: bool) -> Vec<Step> {
 fn targets(runner: &mut Runner, seconds: u32) -> Result<Verdict, String> {
     let names = names(&crate::workspace().join(PACKAGE).join("fuzz_targets"));
     if names.is_empty() {
-        return Ok(Verdict::Failed(format!(
-            "no targets in {PACKAGE}/fuzz_targets"
-        )));
+        return Ok(Verdict::Failed(format!("no targets in {PACKAGE}/fuzz_targets")));
     }
     let manifest = format!("{PACKAGE}/Cargo.toml");
-    let built = runner.run(&build(
-        &format!("--manifest-path {manifest} --bins"),
-        "target/fuzz",
-    ))?;
+    let built = runner.run(&build(&format!("--manifest-path {manifest} --bins"), "target/fuzz"))?;
     if !built.success {
         return Ok(Verdict::Failed(runner.show(&built)));
     }
@@ -61,10 +54,7 @@ fn targets(runner: &mut Runner, seconds: u32) -> Result<Verdict, String> {
 
 /// The seeded crash, built and run as the targets are.
 fn crash(runner: &mut Runner) -> Result<Verdict, String> {
-    let built = runner.run(&build(
-        &format!("{SEEDED} --features fuzz --bin crash"),
-        "target/fuzz-seeded",
-    ))?;
+    let built = runner.run(&build(&format!("{SEEDED} --features fuzz --bin crash"), "target/fuzz-seeded"))?;
     if !built.success {
         return Ok(Verdict::Failed(runner.show(&built)));
     }
@@ -84,29 +74,21 @@ fn crash(runner: &mut Runner) -> Result<Verdict, String> {
 }
 
 fn build(which: &str, folder: &str) -> Command {
-    Command::cargo(&format!(
-        "build --release --target {} {which}",
-        sanitizers::target()
-    ))
-    .env("RUSTC_BOOTSTRAP", "1")
-    .env("RUSTFLAGS", FLAGS)
-    // The linker loses what a link-time optimisation splits of the counters.
-    .env("CARGO_PROFILE_RELEASE_LTO", "off")
-    .target(folder)
+    Command::cargo(&format!("build --release --target {} {which}", sanitizers::target()))
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTFLAGS", FLAGS)
+        // The linker loses what a link-time optimisation splits of the counters.
+        .env("CARGO_PROFILE_RELEASE_LTO", "off")
+        .target(folder)
 }
 
 fn fuzz(folder: &str, name: &str, seconds: u32, stored: &Path) -> Result<Command, String> {
     let root = crate::workspace();
     let [found, crashes] = ["found", "crashes"].map(|kind| root.join(folder).join(kind).join(name));
     for folder in [&found, &crashes] {
-        std::fs::create_dir_all(folder)
-            .map_err(|error| format!("{}: {error}", folder.display()))?;
+        std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     }
-    let program = root
-        .join(folder)
-        .join(sanitizers::target())
-        .join("release")
-        .join(name);
+    let program = root.join(folder).join(sanitizers::target()).join("release").join(name);
     let command = Command::program("")
         .arg(program)
         .env("ASAN_OPTIONS", "allocator_may_return_null=1")
@@ -115,11 +97,7 @@ fn fuzz(folder: &str, name: &str, seconds: u32, stored: &Path) -> Result<Command
         .arg(format!("-artifact_prefix={}/", crashes.display()))
         // The first folder takes what is found.
         .arg(found);
-    Ok(if stored.is_dir() {
-        command.arg(stored)
-    } else {
-        command
-    })
+    Ok(if stored.is_dir() { command.arg(stored) } else { command })
 }
 
 /// The targets, by their files.
@@ -138,9 +116,7 @@ fn name(path: &Path) -> Option<String> {
 
 /// libFuzzer's own count: `stat::number_of_executed_units: 4096`.
 fn executed(text: &str) -> Option<u64> {
-    let figure = text
-        .lines()
-        .find_map(|line| line.strip_prefix("stat::number_of_executed_units:"))?;
+    let figure = text.lines().find_map(|line| line.strip_prefix("stat::number_of_executed_units:"))?;
     figure.trim().parse().ok()
 }
 

@@ -15,9 +15,7 @@ const SLOW: &str = "--skip oversize --skip kth_call --skip the_arena_grows --ski
 /// The steps.
 pub fn steps(quick: bool) -> Vec<Step> {
     let (schedules, races) = if quick { (2, 4) } else { (16, 64) };
-    let crates = |name: &str, filters: &str| {
-        format!("-p epoch-arena-{name} --all-features --test all -- {filters}")
-    };
+    let crates = |name: &str, filters: &str| format!("-p epoch-arena-{name} --all-features --test all -- {filters}");
     let tests = |name, filters: &str| miri(STRICT, &format!("{} {SLOW}", crates(name, filters)));
     let (block, arena) = if quick {
         (
@@ -36,38 +34,18 @@ pub fn steps(quick: bool) -> Vec<Step> {
     let race = |test| miri(STRICT, &seeded("threads", test));
     let step = |name, commands| Step::tests(Name::Miri, name, commands);
     let steps = vec![
-        step(
-            "block and arena",
-            vec![tests("block", block), tests("core", arena)],
-        )
-        .catches("out of bounds", bug("out_of_bounds"), "beyond the end")
-        .catches("use after free", bug("use_after_free"), "dangling")
-        .catches("leak", bug("leak"), "memory leaked")
-        .catches(
-            "uninitialised read",
-            bug("uninitialised_read"),
-            "uninitialized",
-        ),
+        step("block and arena", vec![tests("block", block), tests("core", arena)])
+            .catches("out of bounds", bug("out_of_bounds"), "beyond the end")
+            .catches("use after free", bug("use_after_free"), "dangling")
+            .catches("leak", bug("leak"), "memory leaked")
+            .catches("uninitialised read", bug("uninitialised_read"), "uninitialized"),
         step(
             "races of block and arena",
-            vec![
-                miri(&seeds(STRICT, schedules), &block_races),
-                miri(&seeds(STRICT, schedules / 2), &arena_races),
-            ],
+            vec![miri(&seeds(STRICT, schedules), &block_races), miri(&seeds(STRICT, schedules / 2), &arena_races)],
         )
         .catches("data race", race("data_race"), "Data race detected")
-        .catches(
-            "Relaxed publication",
-            race("relaxed_publication"),
-            "Data race detected",
-        ),
-        step(
-            "pool",
-            vec![miri(
-                &seeds(CROSSBEAM, races),
-                "-p epoch-arena-pool --test all miri::",
-            )],
-        ),
+        .catches("Relaxed publication", race("relaxed_publication"), "Data race detected"),
+        step("pool", vec![miri(&seeds(CROSSBEAM, races), "-p epoch-arena-pool --test all miri::")]),
     ];
     let needs = [Need::Nightly, Need::Miri, Need::RustSrc];
     steps.into_iter().map(|step| step.needs(&needs)).collect()

@@ -17,17 +17,11 @@ use crate::step::{Command, Name, Need, Needs, Step, outcome, table, width};
 const SEEDED: &str = "--manifest-path checks/seeded/Cargo.toml";
 
 /// The crates of the library, the lowest first.
-const LIBRARY: [&str; 5] = [
-    "-p epoch-arena-block",
-    "-p epoch-arena-core",
-    "-p epoch-arena-pool",
-    "-p epoch-arena-key",
-    "-p epoch-arena",
-];
+const LIBRARY: [&str; 5] =
+    ["-p epoch-arena-block", "-p epoch-arena-core", "-p epoch-arena-pool", "-p epoch-arena-key", "-p epoch-arena"];
 
 /// What block and arena have beyond their default features, where both are among the crates.
-const ALLOCATORS: &str =
-    "--features epoch-arena-block/allocator-api2,epoch-arena-core/allocator-api2";
+const ALLOCATORS: &str = "--features epoch-arena-block/allocator-api2,epoch-arena-core/allocator-api2";
 
 /// Arguments.
 #[derive(clap::Args, Debug)]
@@ -52,10 +46,7 @@ pub struct Args {
 /// Runs the verb.
 pub fn run(args: Args) -> Result<(), String> {
     let (mut needs, mut rows) = (Needs::default(), Vec::new());
-    for step in chosen(&args.only)
-        .into_iter()
-        .flat_map(|name| steps(name, &args))
-    {
+    for step in chosen(&args.only).into_iter().flat_map(|name| steps(name, &args)) {
         if args.self_test {
             rows.extend(step.hunt(&mut needs)?);
         } else {
@@ -69,8 +60,7 @@ pub fn run(args: Args) -> Result<(), String> {
 /// The stages to run, each once, in the order in which a failure costs the least time.
 fn chosen(only: &[Name]) -> Vec<Name> {
     let all = Name::value_variants().iter().copied();
-    all.filter(|name| only.is_empty() || only.contains(name))
-        .collect()
+    all.filter(|name| only.is_empty() || only.contains(name)).collect()
 }
 
 fn steps(name: Name, args: &Args) -> Vec<Step> {
@@ -106,8 +96,7 @@ mod unit {
     }
 
     fn parse(line: &str) -> Result<Args, clap::Error> {
-        Line::try_parse_from(std::iter::once("verify").chain(line.split_whitespace()))
-            .map(|line| line.args)
+        Line::try_parse_from(std::iter::once("verify").chain(line.split_whitespace())).map(|line| line.args)
     }
 
     #[test]
@@ -121,10 +110,7 @@ mod unit {
     #[test]
     fn an_unknown_stage_is_refused_with_the_known_ones() {
         let error = parse("--only helgrind").err().unwrap().to_string();
-        assert!(
-            error.contains("helgrind") && error.contains("msan"),
-            "{error}"
-        );
+        assert!(error.contains("helgrind") && error.contains("msan"), "{error}");
         assert!(parse("--self-test --record").is_err());
     }
 

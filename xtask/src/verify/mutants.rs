@@ -18,9 +18,7 @@ pub fn steps(quick: bool, only: &[Name]) -> Vec<Step> {
         (false, [Name::Mutants]) => 1,
         (false, _) => PARTS,
     };
-    let days = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs() / 86_400);
+    let days = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() / 86_400);
     let part = days % parts;
     let library = Command::cargo(&format!(
         "mutants --shard {part}/{parts} --test-workspace true --timeout 300 --minimum-test-timeout 60 --no-shuffle \
@@ -30,9 +28,9 @@ pub fn steps(quick: bool, only: &[Name]) -> Vec<Step> {
     let seeded = Command::cargo(
         "mutants --dir checks/seeded --baseline skip --timeout 60 --colors never --output target/mutants-seeded -- --lib",
     );
-    vec![
-        Step::command(Name::Mutants, "a part of the mutants", library)
-            .needs(&[Need::CargoMutants])
-            .catches("a function without a test", seeded, "MISSED"),
-    ]
+    vec![Step::command(Name::Mutants, "a part of the mutants", library).needs(&[Need::CargoMutants]).catches(
+        "a function without a test",
+        seeded,
+        "MISSED",
+    )]
 }

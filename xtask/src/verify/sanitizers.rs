@@ -32,25 +32,14 @@ fn crates(quick: bool, lowest: usize) -> String {
 
 /// Stage asan.
 pub fn address(quick: bool) -> Vec<Step> {
-    let library = format!(
-        "{} {ALLOCATORS} --tests -- {NOT_UNDER_ASAN}",
-        crates(quick, 3)
-    );
+    let library = format!("{} {ALLOCATORS} --tests -- {NOT_UNDER_ASAN}", crates(quick, 3));
     let bug = |test| asan(&seeded("memory", test));
     let overrun = asan(&format!("--features arena {}", seeded("arena", "overrun")));
     vec![
         Step::tests(Name::Asan, "addresses and leaks", vec![asan(&library)])
             .needs(&[Need::Linux])
-            .catches(
-                "out of bounds",
-                bug("out_of_bounds"),
-                "heap-buffer-overflow",
-            )
-            .catches(
-                "use after free",
-                bug("use_after_free"),
-                "heap-use-after-free",
-            )
+            .catches("out of bounds", bug("out_of_bounds"), "heap-buffer-overflow")
+            .catches("use after free", bug("use_after_free"), "heap-use-after-free")
             .catches("leak", bug("leak"), "LeakSanitizer: detected memory leaks")
             .catches("overrun inside a block", overrun, "use-after-poison"),
     ]
@@ -70,17 +59,10 @@ fn asan(arguments: &str) -> Command {
 pub fn memory(quick: bool) -> Vec<Step> {
     // Sizes that cannot be are errors here as they are elsewhere.
     let msan = |arguments: &str| {
-        let command = rebuilt(
-            "-Zsanitizer=memory --cfg epoch_arena_msan",
-            "target/msan",
-            arguments,
-        );
+        let command = rebuilt("-Zsanitizer=memory --cfg epoch_arena_msan", "target/msan", arguments);
         command.env("MSAN_OPTIONS", "allocator_may_return_null=1")
     };
-    let library = format!(
-        "{} {ALLOCATORS} --tests -- {NOT_UNDER_MSAN}",
-        crates(quick, 2)
-    );
+    let library = format!("{} {ALLOCATORS} --tests -- {NOT_UNDER_MSAN}", crates(quick, 2));
     let bug = msan(&seeded("memory", "uninitialised_read"));
     vec![
         Step::tests(Name::Msan, "uninitialised reads", vec![msan(&library)])
@@ -96,10 +78,7 @@ pub fn thread(quick: bool) -> Vec<Step> {
         .env("EPOCH_ARENA_STRESS_SECONDS", seconds)
         .env("EPOCH_ARENA_STRESS_WRITERS", "2")
         .env("EPOCH_ARENA_STRESS_READERS", "2");
-    let races = format!(
-        "{} {ALLOCATORS} --test all -- race threads",
-        crates(true, 3)
-    );
+    let races = format!("{} {ALLOCATORS} --test all -- race threads", crates(true, 3));
     let races = (0..repeats).map(|_| tsan(&races)).collect();
     let bug = |test| tsan(&seeded("threads", test));
     let word = "ThreadSanitizer: data race";
@@ -120,9 +99,6 @@ fn tsan(arguments: &str) -> Command {
 /// With the standard library built anew: what is not instrumented gives false alarms.
 fn rebuilt(flags: &str, folder: &str, arguments: &str) -> Command {
     // By rustup, which the `cargo` that runs us may have left behind.
-    let command = Command::program(&format!(
-        "cargo +{NIGHTLY} test -Zbuild-std --target {} {arguments}",
-        target()
-    ));
+    let command = Command::program(&format!("cargo +{NIGHTLY} test -Zbuild-std --target {} {arguments}", target()));
     command.env("RUSTFLAGS", flags).target(folder)
 }
