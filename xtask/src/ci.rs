@@ -1,18 +1,13 @@
 //! `cargo xtask ci`: what `.ci/run` runs.
 
-use crate::step::{Command, Name, Step, run_all};
+use crate::step::{Command, Name, Step};
 use crate::test;
 use crate::verify;
 
-/// Arguments.
-#[derive(clap::Args)]
-pub struct Args {}
-
-/// Runs the verb: format, lints and documentation first, as they are quick to fail, then the instruction counts, then
-/// exactly the steps of `cargo xtask test`.
-pub fn run(_args: Args) -> Result<(), String> {
-    let counts = verify::counts::steps(false);
-    run_all(lints().into_iter().chain(counts).chain(test::steps()).collect())
+/// Format, lints and documentation first, as they are quick to fail, then the instruction counts, then exactly the steps of
+/// `cargo xtask test`.
+pub fn steps() -> Vec<Step> {
+    lints().into_iter().chain(verify::counts::steps(false)).chain(test::steps()).collect()
 }
 
 /// The crates that are published, in the order in which they depend on each other.

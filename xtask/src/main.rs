@@ -33,13 +33,13 @@ enum Verb {
     /// Run everything at once, at random, and see that nothing is wrong and memory is flat.
     Soak(soak::Args),
     /// Run every test.
-    Test(test::Args),
+    Test,
     /// Run what `.ci/run` runs: tests, format, lints, docs.
-    Ci(ci::Args),
+    Ci,
     /// Look for what tests of behaviour do not see: dead links, undocumented items, orderings without a reason.
-    Tidy(tidy::Args),
+    Tidy,
     /// Build and run the README's programs as new crates outside the workspace.
-    Newcomer(newcomer::Args),
+    Newcomer,
     /// Prove what tests alone cannot: sanitizers, Miri, loom, fuzzing, instruction counts.
     Verify(verify::Args),
 }
@@ -48,10 +48,10 @@ fn main() -> ExitCode {
     let outcome = match Xtask::parse().verb {
         Verb::Bench(args) => bench::run(args),
         Verb::Soak(args) => soak::run(args),
-        Verb::Test(args) => test::run(args),
-        Verb::Ci(args) => ci::run(args),
-        Verb::Tidy(args) => tidy::run(args),
-        Verb::Newcomer(args) => newcomer::run(args),
+        Verb::Test => step::run_all(test::steps()),
+        Verb::Ci => step::run_all(ci::steps()),
+        Verb::Tidy => step::run_all(vec![tidy::step()]),
+        Verb::Newcomer => step::run_all(newcomer::steps()),
         Verb::Verify(args) => verify::run(args),
     };
     match outcome {

@@ -1,16 +1,7 @@
 //! `cargo xtask test`: every test there is.
 
-use crate::step::{Command, Name, Step, run_all};
+use crate::step::{Command, Name, Step};
 use crate::{newcomer, tidy};
-
-/// Arguments.
-#[derive(clap::Args)]
-pub struct Args {}
-
-/// Runs the verb.
-pub fn run(_args: Args) -> Result<(), String> {
-    run_all(steps())
-}
 
 /// What swaps our atomics for loom's, and crossbeam-epoch's as well. (`crossbeam_sanitize` makes its
 /// bags small.)

@@ -5,16 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::ci::PUBLISHED;
-use crate::step::{Command, Name, Step, Verdict, run_all};
-
-/// Arguments.
-#[derive(clap::Args)]
-pub struct Args {}
-
-/// Runs the verb.
-pub fn run(_args: Args) -> Result<(), String> {
-    run_all(vec![step()])
-}
+use crate::step::{Command, Name, Step, Verdict};
 
 /// The step, which `cargo xtask test` has as well.
 pub fn step() -> Step {
@@ -26,12 +17,11 @@ pub fn step() -> Step {
             eprintln!("{fault}");
             runner.note(fault)?;
         }
-        let documented = runner.run(&documented())?;
-        Ok(match faults.len() {
-            0 if documented.success => Verdict::Passed("links, orderings, examples".into()),
-            0 => Verdict::Failed(runner.show(&documented)),
-            count => Verdict::Failed(format!("{count} faults, see above")),
-        })
+        runner.must(&documented())?;
+        match faults.len() {
+            0 => Ok(Verdict::Passed("links, orderings, examples".into())),
+            count => Err(format!("{count} faults, see above")),
+        }
     })
 }
 
@@ -46,10 +36,7 @@ fn documented() -> Command {
 /// doc comments are rustdoc's to check.
 fn links() -> std::io::Result<Vec<String>> {
     let root = crate::workspace();
-    let mut documents = Vec::new();
-    for folder in [root.to_path_buf(), root.join("docs")] {
-        files(&folder, "md", false, &mut documents)?;
-    }
+    let documents: Vec<PathBuf> = files(root, "md", 1).chain(files(&root.join("docs"), "md", 1)).collect();
     let mut faults = Vec::new();
     let readme = fs::read_to_string(root.join("README.md"))?;
     for document in &documents {
@@ -71,17 +58,10 @@ fn links() -> std::io::Result<Vec<String>> {
     Ok(faults)
 }
 
-/// The files below a folder.
-fn files(folder: &Path, extension: &str, deep: bool, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() && deep {
-            files(&path, extension, deep, found)?;
-        } else if path.extension().is_some_and(|it| it == extension) {
-            found.push(path);
-        }
-    }
-    Ok(())
+/// The files in a folder, and in those below it.
+pub fn files(folder: &Path, extension: &str, depth: usize) -> impl Iterator<Item = PathBuf> {
+    let entries = walkdir::WalkDir::new(folder).max_depth(depth).into_iter().flatten();
+    entries.map(walkdir::DirEntry::into_path).filter(move |path| path.extension().is_some_and(|it| it == extension))
 }
 
 /// The lines that are not fenced as code.
@@ -168,13 +148,12 @@ const MODELS: [&str; 4] = ["models.rs", "end_to_end.rs", "twin.rs", "count.rs"];
 
 /// Accesses to atomics above which no comment begins with the ordering.
 fn orderings() -> std::io::Result<Vec<String>> {
-    let mut sources = Vec::new();
-    for member in fs::read_dir(crate::workspace().join("crates"))? {
-        files(&member?.path().join("src"), "rs", true, &mut sources)?;
-    }
+    let is_source = |path: &PathBuf| {
+        path.components().any(|part| part.as_os_str() == "src") && !MODELS.iter().any(|model| path.ends_with(model))
+    };
     let mut faults = Vec::new();
-    for source in sources.iter().filter(|source| !MODELS.iter().any(|model| source.ends_with(model))) {
-        for (line, ordering) in unexplained(&fs::read_to_string(source)?) {
+    for source in files(&crate::workspace().join("crates"), "rs", usize::MAX).filter(is_source) {
+        for (line, ordering) in unexplained(&fs::read_to_string(&source)?) {
             faults.push(format!("{}:{line}: no comment above says why {ordering} is enough", source.display()));
         }
     }

@@ -2,38 +2,34 @@
 
 use epoch_arena_bench_wire::{ROSTER, Record, Role, contestant};
 
-use super::groups::{Columns, Headline, Info, step_of, usual_set};
+use super::groups::{Columns, Figure, Headline, Info, step_of, usual_set};
 use super::text::in_full;
-use super::view::{Grid, count, digits, figure, label, rank, role, short, unit_name};
+use super::view::{Grid, Row, count, digits, figure, label, rank, role, short, unit_name};
 use crate::page::plot::{Chart, Kind, Point, Series};
 
 /// The pictures of a group.
 pub fn charts(info: &Info, records: &[Record]) -> Vec<Chart> {
-    let mut charts = over_time(info, records);
-    for grid in Grid::of(info, records) {
-        let Some(first) = grid.rows.iter().flat_map(|row| row.cells.iter().flatten()).next() else {
-            continue;
-        };
-        let is_sweep = step_of(first).is_some();
-        if is_sweep {
-            charts.push(sweep(info, &grid));
-        } else if info.columns == Columns::Rest {
-            // A table of different things: a picture of each.
-            let has_line = |column: &str| charts.iter().any(|chart| !chart.aside && chart.title == info.kind(column));
-            let parts: Vec<usize> =
-                (0..grid.columns.len()).filter(|at| !has_line(&grid.columns[*at].replace(' ', "-"))).collect();
-            charts.extend(parts.into_iter().map(|at| Chart {
-                title: info.kind(&grid.columns[at].replace(' ', "-")),
-                aside: grid.columns[at].starts_with("plateau"),
-                ..bars(&grid, records, at, false)
-            }));
-        } else if info.columns == Columns::Detail && info.shown.is_empty() {
-            charts.push(of_details(info, &grid));
-        } else if info.columns == Columns::Keys {
-            charts.push(Chart { title: title(info, &grid.title), ..bars(&grid, records, grid.lead, true) });
+    let mut charts = lines(info, records);
+    for grid in Grid::of(info, records).iter().filter(|grid| !grid.is_sweep()) {
+        match info.columns {
+            Columns::Keys => {
+                charts.push(Chart { title: title(info, &grid.title), ..bars(grid, records, grid.lead, true) });
+            }
+            Columns::Detail if info.shown.is_empty() => charts.push(of_details(info, grid)),
+            Columns::Detail => {}
+            // A table of different things: a picture of each, but for what a line shows better.
+            Columns::Rest => {
+                let kind = |at: usize| info.kind(&grid.columns[at].replace(' ', "-"));
+                let drawn: Vec<String> = charts.iter().map(|chart| chart.title.clone()).collect();
+                let others = (0..grid.columns.len()).filter(|at| !drawn.contains(&kind(*at)));
+                charts.extend(others.map(|at| Chart {
+                    title: kind(at),
+                    aside: grid.columns[at].starts_with("plateau"),
+                    ..bars(grid, records, at, false)
+                }));
+            }
         }
     }
-    charts.extend(percentiles(info, records));
     charts
 }
 
@@ -119,74 +115,18 @@ fn of_details(info: &Info, grid: &Grid<'_>) -> Chart {
     }
 }
 
-/// A line per contestant, the highest end first, as the legend stands beside them.
-fn lines(rows: Vec<(&str, Vec<Point>)>) -> Vec<Series> {
-    let mut series: Vec<Series> = rows
-        .into_iter()
-        .filter(|(_, points)| !points.is_empty())
-        .map(|(who, mut points)| {
-            points.sort_by(|a, b| a.x.total_cmp(&b.x));
-            Series { name: short(who), color: color(who), hidden: false, points }
-        })
-        .collect();
-    let end = |series: &Series| series.points.last().map_or(0.0, |point| point.y);
-    series.sort_by(|a, b| end(b).total_cmp(&end(a)));
-    series
-}
-
-/// The colour of a contestant's line: peers have one each.
+/// The colour of a contestant's line: this library's main way stands out, the others have one each.
 fn color(who: &str) -> String {
     match role(who) {
-        "peer" => {
-            let peers = ROSTER.iter().filter(|one| one.role == Role::Peer);
-            let at = peers.take_while(|one| one.id != who).count();
-            format!("peer-{}", at % 8)
-        }
-        "ours" if who != "ours" && who != "sort-keys" => {
-            let ours = ROSTER.iter().filter(|one| one.role == Role::Ours);
-            format!("peer-{}", ours.take_while(|one| one.id != who).count() % 8)
-        }
-        other => other.into(),
-    }
-}
-
-fn sweep(info: &Info, grid: &Grid<'_>) -> Chart {
-    let row = |row: &super::view::Row<'_>| {
-        let point = |record: &&Record| {
-            let (value, ratio) = figure(record);
-            let (x, y) = (step_of(record)?.1, record.value?);
-            Some(Point { x, y, hover: format!("{}: {value} {ratio}", count(x)), ..Point::default() })
-        };
-        row.cells.iter().flatten().filter_map(point).collect()
-    };
-    let rows = grid.rows.iter().map(|one| (one.who, row(one))).collect();
-    let grows = info.bench.iter().find(|bench| bench.title == grid.title).map(|bench| bench.grows.clone());
-    let x = grows.or_else(|| info.sweeps.values().find(|(known, _)| *known == grid.title).map(|it| it.1.clone()));
-    Chart {
-        title: grid.title.clone(),
-        unit: format!("{}, {}", unit_name(grid.unit), better(grid.unit)),
-        kind: Kind::Lines { x: x.unwrap_or_default(), log: true, ticks: Vec::new() },
-        series: lines(rows),
-        aside: false,
+        "floor" => "floor".into(),
+        "ours" if who == "ours" || who == "sort-keys" => "ours".into(),
+        _ => format!("peer-{}", rank(who) % 8),
     }
 }
 
 /// Which end of an axis is the good one.
 fn better(unit: &str) -> &'static str {
     if unit.starts_with("fraction") || unit.ends_with("/s") { "higher is better" } else { "lower is better" }
-}
-
-/// Contestants, each with its records, in the order of the roster.
-fn by_contestant<'r>(records: &[&'r Record]) -> Vec<(&'r str, Vec<&'r Record>)> {
-    let mut found: Vec<(&str, Vec<&Record>)> = Vec::new();
-    for record in records {
-        match found.iter_mut().find(|(who, _)| *who == record.contestant) {
-            Some((_, mine)) => mine.push(record),
-            None => found.push((&record.contestant, vec![record])),
-        }
-    }
-    found.sort_by_key(|(who, _)| rank(who));
-    found
 }
 
 /// Percentiles that have a name on the axis.
@@ -198,101 +138,81 @@ fn nines(name: &str) -> Option<f64> {
     Some(-(1.0 - percent / 100.0).log10())
 }
 
-/// The distribution of single puts, a picture per memory and key set.
-fn percentiles(info: &Info, records: &[Record]) -> Vec<Chart> {
-    let split = |record: &Record| record.bench.split_once('-').map(|(bench, name)| (bench.to_owned(), name.to_owned()));
-    let mine = records.iter().filter(|record| info.has(record) && record.value.is_some());
-    let mine: Vec<&Record> = mine.filter(|record| split(record).is_some_and(|it| nines(&it.1).is_some())).collect();
-    let mut pictures: Vec<(String, &str)> = Vec::new();
-    for record in &mine {
-        let picture = (split(record).unwrap_or_default().0, record.keys.as_str());
-        if !pictures.contains(&picture) {
-            pictures.push(picture);
-        }
-    }
-    let usual = usual_set(records);
-    let front = pictures.iter().map(|(_, keys)| *keys).find(|keys| *keys == usual).or(pictures.first().map(|it| it.1));
-    let picture = |(bench, keys): &(String, &str)| {
-        let of: Vec<&Record> = mine
-            .iter()
-            .copied()
-            .filter(|record| record.keys == *keys && split(record).is_some_and(|it| it.0 == *bench))
-            .collect();
-        let point = |record: &Record| {
-            let name = split(record)?.1;
-            let (value, ratio) = figure(record);
-            Some(Point {
-                x: nines(&name)?,
-                y: record.value?,
-                hover: format!("{name}: {value} {ratio}"),
-                ..Point::default()
-            })
-        };
-        let rows = by_contestant(&of).into_iter();
-        let ticks = NAMED.iter().filter_map(|name| Some((nines(name)?, (*name).to_owned()))).collect();
-        Chart {
-            title: info.kind(bench.strip_prefix(&info.name).unwrap_or(bench).trim_start_matches('/')),
-            unit: format!("time of one put, lower is better; keys {keys}"),
-            kind: Kind::Lines { x: "of the puts took no longer".into(), log: false, ticks },
-            series: lines(rows.map(|(who, records)| (who, records.into_iter().filter_map(point).collect())).collect()),
-            aside: Some(*keys) != front,
-        }
-    };
-    pictures.iter().map(picture).collect()
-}
-
 /// Until so many epochs are live there is little to divide by, and the ratio says nothing.
 const WINDOW: f64 = 8.0;
 
-/// How a value went over a run, a picture per load.
-fn over_time(info: &Info, records: &[Record]) -> Vec<Chart> {
-    let mine: Vec<&Record> = records.iter().filter(|record| info.has(record) && record.series.is_some()).collect();
-    let mut benches: Vec<&str> = mine.iter().map(|record| record.bench.as_str()).collect();
-    benches.dedup();
-    benches.sort_unstable();
-    benches.dedup();
-    let chart = |bench: &str| {
-        let of: Vec<&Record> = mine.iter().copied().filter(|record| record.bench == bench).collect();
-        let in_bytes = of[0].unit == "KiB";
-        let points = |record: &Record| -> Vec<Point> {
-            let Some(series) = &record.series else {
-                return Vec::new();
-            };
-            let (least, part) = if in_bytes { (0.0, 1024.0) } else { (WINDOW, 1.0) };
-            let values = series.values.iter().enumerate();
-            values
-                .map(|(at, value)| (((at + 1) * series.every) as f64, value / part))
-                .filter(|(epoch, _)| *epoch >= least)
-                .map(|(x, y)| Point { x, y, hover: format!("epoch {x}: {}", digits(y)), ..Point::default() })
-                .collect()
-        };
-        let rest = bench.strip_prefix(&info.name).unwrap_or(bench).trim_start_matches('/');
-        Chart {
-            title: info.kind(rest.split('-').next().unwrap_or(rest)),
-            unit: format!(
-                "{}, lower is better",
-                if in_bytes { "resident memory, MiB" } else { "resident bytes per live byte" }
-            ),
-            kind: Kind::Lines { x: "epochs".into(), log: false, ticks: Vec::new() },
-            series: lines(
-                by_contestant(&of)
-                    .into_iter()
-                    .map(|(who, records)| (who, records.into_iter().flat_map(points).collect()))
-                    .collect(),
-            ),
-            aside: false,
+/// What is drawn as lines: sweeps, distributions, and how a value went over a run; a line per contestant, the highest end
+/// first, as the legend stands beside them.
+fn lines(info: &Info, records: &[Record]) -> Vec<Chart> {
+    let mine = || records.iter().filter(|record| info.has(record) && record.value.is_some());
+    let usual = usual_set(records);
+    let front = mine().map(|record| &*record.keys).find(|keys| *keys == usual).or(mine().next().map(|it| &*it.keys));
+    let mut charts: Vec<Chart> = Vec::new();
+    for record in mine() {
+        let Some((mut picture, mut points)) = picture(info, record) else { continue };
+        picture.aside = info.columns == Columns::Detail && Some(&*record.keys) != front && step_of(record).is_none();
+        let same = |chart: &Chart| (&chart.title, &chart.unit) == (&picture.title, &picture.unit);
+        let at = charts.iter().position(same).unwrap_or_else(|| {
+            charts.push(picture);
+            charts.len() - 1
+        });
+        let (name, series) = (short(&record.contestant), &mut charts[at].series);
+        match series.iter_mut().find(|series| series.name == name) {
+            Some(series) => series.points.append(&mut points),
+            None => series.push(Series { name, color: color(&record.contestant), hidden: false, points }),
         }
+    }
+    for chart in &mut charts {
+        chart.series.iter_mut().for_each(|series| series.points.sort_by(|a, b| a.x.total_cmp(&b.x)));
+        let end = |series: &Series| series.points.last().map_or(0.0, |point| point.y);
+        chart.series.sort_by(|a, b| end(b).total_cmp(&end(a)));
+    }
+    charts
+}
+
+/// The picture that a record is a part of, without lines, and the points that it gives; none if it is for bars.
+fn picture(info: &Info, record: &Record) -> Option<(Chart, Vec<Point>)> {
+    let keys = if record.keys == "-" { String::new() } else { format!("; keys {}", record.keys) };
+    let chart = |title, unit: &str, x: &str, log, ticks| {
+        let (unit, kind) = (format!("{unit}{keys}"), Kind::Lines { x: x.into(), log, ticks });
+        Chart { title, unit, kind, ..Chart::default() }
     };
-    benches.into_iter().map(chart).collect()
+    let (value, ratio) = figure(record);
+    let rest = record.bench.strip_prefix(&info.name).unwrap_or(&record.bench).trim_start_matches('/');
+    let (bench, detail) = rest.split_once('-').unwrap_or((rest, ""));
+    if let Some((axis, x)) = step_of(record) {
+        let (title, grows) = info.sweep(axis);
+        let unit = format!("{}, {}", unit_name(&record.unit), better(&record.unit));
+        let point = Point { x, y: record.value?, hover: format!("{}: {value} {ratio}", count(x)), ..Point::default() };
+        return Some((chart(title, &unit, &grows, true, Vec::new()), vec![point]));
+    }
+    if let Some(series) = &record.series {
+        let (what, least, part) = match record.unit.as_str() {
+            "KiB" => ("resident memory, MiB", 0.0, 1024.0),
+            _ => ("resident bytes per live byte", WINDOW, 1.0),
+        };
+        let values = series.values.iter().enumerate().map(|(at, y)| (((at + 1) * series.every) as f64, y / part));
+        let point = |(x, y)| Point { x, y, hover: format!("epoch {x}: {}", digits(y)), ..Point::default() };
+        let points = values.filter(|(epoch, _)| *epoch >= least).map(point).collect();
+        return Some((
+            chart(info.kind(bench), &format!("{what}, lower is better"), "epochs", false, Vec::new()),
+            points,
+        ));
+    }
+    let point =
+        Point { x: nines(detail)?, y: record.value?, hover: format!("{detail}: {value} {ratio}"), ..Point::default() };
+    let ticks = NAMED.iter().filter_map(|name| Some((nines(name)?, (*name).to_owned()))).collect();
+    let unit = "time of one put, lower is better";
+    Some((chart(info.kind(bench), unit, "of the puts took no longer", false, ticks), vec![point]))
 }
 
 /// The panels of a picture at the top; none if the run has not a figure of each.
 pub fn headline(picture: &Headline, records: &[Record]) -> Vec<Chart> {
-    let panel = |panel: &super::groups::Figure| {
+    let panel = |panel: &Figure| {
         let rows: Vec<_> =
             picture.who.iter().filter_map(|who| Some((who.as_str(), panel.find(records, who)?))).collect();
         let unit = &rows.first()?.1.unit;
-        let rows = rows.iter().map(|(who, record)| super::view::Row { who, cells: vec![Some(record)] }).collect();
+        let rows = rows.iter().map(|(who, record)| Row { who, cells: vec![Some(record)] }).collect();
         let grid = Grid { title: panel.title.clone(), unit, columns: vec![String::new()], lead: 0, rows };
         // In the order of the description in each panel, so that one row is one contestant.
         let cells = grid.rows.iter().filter_map(|row| Some((row.who, row.cell(0)?)));

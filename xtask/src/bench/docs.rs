@@ -43,10 +43,8 @@ fn read(file: &str) -> Result<String, String> {
 }
 
 fn write(file: &str, text: &str) -> Result<(), String> {
-    let written = fs::write(crate::workspace().join(file), text);
-    written.map_err(|error| format!("{file}: cannot be written: {error}"))?;
-    eprintln!("wrote {file}");
-    Ok(())
+    eprintln!("writes {file}");
+    crate::page::write(&crate::workspace().join(file), text)
 }
 
 /// The text with what stands between the markers replaced.
@@ -88,8 +86,8 @@ fn long(saved: &Saved) -> String {
         targets::summary(&judged)
     );
     for one in &judged {
-        let cells = [&one.target.id, &one.target.what, &one.limit, &one.figure, one.verdict.name()];
-        let _ = writeln!(text, "| {} |", cells.map(escape).join(" | "));
+        let cells = [&one.target.id, &one.target.what, &one.limit, &one.figure, &one.verdict.to_string()];
+        let _ = writeln!(text, "| {} |", cells.map(|cell| escape(cell)).join(" | "));
     }
     text.push('\n');
     text

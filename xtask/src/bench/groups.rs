@@ -23,8 +23,8 @@ pub struct Groups {
 }
 
 /// A group.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Info {
     /// As `--only` takes it.
     pub name: String,
@@ -35,16 +35,12 @@ pub struct Info {
     /// What to know before drawing conclusions.
     pub caveat: String,
     /// What its tables have columns for.
-    #[serde(default)]
     pub columns: Columns,
     /// The details that tables show, where there are more for the pictures.
-    #[serde(default)]
     pub shown: Vec<String>,
     /// Titles of what stands behind the group's name.
-    #[serde(default)]
     pub kinds: BTreeMap<String, String>,
     /// Sweeps without a bench of their own: title, and what grows.
-    #[serde(default)]
     pub sweeps: BTreeMap<String, (String, String)>,
     /// Its measurements.
     pub bench: Vec<Measurement>,
@@ -64,31 +60,24 @@ pub enum Columns {
 }
 
 /// A measurement.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Measurement {
     /// Its name, as in [`Bench::name`].
     pub name: String,
     /// Its title; that of a sweep.
-    #[serde(default)]
     pub title: String,
     /// What the points of a sweep count.
-    #[serde(default)]
     pub grows: String,
     /// Keys per pass.
-    #[serde(default)]
     pub count: usize,
     /// Bytes of memory that a point of a sweep takes for each thing it counts.
-    #[serde(default)]
     pub bytes_per_point: u64,
     /// The key sets that it runs on.
-    #[serde(default)]
     pub sets: Sets,
     /// How many threads take part, each number in a row of its own; 0 stands for all cores.
-    #[serde(default)]
     pub threads: Vec<usize>,
     /// Whether each contestant has a process of its own.
-    #[serde(default)]
     pub alone: bool,
     /// How much is measured with `--quick`.
     pub quick: Effort,
@@ -112,18 +101,16 @@ pub enum Sets {
 }
 
 /// How much is measured.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Effort {
     /// Rounds of contestants that share a process, and of those with one of their own.
     pub rounds: (u32, u32),
     /// Keys per pass, where they are fewer than usual.
     pub count: Option<usize>,
     /// Whether every standard key set takes part in a quick run.
-    #[serde(default)]
     pub all_sets: bool,
     /// The values of what grows.
-    #[serde(default)]
     pub points: Vec<usize>,
 }
 
@@ -142,15 +129,14 @@ pub struct Headline {
 }
 
 /// A figure, by the bench and the number of threads.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Figure {
     /// Its name.
     pub title: String,
     /// The name in records.
     pub bench: String,
     /// With one thread, or with as many as there are cores; of measurements on a fixed number, that.
-    #[serde(default)]
     pub all_cores: bool,
 }
 

@@ -50,34 +50,19 @@ fn paths(folder: &Path) -> Result<PathBuf, String> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let sysroot = duct::cmd!(&rustc, "--print", "sysroot").read();
     let sysroot = sysroot.map_err(|error| format!("`{}`: {error}", rustc.display()))?;
-    let sysroot = PathBuf::from(sysroot);
-    let mut found = Vec::new();
-    walk(&sysroot, &mut found);
+    // A folder that cannot be read has no keys for us; that is all.
+    let files = walkdir::WalkDir::new(&sysroot).into_iter().flatten().filter(|entry| !entry.file_type().is_dir());
+    let mut found: Vec<PathBuf> = files.map(walkdir::DirEntry::into_path).collect();
     if found.is_empty() {
-        return Err(format!("{}: holds no file", sysroot.display()));
+        return Err(format!("{sysroot}: holds no file"));
     }
     // Sorted: the order of a directory depends on its history, the figures should not.
     found.sort();
     let lines: Vec<u8> = found.iter().flat_map(|path| [path.as_os_str().as_encoded_bytes(), b"\n"].concat()).collect();
     let list = folder.join("paths");
-    fs::create_dir_all(folder)
-        .and_then(|()| fs::write(&list, lines))
-        .map_err(|error| format!("{}: cannot be written: {error}", list.display()))?;
+    let written = fs::create_dir_all(folder).and_then(|()| fs::write(&list, lines));
+    written.map_err(|error| format!("{}: cannot be written: {error}", list.display()))?;
     Ok(list)
-}
-
-/// Collects the files below `dir`. A folder that cannot be read has no keys for us; that is all.
-fn walk(dir: &Path, found: &mut Vec<PathBuf>) {
-    let Ok(entries) = fs::read_dir(dir) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() => walk(&entry.path(), found),
-            Ok(_) => found.push(entry.path()),
-            Err(_) => {}
-        }
-    }
 }
 
 fn words() -> Result<PathBuf, String> {

@@ -25,18 +25,6 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Name and value, in the order of the report.
-    pub fn facts(&self) -> Vec<(&'static str, &str)> {
-        vec![
-            ("cpu", &self.cpu),
-            ("memory", &self.memory),
-            ("system", &self.system),
-            ("compiler", &self.compiler),
-            ("effort", &self.effort),
-            ("versions", &self.versions),
-        ]
-    }
-
     /// What fits a line.
     pub fn line(&self) -> String {
         let compiler = self.compiler.split(" (").next().unwrap_or_default();
@@ -45,18 +33,8 @@ impl Machine {
 }
 
 /// The crates whose versions stand in the report.
-const PEERS: [&str; 10] = [
-    "bumpalo",
-    "bump-scope",
-    "blink-alloc",
-    "rarena-allocator",
-    "mimalloc",
-    "tikv-jemallocator",
-    "crossbeam-epoch",
-    "crossbeam-skiplist",
-    "scc",
-    "epoch-arena",
-];
+const PEERS: &str = "bumpalo bump-scope blink-alloc rarena-allocator mimalloc tikv-jemallocator crossbeam-epoch \
+                     crossbeam-skiplist scc epoch-arena";
 
 /// Cores that this process may use.
 pub fn cores() -> usize {
@@ -104,17 +82,12 @@ fn field(file: &str, name: &str) -> Option<String> {
 
 /// The versions that `Cargo.lock` holds: what was built, not what somebody wrote down.
 fn versions(lock: &str) -> String {
-    let mut found = Vec::new();
-    let mut lines = lock.lines();
-    while let Some(line) = lines.next() {
-        let name = line.strip_prefix("name = \"").and_then(|rest| rest.strip_suffix('"'));
-        if let Some(name) = name.filter(|name| PEERS.contains(name))
-            && let Some(version) = lines.next().and_then(|line| line.strip_prefix("version = "))
-        {
-            found.push(format!("{name} {}", version.trim_matches('"')));
-        }
-    }
-    found.join(", ")
+    let lock: toml::Table = lock.parse().unwrap_or_default();
+    let packages = lock.get("package").and_then(toml::Value::as_array).into_iter().flatten();
+    let of =
+        |package: &toml::Value| Some((package["name"].as_str()?.to_owned(), package["version"].as_str()?.to_owned()));
+    let shown = packages.filter_map(of).filter(|(name, _)| PEERS.split(' ').any(|peer| peer == name));
+    shown.map(|(name, version)| format!("{name} {version}")).collect::<Vec<_>>().join(", ")
 }
 
 /// The bytes that may be taken without swapping; `None` where the system does not tell.

@@ -89,7 +89,7 @@ impl Places {
         let files = [(Some(&self.page), page::page(saved)), (self.json.as_ref(), saved.json())];
         for (file, text) in files {
             let Some(file) = file else { continue };
-            fs::write(file, text).map_err(|error| format!("{}: cannot be written: {error}", file.display()))?;
+            crate::page::write(file, &text)?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::charts::{charts, headline, names};
 use super::groups::{GROUPS, Info};
 use super::saved::Saved;
-use super::targets::{self, Verdict};
+use super::targets;
 use super::text::in_words;
 use super::view::{Grid, label, reasons, role, unit_name};
 use crate::page::plot::Chart;
@@ -160,20 +160,12 @@ fn targets(saved: &Saved) -> Markup {
                     @for one in &judged {
                         tr {
                             td { (one.target.id) } td { (one.target.what) } td { (one.limit) } td { (one.figure) }
-                            td class={ "verdict " (class(one.verdict)) } { (one.verdict.name()) }
+                            td class={ "verdict " (one.verdict) } { (one.verdict) }
                         }
                     }
                 } }
             }
         }
-    }
-}
-
-fn class(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Met => "met",
-        Verdict::Close => "close",
-        Verdict::Missed => "missed",
     }
 }
 

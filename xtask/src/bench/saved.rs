@@ -36,9 +36,10 @@ impl Saved {
 
     /// The circumstances: name and value, in the order of the report.
     pub fn facts(&self) -> Vec<(&'static str, &str)> {
-        let mut facts = self.machine.facts();
-        facts.extend([("date", &*self.date), ("commit", &*self.commit), ("command", &*self.command)]);
-        facts
+        let Machine { cpu, memory, system, compiler, effort, versions, .. } = &self.machine;
+        let names = ["cpu", "memory", "system", "compiler", "effort", "versions", "date", "commit", "command"];
+        let values = [cpu, memory, system, compiler, effort, versions, &self.date, &self.commit, &self.command];
+        names.into_iter().zip(values.map(String::as_str)).collect()
     }
 
     /// One object, with one record per line: parses as a whole, and reads well in a diff.

@@ -10,30 +10,21 @@ use super::groups::step_of;
 use super::view::count;
 
 /// How a figure stands to its target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
+#[strum(serialize_all = "lowercase")]
 pub enum Verdict {
     /// Met.
     Met,
-    /// Not met, but half of the rounds did, or nearly: the limit lies within the spread.
+    /// Not met, but the limit lies within the spread.
+    #[strum(serialize = "within spread")]
     Close,
     /// Not met.
     Missed,
 }
 
-impl Verdict {
-    /// In a table.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Met => "met",
-            Self::Close => "within spread",
-            Self::Missed => "missed",
-        }
-    }
-}
-
 /// A target.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Target {
     /// `T1` and so on; some have several parts.
     pub id: String,
@@ -41,28 +32,15 @@ pub struct Target {
     pub what: String,
     bench: String,
     who: String,
-    #[serde(default)]
     all_cores: bool,
-    #[serde(default)]
-    of: Of,
-    #[serde(default)]
+    value: bool,
     beside: Vec<String>,
-    #[serde(default)]
     invert: bool,
     from: Option<f64>,
     to: Option<f64>,
     at_most: Option<Limit>,
     at_least: Option<Limit>,
     unit: String,
-}
-
-/// Which figure of a record it is about.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Of {
-    #[default]
-    Ratio,
-    Value,
 }
 
 /// A limit for all key sets, or one for each.
@@ -133,7 +111,7 @@ impl Target {
         let mixed = verdicts.iter().any(|verdict| *verdict != verdicts[0]);
         let text = |(part, verdict): (&Part, &Verdict)| {
             let mark = if mixed && *verdict == Verdict::Missed { " ✗" } else { "" };
-            format!("{} {}{times}{mark}", part.name, digits(part.figure)).trim_start().to_owned()
+            format!("{} {:.3}{times}{mark}", part.name, part.figure).trim_start().to_owned()
         };
         let figures: Vec<String> = parts.iter().zip(&verdicts).map(text).collect();
         Some(Judged {
@@ -212,27 +190,15 @@ impl Target {
     }
 
     fn figure(&self, record: &Record) -> Option<(f64, [f64; 2])> {
-        let figure = match self.of {
-            Of::Ratio => record.ratio_to_floor?,
-            Of::Value => record.value?,
-        };
+        let figure = if self.value { record.value? } else { record.ratio_to_floor? };
         // The quartiles are those of the ratio where there is one.
-        let fits = self.of == Of::Ratio || record.ratio_to_floor.is_none();
+        let fits = !self.value || record.ratio_to_floor.is_none();
         Some((figure, record.quartiles.filter(|_| fits).unwrap_or([figure; 2])))
     }
 
     fn is_of(&self, record: &Record, who: &str) -> bool {
         let counted = self.bench.starts_with("shared/");
         record.contestant == who && record.value.is_some() && (counted || (record.threads > 1) == self.all_cores)
-    }
-}
-
-/// A digit more than tables have: it is about which side of a limit a figure is on.
-fn digits(value: f64) -> String {
-    match value {
-        large if large >= 100.0 => format!("{large:.0}"),
-        middling if middling >= 10.0 => format!("{middling:.1}"),
-        small => format!("{small:.3}"),
     }
 }
 

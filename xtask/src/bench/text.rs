@@ -137,7 +137,7 @@ pub fn targets(judged: &[Judged], width: usize) -> String {
     for one in judged {
         table.add_row([
             &one.target.id,
-            one.verdict.name(),
+            &one.verdict.to_string(),
             &format!("{}: {}", one.target.what, one.limit),
             &one.figure,
         ]);

@@ -49,7 +49,7 @@ impl<'r> Grid<'r> {
         }
         for grid in &mut grids {
             grid.lead = grid.columns.iter().position(|column| column == usual).unwrap_or(0);
-            if info.sweep_of(&grid.title).is_none() {
+            if !grid.is_sweep() {
                 grid.sort();
             }
         }
@@ -87,6 +87,11 @@ impl<'r> Grid<'r> {
         self.rows.sort_by(|a, b| figure(a).total_cmp(&figure(b)).then(rank(a.who).cmp(&rank(b.who))));
     }
 
+    /// Whether its columns are the steps of a sweep.
+    pub fn is_sweep(&self) -> bool {
+        self.rows.iter().flat_map(|row| row.cells.iter().flatten()).any(|record| step_of(record).is_some())
+    }
+
     /// A contestant's place: one more than there are contestants that are ahead of it beyond the spread.
     pub fn place(&self, row: &Row<'_>) -> Option<usize> {
         let mine = row.cell(self.lead)?;
@@ -105,14 +110,6 @@ impl<'r> Row<'r> {
     pub fn spread(&self) -> Option<f64> {
         let spreads = self.cells.iter().flatten().filter_map(|record| spread(record));
         spreads.max_by(f64::total_cmp)
-    }
-}
-
-impl Info {
-    /// The sweep that a table is of, by its title.
-    fn sweep_of(&self, title: &str) -> Option<()> {
-        let own = self.bench.iter().any(|bench| !bench.grows.is_empty() && bench.title == title);
-        (own || self.sweeps.values().any(|(known, _)| known == title)).then_some(())
     }
 }
 
@@ -165,22 +162,19 @@ pub fn label(id: &str) -> String {
 
 /// A name that fits a narrow place.
 pub fn short(id: &str) -> String {
-    match id {
-        "ours" => return "epoch-arena".into(),
-        "ours-4k" => return "epoch-arena, 4 KiB".into(),
-        "floor" => return "FLOOR".into(),
-        "floor1" => return "FLOOR1".into(),
-        "floor-pinned" => return "FLOOR + pin per 64".into(),
-        "defer-destroy" => return "defer_destroy".into(),
-        _ => {}
-    }
     let cuts = [
+        ("epoch-arena, pin per 64", "epoch-arena"),
+        ("epoch-arena, pin per key", "epoch-arena, pin/key"),
+        ("epoch-arena on 4 KiB pages", "epoch-arena, 4 KiB"),
+        ("FLOOR: bump + inline copy", "FLOOR"),
+        ("FLOOR1: bump + memcpy", "FLOOR1"),
+        ("FLOOR and crossbeam's", "FLOOR +"),
+        ("crossbeam defer_destroy per key", "defer_destroy"),
         (" malloc", ""),
         (", shuffled frees", " shuffled"),
         ("-allocator", ""),
         (", per thread", ""),
         (", shared", ""),
-        ("epoch-arena, pin per key", "epoch-arena, pin/key"),
         (" in a lock,", ""),
         ("scc::", ""),
     ];

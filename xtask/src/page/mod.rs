@@ -2,6 +2,9 @@
 
 pub mod plot;
 
+use std::fs;
+use std::path::Path;
+
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 /// The library that draws. It stands in the page, without the one for formulas that the package has as well.
@@ -9,6 +12,13 @@ fn script() -> String {
     let scripts = plotly::Plot::offline_js_sources();
     let end = scripts.find("</script>").unwrap_or(0);
     format!("{}</script>", &scripts[..end])
+}
+
+/// Writes a file, and the folder that it is in.
+pub fn write(file: &Path, text: &str) -> Result<(), String> {
+    let folder = file.parent().map_or(Ok(()), fs::create_dir_all);
+    let written = folder.and_then(|()| fs::write(file, text));
+    written.map_err(|error| format!("{}: cannot be written: {error}", file.display()))
 }
 
 /// A whole page.

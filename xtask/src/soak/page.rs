@@ -2,8 +2,8 @@
 
 use maud::html;
 
+use super::MIB;
 use super::run::{Line, Outcome};
-use super::{MIB, digits};
 use crate::page::plot::{Chart, Kind, Point, Series};
 
 /// No more points than can be told apart.
@@ -30,7 +30,7 @@ pub fn page(outcome: &Outcome, again: &str) -> String {
         section {
             h2 { "Counts" }
             table { @for (name, value) in outcome.samples.last().iter().flat_map(|last| last.counts()) {
-                tr { th { (name) } td { (digits(value)) } }
+                tr { th { (name) } td { (value.to_string()) } }
             } }
         }
     };

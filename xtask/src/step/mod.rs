@@ -5,16 +5,14 @@ mod need;
 mod report;
 mod runner;
 
-use std::fmt;
-use std::time::Duration;
-
 pub use command::Command;
 pub use need::{CROSS, Missing, NIGHTLY, Need, Needs, OLDEST};
 pub use report::{Row, outcome, table, width};
 pub use runner::{Runner, Tally};
 
 /// A stage, by the name that `--only` takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, strum::Display)]
+#[strum(serialize_all = "lowercase")]
 pub enum Name {
     /// Format, clippy, documentation, combinations of features, licences.
     Lint,
@@ -40,13 +38,6 @@ pub enum Name {
     Mutants,
 }
 
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = clap::ValueEnum::to_possible_value(self);
-        f.pad(value.as_ref().map_or("", |value| value.get_name()))
-    }
-}
-
 /// What came of a step, or of the hunt for a bug.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -69,7 +60,7 @@ impl Verdict {
     }
 }
 
-/// Runs commands and judges; `Err` only if there is no going on, such as no room for the log.
+/// Runs commands and judges; an error is a failure, too.
 pub type Work = Box<dyn FnOnce(&mut Runner) -> Result<Verdict, String>>;
 
 /// One row of the table.
@@ -96,22 +87,15 @@ impl Step {
 
     /// A step whose command must end well.
     pub fn command(stage: Name, name: &'static str, command: Command) -> Self {
-        Self::work(stage, name, move |runner| {
-            let ran = runner.run(&command)?;
-            Ok(if ran.success { Verdict::Passed(String::new()) } else { Verdict::Failed(runner.show(&ran)) })
-        })
+        Self::work(stage, name, move |runner| runner.must(&command).map(|_| Verdict::Passed(String::new())))
     }
 
     /// A step whose commands must end well and run at least one test each, or the filter is wrong.
     pub fn tests(stage: Name, name: &'static str, commands: Vec<Command>) -> Self {
         Self::work(stage, name, move |runner| {
             for command in commands {
-                let ran = runner.run(&command)?;
-                if !ran.success || ran.tally.failed > 0 {
-                    return Ok(Verdict::Failed(runner.show(&ran)));
-                }
-                if ran.tally.passed == 0 {
-                    return Ok(Verdict::Failed(format!("no test was run by: {command}")));
+                if runner.must(&command)?.tally.passed == 0 {
+                    return Err(format!("no test was run by: {command}"));
                 }
             }
             Ok(Verdict::Passed(format!("{} tests", runner.tally.passed)))
@@ -129,11 +113,11 @@ impl Step {
     pub fn catches(self, name: &'static str, command: Command, word: &'static str) -> Self {
         self.hunts(name, move |runner| {
             let ran = runner.run(&command)?;
-            Ok(match (ran.success, ran.text.contains(word)) {
-                (false, true) => Verdict::Passed(format!("caught: {word}")),
-                (true, _) => Verdict::Failed("not caught: the command passed".into()),
-                (false, false) => Verdict::Failed(format!("failed without saying {word:?}\n{}", runner.show(&ran))),
-            })
+            match (ran.success, ran.text.contains(word)) {
+                (false, true) => Ok(Verdict::Passed(format!("caught: {word}"))),
+                (true, _) => Err("not caught: the command passed".into()),
+                (false, false) => Err(format!("failed without saying {word:?}\n{}", runner.show(&ran))),
+            }
         })
     }
 
@@ -149,35 +133,26 @@ impl Step {
 
     /// Runs it on the library.
     pub fn run(mut self, needs: &mut Needs, loud: bool) -> Result<Row, String> {
-        let mut runner = Runner::new(&self, "", loud)?;
-        let work = std::mem::replace(&mut self.work, Box::new(|_| Ok(Verdict::Passed(String::new()))));
-        self.judge(work, "", &mut runner, needs).map(|verdict| self.row("", verdict, runner))
+        let work = std::mem::replace(&mut self.work, Box::new(|_| Err("it ran already".into())));
+        self.judge(work, "", needs, loud)
     }
 
     /// Runs it on each of its bugs.
     pub fn hunt(mut self, needs: &mut Needs) -> Result<Vec<Row>, String> {
         let bugs = std::mem::take(&mut self.bugs);
-        let mut rows = Vec::new();
-        for (bug, hunt) in bugs {
-            let bug = format!(": {bug}");
-            let mut runner = Runner::new(&self, &bug, false)?;
-            let verdict = self.judge(hunt, &bug, &mut runner, needs)?;
-            rows.push(self.row(&bug, verdict, runner));
-        }
-        Ok(rows)
+        bugs.into_iter().map(|(bug, hunt)| self.judge(hunt, &format!(": {bug}"), needs, false)).collect()
     }
 
-    fn judge(&self, work: Work, _bug: &str, runner: &mut Runner, needs: &mut Needs) -> Result<Verdict, String> {
-        match needs.meet(&self.needs, runner)? {
+    fn judge(&self, work: Work, bug: &str, needs: &mut Needs, loud: bool) -> Result<Row, String> {
+        let mut runner = Runner::new(self, bug, loud)?;
+        let judged = needs.meet(&self.needs, &mut runner).and_then(|missing| match missing {
             Some(missing) => Ok(Verdict::Skipped(missing)),
-            None => work(runner),
-        }
-    }
-
-    fn row(&self, bug: &str, verdict: Verdict, runner: Runner) -> Row {
+            None => work(&mut runner),
+        });
+        let verdict = judged.unwrap_or_else(Verdict::Failed);
         let tally = runner.tally;
-        let took: Duration = runner.close(&verdict);
-        Row { stage: self.stage, step: format!("{}{bug}", self.name), verdict, took, tally }
+        let took = runner.close(&verdict);
+        Ok(Row { stage: self.stage, step: format!("{}{bug}", self.name), verdict, took, tally })
     }
 }
 

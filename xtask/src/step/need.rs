@@ -71,84 +71,77 @@ impl Needs {
     }
 }
 
-/// A tool's name, the command that probes it, the one that installs it, and whether that is ours to run: registries yes,
-/// what takes minutes only in CI, the system's packages no.
-fn facts(need: Need) -> (&'static str, String, String, bool) {
+/// What there is to know of a tool.
+struct Facts {
+    name: &'static str,
+    /// The command that probes it.
+    probe: String,
+    /// Lines that it must print.
+    lines: &'static [&'static str],
+    /// The command that installs it.
+    install: String,
+    /// Whether that is ours to run: registries yes, what takes minutes only in CI, the system's packages no.
+    ours: bool,
+}
+
+fn facts(need: Need) -> Facts {
+    let facts = |name, probe: &str, install: &str, ours| Facts {
+        name,
+        probe: probe.into(),
+        lines: &[],
+        install: install.into(),
+        ours,
+    };
     let in_ci = std::env::var_os("CI").is_some();
-    let tool =
-        |name: &'static str, ours| (name, format!("{name} --version"), format!("cargo install {name} --locked"), ours);
-    let toolchain = |name, toolchain: &str| {
-        (
+    let tool = |name: &'static str, ours| {
+        facts(
             name,
-            format!("cargo +{toolchain} --version"),
-            format!("rustup toolchain install {toolchain} --profile minimal"),
-            true,
+            &format!("{} --version", name.replacen('-', " ", 1)),
+            &format!("cargo install {name} --locked"),
+            ours,
         )
     };
+    let toolchain = |name, toolchain: &str| {
+        let install = format!("rustup toolchain install {toolchain} --profile minimal");
+        facts(name, &format!("cargo +{toolchain} --version"), &install, true)
+    };
+    let src_probe = format!("rustup component list --toolchain {NIGHTLY} --installed");
+    let src = format!("rustup component add --toolchain {NIGHTLY} rust-src");
+    let targets = format!("rustup target add {}", CROSS.join(" "));
     match need {
-        Need::Linux => ("Linux", "true".into(), "run it on Linux".into(), false),
+        Need::Linux => facts("Linux", "true", "run it on Linux", false),
         Need::Nightly => toolchain("the nightly toolchain", NIGHTLY),
         Need::Oldest => toolchain("the oldest toolchain", &OLDEST[1..]),
-        Need::RustSrc => (
-            "nightly's rust-src",
-            format!("rustc +{NIGHTLY} --print sysroot"),
-            format!("rustup component add --toolchain {NIGHTLY} rust-src"),
-            true,
-        ),
-        Need::Miri => (
-            "nightly's Miri",
-            format!("cargo +{NIGHTLY} miri --version"),
-            format!("rustup component add --toolchain {NIGHTLY} miri rust-src"),
-            true,
-        ),
-        Need::Targets => (
-            "the standard library for other targets",
-            "rustup target list --installed".into(),
-            format!("rustup target add {}", CROSS.join(" ")),
-            true,
-        ),
+        Need::RustSrc => Facts { lines: &["rust-src"], ..facts("nightly's rust-src", &src_probe, &src, true) },
+        Need::Miri => {
+            let install = format!("rustup component add --toolchain {NIGHTLY} miri rust-src");
+            facts("nightly's Miri", &format!("cargo +{NIGHTLY} miri --version"), &install, true)
+        }
+        Need::Targets => Facts {
+            lines: &CROSS,
+            ..facts("the standard library for other targets", "rustup target list --installed", &targets, true)
+        },
         Need::CargoHack => tool("cargo-hack", true),
         Need::CargoDeny => tool("cargo-deny", in_ci),
         Need::CargoMutants => tool("cargo-mutants", in_ci),
         Need::CargoSemverChecks => tool("cargo-semver-checks", in_ci),
-        Need::Valgrind => ("valgrind", "valgrind --version".into(), "apt-get install valgrind".into(), false),
-        Need::Prlimit => ("prlimit", "prlimit --version".into(), "apt-get install util-linux".into(), false),
+        Need::Valgrind => facts("valgrind", "valgrind --version", "apt-get install valgrind", false),
+        Need::Prlimit => facts("prlimit", "prlimit --version", "apt-get install util-linux", false),
     }
 }
 
 /// Probes; then installs and probes again, where we may.
 fn look(need: Need, runner: &mut Runner) -> Result<Option<Missing>, String> {
-    let (name, probe, install, ours) = facts(need);
+    let Facts { name, probe, lines, install, ours } = facts(need);
     let works = |runner: &mut Runner| -> Result<bool, String> {
         if need == Need::Linux {
             return Ok(std::env::consts::OS == "linux");
         }
-        // `cargo-mutants` and its like want the name of the subcommand in between.
-        let probe = match probe.strip_prefix("cargo-").and_then(|rest| rest.split_once(' ')) {
-            Some((tool, _)) => Command::program(&format!("cargo {tool} --version")),
-            None => Command::program(&probe),
-        };
-        let ran = runner.run(&probe)?;
-        let has = |target: &&str| ran.text.lines().any(|line| line == *target);
-        Ok(ran.success
-            && match need {
-                // The component has no command; its lock file tells that it is there.
-                Need::RustSrc => {
-                    let root = ran.text.lines().last().unwrap_or_default();
-                    std::path::Path::new(root).join("lib/rustlib/src/rust/library/Cargo.lock").exists()
-                }
-                Need::Targets => CROSS.iter().all(has),
-                _ => true,
-            })
+        let ran = runner.run(&Command::program(&probe))?;
+        Ok(ran.success && lines.iter().all(|wanted| ran.text.lines().any(|line| line == *wanted)))
     };
-    if works(runner)? {
+    if works(runner)? || (ours && runner.run(&Command::program(&install))?.success && works(runner)?) {
         return Ok(None);
-    }
-    if ours {
-        runner.run(&Command::program(&install))?;
-        if works(runner)? {
-            return Ok(None);
-        }
     }
     let tried = if ours { ", and cannot be installed" } else { "" };
     Ok(Some(Missing { why: format!("{name} is not there{tried}"), command: install }))

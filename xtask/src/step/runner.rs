@@ -117,6 +117,12 @@ impl Runner {
         Ok(Ran { success, text, tally })
     }
 
+    /// Runs a command that must end well; else what to say of it.
+    pub fn must(&mut self, command: &Command) -> Result<Ran, String> {
+        let ran = self.run(command)?;
+        if ran.success && ran.tally.failed == 0 { Ok(ran) } else { Err(self.show(&ran)) }
+    }
+
     fn show_progress(&self, fresh: &[u8]) {
         match &self.bar {
             None => {

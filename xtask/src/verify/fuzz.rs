@@ -29,48 +29,35 @@ pub fn steps(quick: bool) -> Vec<Step> {
 fn targets(runner: &mut Runner, seconds: u32) -> Result<Verdict, String> {
     let names = names(&crate::workspace().join(PACKAGE).join("fuzz_targets"));
     if names.is_empty() {
-        return Ok(Verdict::Failed(format!("no targets in {PACKAGE}/fuzz_targets")));
+        return Err(format!("no targets in {PACKAGE}/fuzz_targets"));
     }
-    let manifest = format!("{PACKAGE}/Cargo.toml");
-    let built = runner.run(&build(&format!("--manifest-path {manifest} --bins"), "target/fuzz"))?;
-    if !built.success {
-        return Ok(Verdict::Failed(runner.show(&built)));
-    }
+    runner.must(&build(&format!("--manifest-path {PACKAGE}/Cargo.toml --bins"), "target/fuzz"))?;
     let mut runs = 0;
     for name in &names {
         let stored = crate::workspace().join(PACKAGE).join("corpus").join(name);
-        let ran = runner.run(&fuzz("target/fuzz", name, seconds, &stored)?)?;
-        if !ran.success {
-            return Ok(Verdict::Failed(format!("{name}: {}", runner.show(&ran))));
-        }
+        let ran = runner.must(&fuzz("target/fuzz", name, seconds, &stored)?)?;
         match executed(&ran.text) {
             Some(count) if count > 0 => runs += count,
-            _ => return Ok(Verdict::Failed(format!("{name}: nothing was run"))),
+            _ => return Err(format!("{name}: nothing was run")),
         }
     }
-    let count = names.len();
-    Ok(Verdict::Passed(format!("{count} targets, {runs} inputs")))
+    Ok(Verdict::Passed(format!("{} targets, {runs} inputs", names.len())))
 }
 
 /// The seeded crash, built and run as the targets are.
 fn crash(runner: &mut Runner) -> Result<Verdict, String> {
-    let built = runner.run(&build(&format!("{SEEDED} --features fuzz --bin crash"), "target/fuzz-seeded"))?;
-    if !built.success {
-        return Ok(Verdict::Failed(runner.show(&built)));
-    }
+    runner.must(&build(&format!("{SEEDED} --features fuzz --bin crash"), "target/fuzz-seeded"))?;
     // What an earlier hunt found would make this one easy.
     let found = crate::workspace().join("target/fuzz-seeded/found");
     if found.exists() {
         std::fs::remove_dir_all(&found).map_err(|error| format!("{}: {error}", found.display()))?;
     }
-    let nothing = Path::new("/nonexistent");
-    let ran = runner.run(&fuzz("target/fuzz-seeded", "crash", HUNT, nothing)?)?;
+    let ran = runner.run(&fuzz("target/fuzz-seeded", "crash", HUNT, Path::new("/nonexistent"))?)?;
     let word = "the seeded crash";
-    Ok(if !ran.success && ran.text.contains(word) {
-        Verdict::Passed(format!("caught: {word}"))
-    } else {
-        Verdict::Failed(format!("not caught: {}", runner.show(&ran)))
-    })
+    if !ran.success && ran.text.contains(word) {
+        return Ok(Verdict::Passed(format!("caught: {word}")));
+    }
+    Err(format!("not caught: {}", runner.show(&ran)))
 }
 
 fn build(which: &str, folder: &str) -> Command {
@@ -102,16 +89,10 @@ fn fuzz(folder: &str, name: &str, seconds: u32, stored: &Path) -> Result<Command
 
 /// The targets, by their files.
 fn names(folder: &Path) -> Vec<String> {
-    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut names: Vec<String> = files.filter_map(|file| name(&file.path())).collect();
+    let stem = |path: std::path::PathBuf| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let mut names: Vec<String> = crate::tidy::files(folder, "rs", 1).filter_map(stem).collect();
     names.sort();
     names
-}
-
-fn name(path: &Path) -> Option<String> {
-    let is_rust = path.extension().is_some_and(|extension| extension == "rs");
-    let stem = path.file_stem().filter(|_| is_rust)?;
-    Some(stem.to_string_lossy().into_owned())
 }
 
 /// libFuzzer's own count: `stat::number_of_executed_units: 4096`.
@@ -126,8 +107,7 @@ mod unit {
 
     #[test]
     fn targets_are_the_rust_files() {
-        assert_eq!(name(Path::new("a/b/ops.rs")), Some("ops".into()));
-        assert_eq!(name(Path::new("a/b/README.md")), None);
+        assert!(names(&crate::workspace().join(PACKAGE).join("fuzz_targets")).contains(&"ops".into()));
         assert!(names(Path::new("/nonexistent")).is_empty());
     }
 
