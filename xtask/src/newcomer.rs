@@ -33,7 +33,7 @@ pub fn steps() -> Vec<Step> {
 
 fn make(at: usize, name: &str) -> Result<std::path::PathBuf, String> {
     let root = crate::workspace();
-    let readme = fs::read_to_string(root.join("README.md")).map_err(|error| error.to_string())?;
+    let readme = crate::read(&root.join("README.md"))?;
     let programs = programs(&readme);
     if programs.len() != NAMES.len() {
         return Err(format!("README.md has {} programs, and not {}", programs.len(), NAMES.len()));

@@ -116,28 +116,22 @@ fn is_path(text: &str) -> bool {
 
 /// Examples of the facade that the code map, the guide or `cargo xtask test` does not know, or whose tests do not run.
 fn examples() -> std::io::Result<Vec<String>> {
-    let root = crate::workspace();
-    let (mut faults, mut known) = (Vec::new(), Vec::new());
-    for (file, around) in [
-        ("docs/architecture.md", ["`examples/", ""]),
-        ("crates/facade/src/guide/index.md", ["`", "`"]),
-        ("xtask/src/test.rs", ["(\"", "\","]),
-        ("crates/facade/Cargo.toml", ["name = \"", "\"\ntest = true"]),
-    ] {
-        known.push((file, around, fs::read_to_string(root.join(file))?));
-    }
-    for entry in fs::read_dir(root.join("crates/facade/examples"))? {
+    let read = |file: &'static str| fs::read_to_string(crate::workspace().join(file)).map(|text| (file, text));
+    let map = (read("docs/architecture.md")?, ["`examples/", ""]);
+    let guide = (read("crates/facade/src/guide/index.md")?, ["`", "`"]);
+    let run = (read("xtask/src/test.rs")?, ["(\"", "\","]);
+    let tested = (read("crates/facade/Cargo.toml")?, ["name = \"", "\"\ntest = true"]);
+    let mut faults = Vec::new();
+    for entry in fs::read_dir(crate::workspace().join("crates/facade/examples"))? {
         let path = entry?.path();
-        if path.is_dir() && !path.join("main.rs").is_file() {
-            continue;
-        }
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        // It has no tests.
-        let is_free = |file: &str| name == "quick_start" && file.ends_with("Cargo.toml");
-        let lacks = known.iter().filter(|(file, [before, after], text)| {
-            !is_free(file) && !text.contains(&format!("{before}{name}{after}"))
-        });
-        faults.extend(lacks.map(|(file, ..)| format!("{file}: the example {name} is missing")));
+        for ((file, text), [before, after]) in [&map, &guide, &run, &tested] {
+            // It has no tests.
+            let is_free = name == "quick_start" && file.ends_with("Cargo.toml");
+            if !is_free && !text.contains(&format!("{before}{name}{after}")) {
+                faults.push(format!("{file}: the example {name} is missing"));
+            }
+        }
     }
     Ok(faults)
 }

@@ -2,7 +2,6 @@
 //! there is typed.
 
 use std::fmt::Write;
-use std::fs;
 
 use super::groups::{GROUPS, usual_set};
 use super::picture;
@@ -39,7 +38,7 @@ pub fn update(saved: &Saved) -> Result<(), String> {
 }
 
 fn read(file: &str) -> Result<String, String> {
-    fs::read_to_string(crate::workspace().join(file)).map_err(|error| format!("{file}: cannot be read: {error}"))
+    crate::read(&crate::workspace().join(file))
 }
 
 fn write(file: &str, text: &str) -> Result<(), String> {

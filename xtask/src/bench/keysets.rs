@@ -39,10 +39,8 @@ pub fn collect(files: &[PathBuf], folder: &Path) -> Result<KeySets, String> {
 /// The file's name, with a number if that name is in use.
 fn unused_name(path: &Path, taken: &BTreeSet<String>) -> String {
     let base = path.file_name().map_or_else(|| "keys".into(), |name| name.to_string_lossy().into_owned());
-    std::iter::once(base.clone())
-        .chain((2..).map(|number| format!("{base}#{number}")))
-        .find(|name| !taken.contains(name))
-        .unwrap_or(base)
+    let mut names = std::iter::once(base.clone()).chain((2..).map(|number| format!("{base}#{number}")));
+    names.find(|name| !taken.contains(name)).unwrap_or(base.clone())
 }
 
 /// Lists the files below the toolchain's sysroot, once for all processes; gives the file with the list.
@@ -66,11 +64,8 @@ fn paths(folder: &Path) -> Result<PathBuf, String> {
 }
 
 fn words() -> Result<PathBuf, String> {
-    let list = PathBuf::from(WORD_LIST);
-    match Keys::read(&list) {
-        Ok(_) => Ok(list),
-        Err(_) => Err(format!("{WORD_LIST}: this system has no word list (Debian: `apt-get install wamerican`)")),
-    }
+    let missing = || format!("{WORD_LIST}: this system has no word list (Debian: `apt-get install wamerican`)");
+    Keys::read(Path::new(WORD_LIST)).map(|_| WORD_LIST.into()).map_err(|_| missing())
 }
 
 #[cfg(test)]

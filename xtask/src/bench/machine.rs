@@ -107,14 +107,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_come_from_the_lock_file() {
-        let lock =
-            "[[package]]\nname = \"bumpalo\"\nversion = \"3.1.0\"\n[[package]]\nname = \"other\"\nversion = \"1\"\n";
+    fn the_machine_is_described_and_versions_come_from_the_lock_file() {
+        let lock = "[[package]]\nname = \"bumpalo\"\nversion = \"3.1.0\"\n[[package]]\nname = \"a\"\nversion = \"1\"\n";
         assert_eq!(versions(lock), "bumpalo 3.1.0");
-    }
-
-    #[test]
-    fn the_machine_is_described() {
         let line = describe(true).line();
         assert!(line.contains("cores") && line.contains("rustc"), "{line}");
     }

@@ -229,24 +229,14 @@ fn claim(file: &Path) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        args: Args,
-    }
-
-    fn parse(line: &str) -> Result<Args, clap::Error> {
-        Line::try_parse_from(std::iter::once("bench").chain(line.split_whitespace())).map(|line| line.args)
-    }
+    use crate::parsed;
 
     #[test]
     fn groups_come_by_comma_and_files_by_repetition() {
-        let args = parse("--quick --only put,tail --keys a --keys b --json out.json").unwrap();
+        let args = parsed::<Args>("--quick --only put,tail --keys a --keys b --json out.json").unwrap();
         assert!(args.quick && args.keys == [PathBuf::from("a"), PathBuf::from("b")]);
         assert_eq!(args.only, [Group::Put, Group::Tail]);
-        assert!(parse("").unwrap().only.is_empty());
+        assert!(parsed::<Args>("").unwrap().only.is_empty());
     }
 
     #[test]
@@ -254,7 +244,7 @@ mod tests {
         for (wrong, right) in
             [("--only putt", "'put'"), ("--contestants bumpallo", "'bumpalo'"), ("--sets users", "'user'")]
         {
-            let error = parse(wrong).unwrap_err().to_string();
+            let error = parsed::<Args>(wrong).unwrap_err().to_string();
             assert!(error.contains("similar") && error.contains(right), "{error}");
         }
         assert!(after_help().contains("naive-shared"));
@@ -262,10 +252,10 @@ mod tests {
 
     #[test]
     fn an_earlier_run_is_reported_and_not_measured() {
-        let args = parse("--from a.json --update-docs --html b.html").unwrap();
+        let args = parsed::<Args>("--from a.json --update-docs --html b.html").unwrap();
         assert!(args.update_docs && args.from == Some("a.json".into()));
         for wrong in ["--quick", "--keys k", "--json c"] {
-            assert!(parse(&format!("--from a.json {wrong}")).is_err(), "{wrong}");
+            assert!(parsed::<Args>(&format!("--from a.json {wrong}")).is_err(), "{wrong}");
         }
     }
 

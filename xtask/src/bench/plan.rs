@@ -17,7 +17,6 @@ pub struct Step {
 }
 
 /// What a run measures.
-#[derive(Debug)]
 pub struct Choice<'c> {
     /// The groups; none stands for all.
     pub groups: &'c [Group],
@@ -94,21 +93,12 @@ fn points(described: &Measurement, effort: &Effort) -> Vec<Option<usize>> {
         return vec![None];
     }
     let room = machine::available().unwrap_or(u64::MAX);
-    let mut kept = Vec::new();
-    for at in &effort.points {
-        let needed = described.bytes_per_point * *at as u64;
-        if needed <= room {
-            kept.push(Some(*at));
-        } else {
-            eprintln!(
-                "{}/{at} is left out: it needs some {} MiB, and {} MiB are available",
-                described.name,
-                needed >> 20,
-                room >> 20
-            );
-        }
+    let fits = |at: &&usize| described.bytes_per_point * **at as u64 <= room;
+    let (kept, left): (Vec<&usize>, Vec<&usize>) = effort.points.iter().partition(fits);
+    for at in left {
+        eprintln!("{}/{at} is left out: {} MiB of memory are not enough for it", described.name, room >> 20);
     }
-    kept
+    kept.into_iter().map(|at| Some(*at)).collect()
 }
 
 /// What several contestants are compared in.

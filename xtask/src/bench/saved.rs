@@ -1,6 +1,5 @@
 //! A run as `--json` writes it and `--from` reads it: everything that the page and the documents say of it.
 
-use std::fs;
 use std::path::Path;
 
 use epoch_arena_bench_wire::Record;
@@ -29,8 +28,7 @@ pub struct Saved {
 impl Saved {
     /// Reads a file that `--json` wrote.
     pub fn read(file: &Path) -> Result<Self, String> {
-        let text = fs::read_to_string(file).map_err(|error| format!("{}: cannot be read: {error}", file.display()))?;
-        serde_json::from_str(&text)
+        serde_json::from_str(&crate::read(file)?)
             .map_err(|error| format!("{}: not a file that `cargo xtask bench --json` wrote: {error}", file.display()))
     }
 
@@ -65,6 +63,7 @@ fn line(value: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn a_run_reads_back_as_it_was_written() {

@@ -57,7 +57,6 @@ struct File {
 }
 
 /// A target beside the run.
-#[derive(Debug)]
 pub struct Judged {
     /// The target.
     pub target: Target,

@@ -8,7 +8,6 @@ use epoch_arena_bench_wire::{ROSTER, Record, Role, contestant};
 use super::groups::{Columns, GROUPS, Info, step_of, usual_set};
 
 /// A table.
-#[derive(Debug)]
 pub struct Grid<'r> {
     /// What was measured.
     pub title: String,
@@ -23,7 +22,6 @@ pub struct Grid<'r> {
 }
 
 /// A contestant's row.
-#[derive(Debug)]
 pub struct Row<'r> {
     /// The id.
     pub who: &'r str,

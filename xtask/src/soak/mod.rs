@@ -72,18 +72,13 @@ fn report(outcome: &Outcome) {
         println!("{name:<12} {:>14}", value.to_string());
     }
     println!();
-    for (name, value) in [
-        ("budget", last.get("budget")),
-        ("reserved, at most", outcome.most("reserved")),
-        ("in use, at most", outcome.most("in_use")),
-        ("resident, at most", outcome.most("resident")),
-    ] {
-        println!("{name:<18} {:>8.1} MiB", value / MIB);
+    let most = ["reserved", "in_use", "resident"].map(|name| (name, outcome.most(name)));
+    for (name, value) in std::iter::once(("budget", last.get("budget"))).chain(most) {
+        println!("{name:<10} at most {:>8.1} MiB", value / MIB);
     }
     let floors = outcome.calms.iter().map(|calm| calm.get("resident") / MIB);
     let floors: Vec<_> = floors.map(|floor| format!("{floor:.0}")).collect();
     println!("resident in calm moments, with nothing in any pool: {} MiB", floors.join(" "));
-    println!("failures           {:>8}", outcome.failures.len());
 }
 
 const MIB: f64 = 1024.0 * 1024.0;

@@ -44,8 +44,7 @@ pub fn steps(record: bool) -> Vec<Step> {
             crate::page::write(&path, &(text + "\n"))?;
             return Ok(Verdict::Passed(format!("recorded in {RECORD}")));
         }
-        let text = std::fs::read_to_string(path).map_err(|error| error.to_string());
-        let recorded = text.and_then(|text| serde_json::from_str(&text).map_err(|error| error.to_string()));
+        let recorded = crate::read(&path).and_then(|text| serde_json::from_str(&text).map_err(|it| it.to_string()));
         Ok(judge(&recorded.map_err(|error| format!("{RECORD}: {error}; {RECORD_ANEW}"))?, &now))
     };
     let hunt = |runner: &mut Runner| {

@@ -87,37 +87,27 @@ fn seeded(target: &str, test: &str) -> String {
 #[cfg(test)]
 mod unit {
     use super::*;
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        args: Args,
-    }
-
-    fn parse(line: &str) -> Result<Args, clap::Error> {
-        Line::try_parse_from(std::iter::once("verify").chain(line.split_whitespace())).map(|line| line.args)
-    }
+    use crate::parsed;
 
     #[test]
     fn stages_come_by_comma_and_by_repetition_and_run_once_in_order() {
-        let args = parse("--quick --only miri,lint --only tsan --only lint").unwrap();
+        let args = parsed::<Args>("--quick --only miri,lint --only tsan --only lint").unwrap();
         assert!(args.quick && !args.self_test);
         assert_eq!(chosen(&args.only), [Name::Lint, Name::Tsan, Name::Miri]);
-        assert_eq!(chosen(&parse("").unwrap().only), Name::value_variants());
+        assert_eq!(chosen(&parsed::<Args>("").unwrap().only), Name::value_variants());
     }
 
     #[test]
     fn an_unknown_stage_is_refused_with_the_known_ones() {
-        let error = parse("--only helgrind").err().unwrap().to_string();
+        let error = parsed::<Args>("--only helgrind").err().unwrap().to_string();
         assert!(error.contains("helgrind") && error.contains("msan"), "{error}");
-        assert!(parse("--self-test --record").is_err());
+        assert!(parsed::<Args>("--self-test --record").is_err());
     }
 
     #[test]
     fn every_stage_has_a_seeded_bug() {
         for quick in ["", "--quick"] {
-            let args = parse(quick).unwrap();
+            let args = parsed::<Args>(quick).unwrap();
             for name in Name::value_variants().iter().copied() {
                 let steps = steps(name, &args);
                 assert!(steps.iter().all(|step| step.stage == name));

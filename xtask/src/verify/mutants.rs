@@ -7,16 +7,16 @@ use super::{Command, Name, Need, Step};
 
 const FOLDERS: &str = "--file crates/block/src/** --file crates/arena/src/** --file crates/pool/src/** --file crates/key/src/** \
                        --exclude **/models.rs --exclude **/end_to_end.rs --exclude **/twin.rs --exclude **/count.rs";
-/// How many parts there are: one of them takes minutes, and in a hurry a few mutants must do.
-const PARTS: u64 = 60;
-const PARTS_IN_A_HURRY: u64 = 400;
 
 /// The step.
 pub fn steps(quick: bool, only: &[Name]) -> Vec<Step> {
-    let parts = match (quick, only) {
-        (true, _) => PARTS_IN_A_HURRY,
-        (false, [Name::Mutants]) => 1,
-        (false, _) => PARTS,
+    // One of sixty parts takes minutes; in a hurry a few mutants must do.
+    let parts = if quick {
+        400
+    } else if only == [Name::Mutants] {
+        1
+    } else {
+        60
     };
     let days = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() / 86_400);
     let part = days % parts;
