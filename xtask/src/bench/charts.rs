@@ -120,7 +120,9 @@ fn color(who: &str) -> String {
     match role(who) {
         "floor" => "floor".into(),
         "ours" if who == "ours" || who == "sort-keys" => "ours".into(),
-        _ => format!("peer-{}", rank(who) % 8),
+        // Its variants have the two that no peer on the same picture has.
+        "ours" => format!("peer-{}", 4 + rank(who) % 2 * 2),
+        _ => format!("peer-{}", rank(who) % 13),
     }
 }
 
