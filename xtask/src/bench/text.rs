@@ -12,8 +12,7 @@ use super::view::{Grid, Row, digits, figure, is_nanos, label, reasons, role, sho
 
 /// The width to write for.
 pub fn width() -> usize {
-    let terminal = Table::new().width().map_or(80, usize::from);
-    terminal.clamp(60, 160)
+    Table::new().width().map_or(80, usize::from).clamp(60, 160)
 }
 
 /// What the signs mean, and the key sets: once, above everything.
@@ -112,8 +111,7 @@ fn plain(width: usize) -> Table {
 }
 
 fn trimmed(table: &str) -> String {
-    let lines: Vec<&str> = table.lines().map(str::trim_end).collect();
-    lines.join("\n")
+    table.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
 fn percent(value: f64) -> String {
