@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::{Command, Name, Need, Step};
 
 const FOLDERS: &str = "--file crates/block/src/** --file crates/arena/src/** --file crates/pool/src/** --file crates/key/src/** \
-                       --exclude **/models.rs --exclude **/end_to_end.rs --exclude **/twin.rs --exclude **/count.rs";
+                       --exclude **/models.rs --exclude **/models/** --exclude **/end_to_end.rs --exclude **/twin.rs --exclude **/count.rs";
 
 /// The step.
 pub fn steps(quick: bool, only: &[Name]) -> Vec<Step> {
