@@ -105,12 +105,11 @@ impl Ready {
             // SAFETY: on the stack, which has a reference to it; and only this takes it off.
             // Relaxed: stored before the Release by which it was pushed.
             let next = unsafe { (*head).next.load(Ordering::Relaxed) };
-            // Acquire, both outcomes: as above, for the generation that is the head now. Success publishes
-            // nothing that was not published before: `next` was pushed by a Release in whose release
-            // sequence this exchange is.
+            // Relaxed on success: `head` was loaded by an Acquire. What is below was pushed by a Release in whose
+            // release sequence this exchange is. Acquire on failure: as above, for what is the head now.
             match self
                 .head
-                .compare_exchange_weak(head, next, Ordering::Acquire, Ordering::Acquire)
+                .compare_exchange_weak(head, next, Ordering::Relaxed, Ordering::Acquire)
             {
                 // SAFETY: pushed as a raw reference, and off the stack now.
                 Ok(_) => return Some(unsafe { Arc::from_raw(head) }),
