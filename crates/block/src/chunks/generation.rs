@@ -60,7 +60,8 @@ impl Ready {
     unsafe fn push(generation: *const Generation) {
         // SAFETY: the caller's reference keeps it alive until the exchange below has put it on the stack; and
         // it keeps its stack alive.
-        let (this, next) = unsafe { (&*(*generation).ready, &(*generation).next) };
+        let pushed = unsafe { &*generation };
+        let (this, next) = (&*pushed.ready, &pushed.next);
         // Relaxed: a guess, which the exchange confirms.
         let mut head = this.head.load(Ordering::Relaxed);
         loop {
@@ -194,14 +195,14 @@ impl Generation {
     /// 2. `this` came from an [`Arc`] of a generation that they hold.
     pub unsafe fn let_go(this: NonNull<Generation>, count: u64) {
         // SAFETY: by 2., and as the caller's holds keep the shared reference until the exchange.
-        let (holds, next) = unsafe { (&(*this.as_ptr()).holds, &(*this.as_ptr()).next) };
+        let generation = unsafe { this.as_ref() };
         // Relaxed: stored before anybody else had the generation, and changed by the last hold only. `this` may
         // come from a reference to the generation alone; this pointer is the `Arc`'s.
-        let shared = next.load(Ordering::Relaxed);
+        let shared = generation.next.load(Ordering::Relaxed);
         // AcqRel: Release, so that what was done under these holds happens before the chunks are used
         // again; Acquire, so that what was done under the others, which went before, does too, by the
         // Release with which the last one pushes. Partner: each other's decrement.
-        if holds.fetch_sub(count, Ordering::AcqRel) == count {
+        if generation.holds.fetch_sub(count, Ordering::AcqRel) == count {
             // SAFETY: zero is final, and only one decrement makes it: the shared reference is this one's.
             unsafe { Ready::push(shared) };
         }
