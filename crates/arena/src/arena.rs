@@ -237,7 +237,7 @@ impl EpochArena {
     }
 
     /// The chunk in one of the places of `current`, if there is one.
-    fn shared(&self, place: usize) -> Option<Live<'_>> {
+    pub(crate) fn shared(&self, place: usize) -> Option<Live<'_>> {
         // Acquire: pairs with the Release in `share`, which publishes the chunk's header.
         let current = Chunk::from_raw(self.current[place].load(Ordering::Acquire))?;
         // SAFETY: by the invariant of `current` it was taken since the last reset, so it
@@ -353,7 +353,7 @@ impl EpochArena {
     }
 
     /// Makes `chunk` the one of a place, if `full` still is.
-    fn share(&self, place: usize, full: Option<Chunk>, chunk: Chunk) {
+    pub(crate) fn share(&self, place: usize, full: Option<Chunk>, chunk: Chunk) {
         let full = full.map_or(null_mut(), Chunk::to_raw);
         // Release on success: publishes the header, pairs with the Acquire in `shared`. Relaxed on failure:
         // nothing is looked at.

@@ -60,7 +60,8 @@ impl Ready {
     unsafe fn push(generation: *const Generation) {
         // SAFETY: the caller's reference keeps it alive until the exchange below has put it on the stack; and
         // it keeps its stack alive.
-        let (this, next) = unsafe { (&*(*generation).ready, &(*generation).next) };
+        let pushed = unsafe { &*generation };
+        let (this, next) = (&*pushed.ready, &pushed.next);
         // Relaxed: a guess, which the exchange confirms.
         let mut head = this.head.load(Ordering::Relaxed);
         loop {
@@ -105,12 +106,11 @@ impl Ready {
             // SAFETY: on the stack, which has a reference to it; and only this takes it off.
             // Relaxed: stored before the Release by which it was pushed.
             let next = unsafe { (*head).next.load(Ordering::Relaxed) };
-            // Acquire, both outcomes: as above, for the generation that is the head now. Success publishes
-            // nothing that was not published before: `next` was pushed by a Release in whose release
-            // sequence this exchange is.
+            // Relaxed on success: `head` was loaded by an Acquire. What is below was pushed by a Release in whose
+            // release sequence this exchange is. Acquire on failure: as above, for what is the head now.
             match self
                 .head
-                .compare_exchange_weak(head, next, Ordering::Acquire, Ordering::Acquire)
+                .compare_exchange_weak(head, next, Ordering::Relaxed, Ordering::Acquire)
             {
                 // SAFETY: pushed as a raw reference, and off the stack now.
                 Ok(_) => return Some(unsafe { Arc::from_raw(head) }),
@@ -195,14 +195,14 @@ impl Generation {
     /// 2. `this` came from an [`Arc`] of a generation that they hold.
     pub unsafe fn let_go(this: NonNull<Generation>, count: u64) {
         // SAFETY: by 2., and as the caller's holds keep the shared reference until the exchange.
-        let (holds, next) = unsafe { (&(*this.as_ptr()).holds, &(*this.as_ptr()).next) };
+        let generation = unsafe { this.as_ref() };
         // Relaxed: stored before anybody else had the generation, and changed by the last hold only. `this` may
         // come from a reference to the generation alone; this pointer is the `Arc`'s.
-        let shared = next.load(Ordering::Relaxed);
+        let shared = generation.next.load(Ordering::Relaxed);
         // AcqRel: Release, so that what was done under these holds happens before the chunks are used
         // again; Acquire, so that what was done under the others, which went before, does too, by the
         // Release with which the last one pushes. Partner: each other's decrement.
-        if holds.fetch_sub(count, Ordering::AcqRel) == count {
+        if generation.holds.fetch_sub(count, Ordering::AcqRel) == count {
             // SAFETY: zero is final, and only one decrement makes it: the shared reference is this one's.
             unsafe { Ready::push(shared) };
         }
