@@ -220,7 +220,8 @@ impl Generation {
         self.chunks.head().is_some() && (self.scrub.is_needed() || self.scrub.quarantine)
     }
 
-    /// Overwrites its chunks, and confines them if they are to be; says whether they can be used again.
+    /// Overwrites its chunks, and confines them if they are to be, as long as their owner is there; says whether
+    /// they can be used again.
     ///
     /// # Safety
     ///
@@ -228,11 +229,12 @@ impl Generation {
     pub(crate) unsafe fn clean(&self) -> bool {
         // SAFETY: 1. only the memory gives them up, and the caller is in its place; 2. nobody holds them.
         unsafe { self.chunks.scrub(self.scrub) };
-        if self.scrub.quarantine {
+        let confine = self.scrub.quarantine && !self.account.is_ended();
+        if confine {
             // SAFETY: as above.
             *lock(&self.confined) = unsafe { self.chunks.confine() };
         }
-        !self.scrub.quarantine
+        !confine
     }
 
     /// Whether its chunks are out of use for good.

@@ -385,9 +385,13 @@ impl Memory {
         lock(&self.shared.store).accounts.open(kind, place)
     }
 
-    /// The user is gone. Its account is listed as long as it has bytes.
+    /// The user is gone. Its account is listed as long as it has bytes. What is confined still is no more.
     pub fn end_account(&self, account: &Account) {
-        lock(&self.shared.store).accounts.end(account);
+        let mut store = lock(&self.shared.store);
+        store.accounts.end(account);
+        let confined = store.take_confined(account);
+        drop(store);
+        self.shared.uncover(confined);
     }
 
     /// An empty generation, held as `holds` says, which is not zero.
@@ -410,7 +414,7 @@ impl Memory {
             store.settle(&shared.ready);
             if let Some(generation) = store.take_dirty() {
                 drop(store);
-                store = shared.clean(&generation);
+                store = shared.clean(generation);
             } else if shared.ready.is_empty() {
                 return;
             } else {

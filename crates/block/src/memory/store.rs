@@ -87,6 +87,9 @@ pub(super) struct Store {
     returned: Option<Chunk>,
     /// Generations whose bytes are to be overwritten before they are returned.
     dirty: *mut Generation,
+    /// Generations that are confined until their owner is gone, or the memory. (Their owner may have made them
+    /// accessible already.)
+    confined: *mut Generation,
     /// Generations whose bytes somebody is overwriting.
     pub cleaning: usize,
     pub accounts: Accounts,
@@ -94,7 +97,7 @@ pub(super) struct Store {
 }
 
 // SAFETY: the chunks are in regions that the store owns, and are reached by whoever has the store; the
-// generations of `dirty` are `Arc`s of a type that is `Send` and `Sync`.
+// generations of `dirty` and `confined` are `Arc`s of a type that is `Send` and `Sync`.
 unsafe impl Send for Store {}
 
 impl Store {
@@ -110,6 +113,7 @@ impl Store {
             carved: Carved::new(unit),
             returned: None,
             dirty: null_mut(),
+            confined: null_mut(),
             cleaning: 0,
             accounts: Accounts::default(),
             unit,
@@ -316,12 +320,30 @@ impl Store {
     /// # Safety
     ///
     /// `generation` is from [`take_dirty`](Self::take_dirty); its chunks can be used again if `usable`.
-    pub unsafe fn cleaned(&mut self, generation: &Generation, usable: bool) {
+    pub unsafe fn cleaned(&mut self, generation: Arc<Generation>, usable: bool) {
         self.cleaning -= 1;
         if usable {
             // SAFETY: it was on the ready stack.
-            unsafe { self.give_up_generation(generation) };
+            unsafe { self.give_up_generation(&generation) };
+        } else {
+            self.confined = Generation::link(generation, self.confined);
         }
+    }
+
+    /// Takes out the confined generations of an owner who is gone. Linear in those that there are.
+    pub fn take_confined(&mut self, owner: &Account) -> Vec<Arc<Generation>> {
+        let (mut taken, mut kept) = (Vec::new(), null_mut());
+        // SAFETY: made by `link`, and replaced by its rest.
+        while let Some((generation, rest)) = unsafe { Generation::unlink(self.confined) } {
+            self.confined = rest;
+            if std::ptr::eq(&*generation.account, owner) {
+                taken.push(generation);
+            } else {
+                kept = Generation::link(generation, kept);
+            }
+        }
+        self.confined = kept;
+        taken
     }
 
     fn push_returned(&mut self, first: Chunk) {
@@ -370,6 +392,12 @@ impl Drop for Store {
             self.dirty = rest;
             // SAFETY: nobody holds it; it was taken off the ready stack.
             unsafe { generation.clean() };
+            self.confined = Generation::link(generation, self.confined);
+        }
+        // What is confined is accessible again before its source has it back.
+        // SAFETY: as above.
+        while let Some((generation, rest)) = unsafe { Generation::unlink(self.confined) } {
+            self.confined = rest;
             for refused in generation.release() {
                 self.carved.leak(refused);
             }

@@ -38,6 +38,11 @@ impl Account {
         )
     }
 
+    /// Whether its owner is gone; under the lock of the memory, for good.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed) != 0
+    }
+
     pub(super) fn add(&self, bytes: usize) {
         self.bytes.store(self.bytes() + bytes, Ordering::Relaxed);
     }
@@ -79,7 +84,7 @@ impl Accounts {
 
     /// Takes it off the list, if its owner is gone and nothing is left of its bytes.
     pub fn close(&mut self, account: &Account) {
-        if account.bytes() > 0 || account.ended.load(Ordering::Relaxed) == 0 {
+        if account.bytes() > 0 || !account.is_ended() {
             return;
         }
         let index = account.index.load(Ordering::Relaxed);
