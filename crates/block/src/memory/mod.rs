@@ -471,11 +471,12 @@ impl Drop for Shared {
     fn drop(&mut self) {
         let store = self.store.get_mut();
         let store = store.unwrap_or_else(std::sync::PoisonError::into_inner);
-        // What is to be overwritten is so by the drop of the store.
         while !self.ready.is_empty() {
             store.settle(&self.ready);
         }
+        // What is pushed from here on is dropped by who pushes it; its chunks are wiped below.
         self.ready.close();
+        store.clean_all();
         // Relaxed: `&mut self`.
         if let Some(fill) = self.wiped_with.load(Ordering::Relaxed).checked_sub(1) {
             // Chunks that only a pending callback holds are on no list: all that are in use are overwritten.

@@ -411,15 +411,22 @@ impl Store {
     }
 }
 
-impl Drop for Store {
-    fn drop(&mut self) {
-        // What was to be overwritten is so now, before the regions go.
+impl Store {
+    /// Overwrites what is to be, and ends every quarantine: at the end of the memory.
+    pub fn clean_all(&mut self) {
         // SAFETY: made by `link`, and replaced by its rest.
         while let Some((generation, rest)) = unsafe { Generation::unlink(self.dirty) } {
             self.dirty = rest;
-            // SAFETY: nobody holds it; it was taken off the ready stack. With the memory its owner has ended, so it is not
-            // confined.
-            unsafe { generation.clean() };
+            self.cleaning += 1;
+            // SAFETY: nobody holds it; it was taken off the ready stack.
+            let usable = unsafe { generation.clean() };
+            // SAFETY: as `clean` said.
+            unsafe { self.cleaned(generation, usable) };
+        }
+        for generation in std::mem::take(&mut self.confined) {
+            let refused = generation.release();
+            // SAFETY: it was confined.
+            unsafe { self.released(&generation, refused) };
         }
     }
 }
