@@ -31,8 +31,10 @@ unsafe impl Bump for EpochArena {
     }
 
     unsafe fn retract(&self, first: NonNull<u8>, len: usize, new_len: usize) {
-        // SAFETY: by the contract; it does not end.
-        unsafe { self.retract_last(first, len, new_len, 0) }
+        // What is left without a byte is no allocation any more: nothing will tell of its end.
+        let ended = u32::from(new_len == 0);
+        // SAFETY: by the contract; it ends if no byte is left, as its bytes are then not the caller's.
+        unsafe { self.retract_last(first, len, new_len, ended) }
     }
 
     unsafe fn give_back(&self, first: NonNull<u8>, len: usize) {

@@ -18,6 +18,12 @@ use crate::writer::total;
 /// Chunks that threads fill at a time, each shared by some of them. One in a model run.
 const SHARED: usize = if cfg!(epoch_arena_loom) { 1 } else { 8 };
 
+/// The place of the chunk for large values.
+const LARGE: usize = SHARED;
+
+/// The place of the last region that was taken for one value.
+const ALONE: usize = SHARED + 1;
+
 /// An arena for one epoch, which grows chunk by chunk, for use on its own: many threads allocate from
 /// `&EpochArena` at once, and [`reset`](EpochArena::reset), which needs `&mut`, starts the next epoch.
 ///
@@ -66,9 +72,9 @@ pub struct EpochArena {
     memory: Memory,
     account: Arc<Account>,
     chunks: ChunkList,
-    /// The chunks that threads fill, each by its number, and behind them the one for large values; or null.
+    /// The chunks that threads fill, each by its number, and behind them those of [`LARGE`] and [`ALONE`]; or null.
     /// Invariant: if not null, a chunk that went on `chunks` since the last reset.
-    current: [AtomicPtr<()>; SHARED + 1],
+    current: [AtomicPtr<()>; SHARED + 2],
     /// What the chunks count too few, wrapping: allocations, and bytes of payload. It is too many where an
     /// allocation ended that was not the last of its chunk.
     beside: [AtomicUsize; 2],
@@ -231,7 +237,7 @@ impl EpochArena {
     }
 
     /// The chunk in one of the places of `current`, if there is one.
-    fn shared(&self, place: usize) -> Option<Live<'_>> {
+    pub(crate) fn shared(&self, place: usize) -> Option<Live<'_>> {
         // Acquire: pairs with the Release in `share`, which publishes the chunk's header.
         let current = Chunk::from_raw(self.current[place].load(Ordering::Acquire))?;
         // SAFETY: by the invariant of `current` it was taken since the last reset, so it
@@ -241,7 +247,7 @@ impl EpochArena {
 
     /// The chunks in which this thread's last allocation may be.
     pub(crate) fn mine(&self) -> impl Iterator<Item = Live<'_>> {
-        let places = [thread_number() % SHARED, SHARED];
+        let places = [thread_number() % SHARED, LARGE, ALONE];
         places.into_iter().filter_map(|place| self.shared(place))
     }
 
@@ -282,27 +288,33 @@ impl EpochArena {
         let unit = self.memory.block_size();
         match growth::next(total, (taken, taken), Class::FIRST, unit, false) {
             Next::Chunk(request) => self.grow(place, len, align, request),
-            Next::Large(request) => self.grow(SHARED, len, align, request),
+            Next::Large(request) => self.grow(LARGE, len, align, request),
             Next::Alone(request) => self.claim_alone(len, align, request),
             Next::TooLarge => Err(MemoryError::TooLarge.into()),
         }
     }
 
-    /// A region of its own. Where it is longer than offsets reach, it is counted beside its chunk.
+    /// A region of its own, or what is left of the last one: a value that was given back leaves all of it, and
+    /// one that grows stays in it. Where it is longer than offsets reach, it is counted beside its chunk.
     fn claim_alone(
         &self,
         len: usize,
         align: Alignment,
         request: Request,
     ) -> Result<NonNull<u8>, AllocError> {
-        let live = self.take(request)?;
-        if let Some(first) = live.bump_shared(len, align) {
+        let last = self.shared(ALONE);
+        if let Some(first) = last.and_then(|live| live.bump_shared(len, align)) {
             return Ok(first);
         }
-        self.count_beside(1, len as isize);
+        let live = self.take(request)?;
+        if let Some(first) = live.bump_shared(len, align) {
+            self.share(ALONE, last.map(Live::chunk), live.chunk());
+            return Ok(first);
+        }
         // SAFETY: taken just now, so that nobody else knows it.
-        let first = unsafe { live.claim_whole(len, align) };
-        first.ok_or(AllocError::Memory(MemoryError::TooLarge))
+        let first = unsafe { live.claim_whole(len, align) }.ok_or(MemoryError::TooLarge)?;
+        self.count_beside(1, len as isize);
+        Ok(first)
     }
 
     /// Claims from a new chunk, and has it shared.
@@ -315,7 +327,7 @@ impl EpochArena {
     ) -> Result<NonNull<u8>, AllocError> {
         let bump = |live: Live<'_>| live.bump_shared(len, align);
         let full = self.shared(place);
-        if place == SHARED
+        if place == LARGE
             && let Some(first) = full.and_then(bump)
         {
             return Ok(first);
@@ -341,7 +353,7 @@ impl EpochArena {
     }
 
     /// Makes `chunk` the one of a place, if `full` still is.
-    fn share(&self, place: usize, full: Option<Chunk>, chunk: Chunk) {
+    pub(crate) fn share(&self, place: usize, full: Option<Chunk>, chunk: Chunk) {
         let full = full.map_or(null_mut(), Chunk::to_raw);
         // Release on success: publishes the header, pairs with the Acquire in `shared`. Relaxed on failure:
         // nothing is looked at.

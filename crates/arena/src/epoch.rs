@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn m6_bug05_the_counter_gives_each_number_once_and_stops_at_the_last() {
+    fn the_counter_gives_each_number_once_and_stops_at_the_last() {
         let counter = EpochCounter::starting_at(MAX_EPOCH - 1);
         assert_eq!(counter.draw(|_| true), Some(MAX_EPOCH - 1));
         assert_eq!(counter.draw(|_| true), Some(MAX_EPOCH));

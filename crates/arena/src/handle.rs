@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn m5_a_handle_tells_epoch_length_and_bytes() {
+    fn a_handle_tells_epoch_length_and_bytes() {
         let bytes = *b"user:12345";
         let first = NonNull::from(&bytes).cast::<u8>();
         let stamp = pack::stamp(pack::MAX_EPOCH - 7);

@@ -75,10 +75,10 @@ pub const fn len_under(stamp: u64, tag: u64) -> Option<usize> {
 mod tests {
     use super::*;
 
-    /// M5, peer bugs 5 and 9: nothing is truncated, no field leaks into another, and a length
+    /// Nothing is truncated, no field leaks into another, and a length
     /// comes out under the right stamp only.
     #[test]
-    fn m5_bug05_bug09_every_field_survives_next_to_every_extreme() {
+    fn every_field_survives_next_to_every_extreme() {
         let epochs = [0, 1, 2, 0x12_3456_789a, 1 << 39, MAX_EPOCH - 1, MAX_EPOCH];
         for e in epochs {
             assert_ne!(stamp(e), EMPTY);

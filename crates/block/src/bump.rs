@@ -155,9 +155,9 @@ pub const fn pages_inside(first: usize, len: usize, page: usize) -> Range<usize>
 mod tests {
     use super::*;
 
-    /// M1, peer bugs 8 and 9: by exhaustion over small numbers and over the edges of `usize`.
+    /// By exhaustion over small numbers and over the edges of `usize`.
     #[test]
-    fn m1_bug08_bug09_place_is_aligned_inside_and_never_wraps() {
+    fn place_is_aligned_inside_and_never_wraps() {
         let edges = [0, 1, 7, 4096, usize::MAX - 1, usize::MAX];
         let sizes = (0..40).chain(edges);
         for size in sizes {
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn bug09_an_exact_fit_fits_and_one_more_does_not() {
+    fn an_exact_fit_fits_and_one_more_does_not() {
         let byte = Alignment::BYTE;
         assert_eq!(
             place(4096, 10, 64, 54, byte),
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn bug09_whole_units_round_up_and_refuse_overflow() {
+    fn whole_units_round_up_and_refuse_overflow() {
         assert_eq!(whole_units(0, 4096), Some(4096));
         assert_eq!(whole_units(4096, 4096), Some(4096));
         assert_eq!(whole_units(4097, 4096), Some(8192));
@@ -205,7 +205,7 @@ mod tests {
     /// Chunks are multiples of 4 KiB, and a page may be larger: what is not a whole page of a chunk is
     /// its neighbours' as well.
     #[test]
-    fn b7_pages_inside_are_whole_and_all_that_there_are() {
+    fn pages_inside_are_whole_and_all_that_there_are() {
         for page in [4 << 10, 16 << 10, 64 << 10] {
             let base = 1 << 40;
             for at in (base..base + 2 * page).step_by(1 << 10) {
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn b7_pages_inside_a_chunk_of_4_kib() {
+    fn pages_inside_a_chunk_of_4_kib() {
         const K: usize = 1 << 10;
         let at = 1 << 40;
         assert_eq!(pages_inside(at, 4 * K, 4 * K), 0..4 * K);

@@ -1,6 +1,6 @@
 //! Bad input to an arena: a typed error that names the limit, and every counter as before.
 
-use epoch_arena_block::{Alignment, Memory};
+use epoch_arena_block::{Alignment, Heap, Memory, MemoryError, UserKind};
 use epoch_arena_core::{AllocError, EpochArena, MAX_LEN};
 
 use crate::small_memory;
@@ -12,44 +12,99 @@ fn says(message: impl std::fmt::Display, words: &[&str]) {
     }
 }
 
-/// Peer bug 9: sizes that cannot be.
+/// Sizes that no memory can have.
 #[test]
-fn m4_bug09_lengths_beyond_the_limit_are_refused_by_name() {
+fn lengths_beyond_the_address_space_are_refused_by_name() {
     let memory = small_memory();
     let arena = EpochArena::new(&memory);
     let before = (arena.stats(), memory.stats());
-    for len in [
-        MAX_LEN + 1,
-        isize::MAX as usize,
-        usize::MAX - 64,
-        usize::MAX,
-    ] {
+    for len in [isize::MAX as usize, usize::MAX - 64, usize::MAX] {
         for shift in [0, 4, 20, 63] {
             let align = Alignment::new(1 << shift).unwrap();
             let refused = arena.alloc_uninit(len, align).unwrap_err();
-            assert_eq!(refused, AllocError::TooLong);
-            says(refused, &["16777215", "split"]);
+            assert_eq!(refused, AllocError::Memory(MemoryError::TooLarge));
+            says(refused, &["address space", "ask for less"]);
         }
     }
     assert_eq!((arena.stats(), memory.stats()), before);
 }
 
+/// The length that a handle can say is no limit of an arena, which makes none.
 #[test]
 #[cfg_attr(miri, ignore = "16 MiB")]
-fn m4_bug09_sixteen_mebibytes_are_too_long_and_one_byte_less_is_not() {
+fn sixteen_mebibytes_and_more_are_a_value_like_any_other() {
     let arena = EpochArena::new(&Memory::builder().build().unwrap());
-    let bytes = vec![0x5a; MAX_LEN + 1];
-    assert_eq!(arena.alloc_copy(&bytes).unwrap_err(), AllocError::TooLong);
-    assert_eq!(arena.stats().allocations, 0);
-    let longest = arena.alloc_copy(&bytes[..MAX_LEN]).unwrap();
-    assert!(longest.len() == MAX_LEN && longest.iter().all(|b| *b == 0x5a));
-    assert_eq!(arena.stats().payload, MAX_LEN);
+    let bytes = vec![0x5a; 40 << 20];
+    let mut payload = 0;
+    for len in [MAX_LEN, MAX_LEN + 1, MAX_LEN + 2, 40 << 20] {
+        let copy = arena.alloc_copy(&bytes[..len]).unwrap();
+        assert!(copy.len() == len && copy.iter().all(|b| *b == 0x5a));
+        payload += len;
+    }
+    assert_eq!(
+        (arena.stats().payload, arena.stats().allocations),
+        (payload, 4)
+    );
 }
 
-/// Peer bug 8: a mebibyte is fine; beyond any memory there is an error that says so.
+/// What no advance and no reset can make room for says so.
+#[test]
+fn a_value_larger_than_the_whole_budget_is_refused_as_such() {
+    let builder = Memory::builder().source(Heap).block_size(64 << 10);
+    let memory = builder.budget(1 << 20).build().unwrap();
+    let mut arena = EpochArena::new(&memory);
+    for round in 0..2 {
+        let before = (arena.stats(), memory.stats());
+        let refused = arena.alloc_uninit(2 << 20, Alignment::BYTE).unwrap_err();
+        let over = refused.over_budget().unwrap();
+        assert!(over.wanted > 2 << 20 && over.budget == 1 << 20);
+        assert_eq!(
+            (over.used, over.own),
+            (memory.stats().in_use, before.0.capacity)
+        );
+        says(
+            refused,
+            &["more than the whole budget of 1.0 MiB", "ask for less"],
+        );
+        assert_eq!((arena.stats(), memory.stats()), before);
+        if round == 0 {
+            arena.alloc_copy(&[1; 1000]).unwrap();
+        } else {
+            arena.reset();
+        }
+    }
+}
+
+/// Who is refused learns how much of it is his own, and how much others have.
+#[test]
+fn a_refusal_says_what_was_wanted_and_who_has_the_rest() {
+    let builder = Memory::builder().source(Heap).block_size(64 << 10);
+    let memory = builder.budget(1 << 20).build().unwrap();
+    let [hog, small] = [(); 2].map(|()| EpochArena::new(&memory));
+    small.alloc_copy(&[1; 300]).unwrap();
+    while hog.alloc_copy(&[2; 5000]).is_ok() {}
+    while hog.alloc_copy(&[2; 100]).is_ok() {}
+    let own = small.stats().capacity;
+    let refused = small.alloc_uninit(100_000, Alignment::BYTE).unwrap_err();
+    let over = refused.over_budget().unwrap();
+    assert_eq!((over.own, over.budget), (own, 1 << 20));
+    assert!((100_000..110_000).contains(&over.wanted), "{over:?}");
+    assert_eq!(over.used, own + hog.stats().capacity);
+    says(
+        refused,
+        &["of it here", "Memory::usage says who has the rest"],
+    );
+    let usage = memory.usage();
+    let bytes: Vec<_> = usage.users.iter().map(|user| user.bytes).collect();
+    assert_eq!(bytes, [hog.stats().capacity, own], "the largest first");
+    assert!(usage.users.iter().all(|user| user.kind == UserKind::Arena));
+    assert!(usage.users[0].place.file().ends_with("bad_input.rs"));
+}
+
+/// A mebibyte is fine; beyond any memory there is an error that says so.
 #[test]
 #[cfg_attr(miri, ignore = "megabytes")]
-fn m4_bug08_alignments_far_beyond_a_block() {
+fn alignments_far_beyond_a_block() {
     let memory = Memory::builder().build().unwrap();
     let arena = EpochArena::new(&memory);
     for shift in [20, 21, 22, 24] {
@@ -62,10 +117,10 @@ fn m4_bug08_alignments_far_beyond_a_block() {
         );
     }
     let before = (arena.stats(), memory.stats());
-    for shift in [40, 62, 63] {
+    for shift in [44, 62, 63] {
         let align = Alignment::new(1 << shift).unwrap();
         let refused = arena.alloc_copy_aligned(b"key", align).unwrap_err();
-        assert!(matches!(refused, AllocError::Memory(_)), "{refused:?}");
+        assert_eq!(refused, AllocError::Memory(MemoryError::TooLarge));
         says(refused, &["ask for less"]);
     }
     assert_eq!((arena.stats(), memory.stats()), before);

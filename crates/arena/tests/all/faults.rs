@@ -1,4 +1,4 @@
-//! Peer bug 15: an arena over a source that fails or panics.
+//! An arena over a source that fails or panics.
 
 use epoch_arena_block::{Memory, MemoryError, SourceError};
 use epoch_arena_core::{AllocError, EpochArena};
@@ -15,7 +15,7 @@ fn memory(source: &Faulty, blocks: usize) -> Memory {
 }
 
 #[test]
-fn m4_bug15_a_source_that_fails_at_the_kth_call_costs_one_allocation() {
+fn a_source_that_fails_at_the_kth_call_costs_one_allocation() {
     for fault in FAULTS {
         for k in 1..=6 {
             let source = Faulty::default();
@@ -53,7 +53,7 @@ fn m4_bug15_a_source_that_fails_at_the_kth_call_costs_one_allocation() {
 
 /// Oversize requests go another way to the source.
 #[test]
-fn m4_bug15_faults_under_oversize_requests() {
+fn faults_under_oversize_requests() {
     for fault in FAULTS {
         let source = Faulty::default();
         let memory = memory(&source, 100);
@@ -70,7 +70,7 @@ fn m4_bug15_faults_under_oversize_requests() {
 }
 
 #[test]
-fn m4_bug10_an_arena_over_its_budget_stays_as_it_is_and_works_after_a_reset() {
+fn an_arena_over_its_budget_stays_as_it_is_and_works_after_a_reset() {
     let memory = memory(&Faulty::default(), 2);
     let mut arena = EpochArena::new(&memory);
     for _ in 0..3 {

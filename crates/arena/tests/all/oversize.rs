@@ -1,4 +1,4 @@
-//! Peer bug 20, and M4: oversize allocations get room of their own and leave the rest alone.
+//! Oversize allocations get room of their own and leave the rest alone.
 
 use epoch_arena_block::Memory;
 use epoch_arena_core::{EpochArena, MAX_LEN};
@@ -12,7 +12,7 @@ fn fill(arena: &EpochArena, len: usize) {
 
 /// Any length from one block to many; 3 blocks and 5 are no powers of two.
 #[test]
-fn m4_bug20_allocations_larger_than_a_block_get_blocks_of_their_own() {
+fn allocations_larger_than_a_block_get_blocks_of_their_own() {
     let memory = small_memory();
     let mut arena = EpochArena::new(&memory);
     let block = memory.block_size();
@@ -26,7 +26,7 @@ fn m4_bug20_allocations_larger_than_a_block_get_blocks_of_their_own() {
 }
 
 #[test]
-fn m4_bug20_requests_around_the_block_size_end() {
+fn requests_around_the_block_size_end() {
     // Within a header of the block size, where a peer looped for ever.
     let memory = small_memory();
     let arena = EpochArena::new(&memory);
@@ -37,12 +37,12 @@ fn m4_bug20_requests_around_the_block_size_end() {
 
 #[test]
 #[cfg_attr(miri, ignore = "megabytes")]
-fn m4_bug20_large_lengths_up_to_the_limit_with_the_default_block() {
+fn lengths_up_to_a_handles_limit_and_beyond_it_with_the_default_block() {
     let memory = Memory::builder().build().unwrap();
     let mut arena = EpochArena::new(&memory);
     let mut flat = None;
     for _ in 0..5 {
-        for len in [300 << 10, 3 << 20, 5 << 20, MAX_LEN] {
+        for len in [300 << 10, 3 << 20, 5 << 20, MAX_LEN, 40 << 20] {
             fill(&arena, len);
         }
         let reserved = memory.stats().reserved;
@@ -55,9 +55,9 @@ fn m4_bug20_large_lengths_up_to_the_limit_with_the_default_block() {
     }
 }
 
-/// Peer bug 20: no doubling after one large object, and the current chunk stays in use.
+/// No doubling after one large object, and the current chunk stays in use.
 #[test]
-fn m4_bug20_the_current_chunk_stays_in_use_after_an_oversize_request() {
+fn the_current_chunk_stays_in_use_after_an_oversize_request() {
     let memory = small_memory();
     let arena = EpochArena::new(&memory);
     let before = arena.alloc_copy(b"before").unwrap().as_ptr();

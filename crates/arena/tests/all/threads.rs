@@ -1,4 +1,4 @@
-//! M4 with many threads: growth under readers, and 64 threads on an empty arena.
+//! Growth under readers, and 64 threads on an empty arena.
 
 use std::sync::Barrier;
 
@@ -11,9 +11,9 @@ use crate::support::Faulty;
 
 const THREADS: usize = if cfg!(miri) { 3 } else { 8 };
 
-/// Peer bug 1: readers hold and check all they were given, while everybody makes the arena grow.
+/// Readers hold and check all they were given, while everybody makes the arena grow.
 #[test]
-fn m4_bug01_no_reader_sees_a_moving_table_while_the_arena_grows() {
+fn no_reader_sees_a_moving_table_while_the_arena_grows() {
     // So that few rounds fill more than one block.
     let block = if cfg!(miri) { 8 << 10 } else { 64 << 10 };
     let memory = Memory::builder().source(Heap).block_size(block);
@@ -45,9 +45,9 @@ fn m4_bug01_no_reader_sees_a_moving_table_while_the_arena_grows() {
     assert!(stats.blocks > 1);
 }
 
-/// Peer bug 19: as many blocks as are needed, and at most one more per thread.
+/// As many blocks as are needed, and at most one more per thread.
 #[test]
-fn m4_bug19_64_threads_on_an_empty_arena_create_few_blocks() {
+fn sixty_four_threads_on_an_empty_arena_create_few_blocks() {
     const MANY: usize = if cfg!(miri) { 8 } else { 64 };
     for _ in 0..if cfg!(miri) { 1 } else { 20 } {
         let source = Faulty::default();
@@ -81,7 +81,7 @@ fn m4_bug19_64_threads_on_an_empty_arena_create_few_blocks() {
 
 /// Every reader of the shared figures sees sums that never run backwards.
 #[test]
-fn m4_m11_figures_grow_with_the_arena() {
+fn figures_grow_with_the_arena() {
     let arena = EpochArena::new(&small_memory());
     std::thread::scope(|s| {
         let writer = s.spawn(|| {

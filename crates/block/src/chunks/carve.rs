@@ -87,13 +87,11 @@ impl Carved {
         }
     }
 
-    /// Has a block carved from now on; after [`prepare`](Self::prepare). What is left of the one before it
-    /// becomes free chunks.
+    /// Has a block carved from now on; after [`prepare`](Self::prepare), and when [`take`](Self::take) has found
+    /// nothing, so that none of this kind is being carved.
     pub fn add_block(&mut self, region: Region, kind: Kind) {
         debug_assert_eq!(region.len(), self.unit);
-        if let Some(last) = self.carving[kind.index()] {
-            self.cut(last, self.unit);
-        }
+        debug_assert_eq!(self.carving[kind.index()], None);
         let index = self.add(Held {
             region,
             kind,
@@ -176,7 +174,10 @@ impl Carved {
         let size = class.size();
         let start = self.held(index).frontier.next_multiple_of(size);
         if start + size > self.unit {
-            return None;
+            // What is left of the block becomes free chunks; with what is free before it, it may be just enough.
+            self.carving[kind.index()] = None;
+            self.cut(index, self.unit);
+            return self.take_free(kind, class);
         }
         self.cut(index, start);
         let held = self.held(index);
@@ -188,11 +189,12 @@ impl Carved {
         Some(unsafe { Chunk::create(at, size, index) })
     }
 
-    /// Moves the frontier to `to`; what is passed over becomes free chunks, as few as may be.
+    /// Moves the frontier to `to`; what is passed over becomes free chunks, as few as may be, and is joined with
+    /// what is free before it.
     fn cut(&mut self, index: u32, to: usize) {
         loop {
             let held = self.held(index);
-            let (from, base, kind) = (held.frontier, held.region.base(), held.kind);
+            let from = held.frontier;
             if from == to {
                 return;
             }
@@ -204,11 +206,8 @@ impl Carved {
                 fits.min(1 << from.trailing_zeros())
             };
             held.frontier = from + size;
-            // SAFETY: inside the block.
-            let at = unsafe { base.add(from) };
-            // SAFETY: 1. and 2. as in `carve`: both ends are multiples of the smallest class.
-            let chunk = unsafe { Chunk::create(at, size, index) };
-            self.link(kind, self.live(chunk));
+            // SAFETY: beyond the frontier until now, hence nobody's; a class's size, at a multiple of it.
+            unsafe { self.free(index, from, size) };
         }
     }
 
@@ -220,15 +219,27 @@ impl Carved {
     pub unsafe fn put(&mut self, chunk: Chunk) -> Option<Region> {
         let live = self.live(chunk);
         let (index, size) = (live.region(), live.size());
-        let unit = self.unit;
         let held = self.held(index);
         held.out -= size;
         if held.out == 0 {
             return self.empty(index, live);
         }
+        let at = live.start().addr().get() - held.region.base().addr().get();
+        // SAFETY: by the contract; it was a chunk.
+        unsafe { self.free(index, at, size) };
+        None
+    }
+
+    /// Makes bytes of a block a free chunk, joined with its buddy if that is free, and so on.
+    ///
+    /// # Safety
+    ///
+    /// `at .. at + size` is below the frontier of the block, nobody's and on no list; `size` is a class's, and `at` a
+    /// multiple of it.
+    unsafe fn free(&mut self, index: u32, mut at: usize, mut size: usize) {
+        let unit = self.unit;
+        let held = self.held(index);
         let (kind, base, frontier) = (held.kind, held.region.base(), held.frontier);
-        let mut at = live.start().addr().get() - base.addr().get();
-        let mut size = size;
         // A block is never joined as a whole, as then nothing of it were in use.
         while kind != Kind::QUARANTINE && 2 * size < unit {
             let buddy = at ^ size;
@@ -247,10 +258,9 @@ impl Carved {
         }
         // SAFETY: inside the block.
         let start = unsafe { base.add(at) };
-        // SAFETY: 1. the chunk, and buddies of it that were free and are off their lists; 2. a class's size.
+        // SAFETY: 1. by the contract, and buddies that were free and are off their lists; 2. a class's size.
         let joined = unsafe { Chunk::create(start, size, index) };
         self.link(kind, self.live(joined));
-        None
     }
 
     /// Takes out a region of which nothing is in use. `last` was, and is on no list.
@@ -365,3 +375,6 @@ pub fn region_size(total: usize) -> Option<usize> {
     let fits = size <= isize::MAX as usize && u32::try_from(size / REGION_PAGE).is_ok();
     fits.then_some(size)
 }
+
+#[cfg(all(test, not(epoch_arena_loom)))]
+mod tests;

@@ -88,7 +88,13 @@ impl Kind {
 /// Bytes of the header of a chunk of `size` bytes, which is where its first key begins.
 #[inline(always)]
 pub const fn header_of(size: usize) -> usize {
-    if size <= SHORT_HEADER { 32 } else { 64 }
+    if cfg!(epoch_arena_loom) {
+        128
+    } else if size <= SHORT_HEADER {
+        32
+    } else {
+        64
+    }
 }
 
 #[cfg(test)]

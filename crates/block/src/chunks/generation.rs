@@ -20,7 +20,8 @@ pub struct Generation {
     /// The holds, as their owners count them. Zero is final: the decrement that makes it zero hands the
     /// reference that all holds share to the ready stack.
     holds: AtomicU64,
-    /// The next on the stack, or on a list of the memory.
+    /// The next on the stack, or on a list of the memory. Before it is on either, itself: the reference that all
+    /// holds share, by which whoever has only an address can make an [`Arc`] of it again.
     next: AtomicPtr<Generation>,
     /// Whose chunks these are.
     pub account: Arc<Account>,
@@ -120,8 +121,8 @@ impl Ready {
 
     /// Ends the stack with its memory; what is pushed later is dropped by who pushes.
     pub fn close(&self) {
-        // AcqRel: Acquire as in `pop`; nothing is published, but the exchange stays in the release sequence.
-        let mut head = self.head.swap(closed(), Ordering::AcqRel);
+        // Acquire: as in `pop`. Nothing is published.
+        let mut head = self.head.swap(closed(), Ordering::Acquire);
         while !head.is_null() && head != closed() {
             // SAFETY: it was on the stack, whose reference is the caller's now.
             let generation = unsafe { Arc::from_raw(head) };
@@ -151,7 +152,9 @@ impl Generation {
             ready,
         });
         // The reference that all holds share; `let_go` passes it on.
-        let _shared = Arc::into_raw(this.clone());
+        let shared = Arc::into_raw(this.clone()).cast_mut();
+        // Relaxed: nobody else has it yet.
+        this.next.store(shared, Ordering::Relaxed);
         this
     }
 
@@ -168,12 +171,12 @@ impl Generation {
         // Relaxed: a guess, which the exchange confirms.
         let mut holds = self.holds.load(Ordering::Relaxed);
         while holds != 0 {
-            // Acquire on success: whoever holds it now sees what was done under the holds that are gone.
-            // Partner: the Release in `let_go`. Relaxed on failure: another guess.
+            // Relaxed, both: taking part needs no order, as in `hold`. Whoever has to know what was done under
+            // holds that are gone asks `holds`; and letting go carries it on.
             match self.holds.compare_exchange_weak(
                 holds,
                 holds + count,
-                Ordering::Acquire,
+                Ordering::Relaxed,
                 Ordering::Relaxed,
             ) {
                 Ok(_) => return true,
@@ -191,14 +194,17 @@ impl Generation {
     /// 1. The caller has these holds, and nobody else takes them off.
     /// 2. `this` came from an [`Arc`] of a generation that they hold.
     pub unsafe fn let_go(this: NonNull<Generation>, count: u64) {
-        // SAFETY: by 2., and as the caller's holds keep the shared reference until the next line.
-        let holds = unsafe { &(*this.as_ptr()).holds };
+        // SAFETY: by 2., and as the caller's holds keep the shared reference until the exchange.
+        let (holds, next) = unsafe { (&(*this.as_ptr()).holds, &(*this.as_ptr()).next) };
+        // Relaxed: stored before anybody else had the generation, and changed by the last hold only. `this` may
+        // come from a reference to the generation alone; this pointer is the `Arc`'s.
+        let shared = next.load(Ordering::Relaxed);
         // AcqRel: Release, so that what was done under these holds happens before the chunks are used
         // again; Acquire, so that what was done under the others, which went before, does too, by the
         // Release with which the last one pushes. Partner: each other's decrement.
         if holds.fetch_sub(count, Ordering::AcqRel) == count {
             // SAFETY: zero is final, and only one decrement makes it: the shared reference is this one's.
-            unsafe { Ready::push(this.as_ptr()) };
+            unsafe { Ready::push(shared) };
         }
     }
 

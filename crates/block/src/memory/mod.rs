@@ -4,6 +4,8 @@ mod builder;
 mod stats;
 mod store;
 mod supply;
+#[cfg(all(test, feature = "mmap", unix, not(any(miri, epoch_arena_loom))))]
+mod tests;
 pub(crate) mod usage;
 
 use std::alloc::Layout;
@@ -16,7 +18,7 @@ pub use self::stats::MemoryStats;
 pub use self::store::{Owner, Request};
 pub use self::usage::{Account, MemoryUsage, MemoryUser, UserKind};
 
-use self::store::Store;
+use self::store::{Before, Store};
 use self::supply::{BLOCK_ALIGN, ForOwner, Whole};
 use crate::block::Block;
 use crate::bump::whole_units;
@@ -154,8 +156,11 @@ impl Memory {
         Ok(Block::of(self.clone(), region))
     }
 
-    /// Refuses at once what is larger than the whole budget.
+    /// Refuses at once what no memory can have, and what is larger than the whole budget.
     fn check(&self, wanted: usize) -> Result<(), MemoryError> {
+        if Layout::from_size_align(wanted, BLOCK_ALIGN).is_err() {
+            return Err(MemoryError::TooLarge);
+        }
         let budget = self.shared.settings.budget;
         if wanted <= budget {
             return Ok(());
@@ -198,19 +203,20 @@ impl Memory {
         let shared = &*self.shared;
         self.reclaim();
         while lock(&shared.store).file() > 0 {}
+        // Each region is tried once: what the system refuses is free again, and comes after all others.
         let (mut given, mut tries) = (0, lock(&shared.store).free_regions());
+        let mut before = Before::default();
         while tries > 0 {
             let mut store = lock(&shared.store);
             if store.free_bytes <= keep {
                 break;
             }
-            let Some(region) = store.take_coldest() else {
+            let Some(region) = store.take_coldest(&mut before) else {
                 break;
             };
             store.moving += region.len();
             drop(store);
             let len = region.len();
-            // What the system refuses is free again, and comes last.
             given += if shared.release(region) { len } else { 0 };
             tries -= 1;
         }
@@ -299,8 +305,11 @@ impl Memory {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn stats(&self) -> MemoryStats {
+        self.stats_of(&lock(&self.shared.store))
+    }
+
+    fn stats_of(&self, store: &Store) -> MemoryStats {
         let settings = &self.shared.settings;
-        let store = lock(&self.shared.store);
         MemoryStats {
             reserved: store.reserved,
             free: store.reserved - store.in_use - store.moving,
@@ -322,8 +331,9 @@ impl Memory {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn usage(&self) -> MemoryUsage {
-        let stats = self.stats();
-        let users = lock(&self.shared.store).accounts.users();
+        let store = lock(&self.shared.store);
+        let (users, stats) = (store.accounts.users(), self.stats_of(&store));
+        drop(store);
         MemoryUsage::new(users, stats)
     }
 

@@ -54,6 +54,15 @@ pub struct Owner<'a> {
     pub account: &'a Account,
 }
 
+/// Length and address of the region that was tried last; see [`Store::take_coldest`].
+pub(super) struct Before((usize, usize));
+
+impl Default for Before {
+    fn default() -> Self {
+        Self((usize::MAX, usize::MAX))
+    }
+}
+
 /// Invariant: `reserved` = `in_use` + `moving` + the bytes that are free (`free_bytes`, those of free and
 /// returned chunks, and what is not carved yet); at most the budget, at every moment. A region's bytes are
 /// added before the source is asked and taken off only after it has the region back.
@@ -140,10 +149,17 @@ impl Store {
         Some(region)
     }
 
-    /// A free region to be given up: one of another size than a block's, else the coldest block.
-    pub fn take_coldest(&mut self) -> Option<Region> {
-        let other = self.others.pop_last().map(|(_, region)| region);
-        let region = other.or_else(|| self.blocks.pop_front())?;
+    /// A free region to be given up: one of another size than a block's, else the coldest block. Those other
+    /// ones come largest first, and only those `before` a length and an address, which becomes this one's.
+    pub fn take_coldest(&mut self, before: &mut Before) -> Option<Region> {
+        let other = self.others.range(..before.0).next_back();
+        let region = match other.map(|(key, _)| *key) {
+            Some(key) => {
+                before.0 = key;
+                self.others.remove(&key)
+            }
+            None => self.blocks.pop_front(),
+        }?;
         self.free_bytes -= region.len();
         Some(region)
     }

@@ -3,7 +3,7 @@
 use std::alloc::Layout;
 
 use super::Shared;
-use super::store::{Owner, Request, Store};
+use super::store::{Before, Owner, Request, Store};
 use crate::chunks::chunk::Chunk;
 use crate::chunks::generation::Generation;
 use crate::error::{MemoryError, OverBudget, SourceError};
@@ -38,9 +38,13 @@ struct Tried {
     filed: usize,
     /// What the source said.
     source: Option<SourceError>,
-    /// Whether the system has refused to take a region back.
-    kept: bool,
+    /// How often the system has refused to take a region back, and which of them was tried last.
+    refused: usize,
+    before: Before,
 }
+
+/// Regions that one request offers to the system in vain before it is refused.
+const OFFERS: usize = 8;
 
 impl Shared {
     /// What is wanted, from what is free if it can be, else from the source. Before a refusal everything is
@@ -121,14 +125,14 @@ impl Shared {
         // Free regions of other sizes, but only if that helps.
         let taken = store.reserved - store.free_bytes;
         if self.settings.budget - taken >= size
-            && !tried.kept
+            && tried.refused < OFFERS.min(store.free_regions())
             && tried.source.is_none()
-            && let Some(region) = store.take_coldest()
+            && let Some(region) = store.take_coldest(&mut tried.before)
         {
             // Its bytes count until the source has them back.
             store.moving += region.len();
             drop(store);
-            tried.kept = !self.release(region);
+            tried.refused += usize::from(!self.release(region));
             return Ok(lock(&self.store));
         }
         Err(store)
@@ -181,7 +185,8 @@ impl Shared {
         std::mem::forget(reservation);
         let mut store = lock(&self.store);
         store.moving -= region.len();
-        store.keep(region, false);
+        // As the warmest, so that it is used again first, and the others are offered before it.
+        store.keep(region, true);
         false
     }
 

@@ -62,8 +62,8 @@ pub(crate) fn file(layout: Layout, dir: &Path) -> Result<Region, SourceError> {
 /// Unmaps a whole map; or returns it where the system refuses.
 #[cfg(all(unix, not(miri)))]
 pub(super) fn unmap(map: MmapMut) -> Result<(), MmapMut> {
-    #[cfg(test)]
-    if refusal::is_on() {
+    #[cfg(all(test, not(epoch_arena_loom)))]
+    if refusal::is_due() {
         return Err(map);
     }
     let mut map = std::mem::ManuallyDrop::new(map);
@@ -82,19 +82,23 @@ pub(super) fn unmap(map: MmapMut) -> Result<(), MmapMut> {
     Ok(())
 }
 
-/// Has this thread's calls of `unmap` refused, as a system does that has no map left.
-#[cfg(test)]
+/// Has this thread's next calls of `unmap` refused, as a system does that has no map left.
+#[cfg(all(test, unix, not(any(miri, epoch_arena_loom))))]
 pub(crate) mod refusal {
     use std::cell::Cell;
 
-    thread_local!(static REFUSED: Cell<bool> = const { Cell::new(false) });
+    thread_local!(static REFUSED: Cell<usize> = const { Cell::new(0) });
 
-    pub fn is_on() -> bool {
-        REFUSED.get()
+    /// Whether this call is to be refused.
+    pub fn is_due() -> bool {
+        let left = REFUSED.get();
+        REFUSED.set(left.saturating_sub(1));
+        left > 0
     }
 
-    pub fn set(on: bool) {
-        REFUSED.set(on);
+    /// The next calls, so many of them, are refused.
+    pub fn refuse(calls: usize) {
+        REFUSED.set(calls);
     }
 }
 

@@ -195,7 +195,7 @@ pub(crate) unsafe fn protect(_base: NonNull<u8>, _len: usize, accessible: bool) 
 #[cfg(feature = "mmap")]
 pub(crate) use maps::{file, map};
 
-#[cfg(all(test, feature = "mmap"))]
+#[cfg(all(test, feature = "mmap", unix, not(any(miri, epoch_arena_loom))))]
 pub(crate) use maps::refusal;
 
 #[cfg(feature = "mmap")]

@@ -27,7 +27,7 @@ fn block(size: usize) -> Block {
 }
 
 #[test]
-fn b11_a_vector_that_grows_alone_stays_where_it_is() {
+fn a_vector_that_grows_alone_stays_where_it_is() {
     let block = block(1 << 16);
     let mut numbers: Vec<u64, &Block> = Vec::new_in(&block);
     numbers.push(0);
@@ -47,7 +47,7 @@ fn b11_a_vector_that_grows_alone_stays_where_it_is() {
 
 /// What is not the last moves to grow, and leaves its bytes to the next reset.
 #[test]
-fn b11_two_vectors_that_grow_in_turns_keep_their_values() {
+fn two_vectors_that_grow_in_turns_keep_their_values() {
     let mut block = block(1 << 18);
     let mut evens = Vec::new_in(&block);
     let mut odds = Vec::new_in(&block);
@@ -70,7 +70,7 @@ fn b11_two_vectors_that_grow_in_turns_keep_their_values() {
 }
 
 #[test]
-fn b11_a_map_lives_in_a_block_and_grows() {
+fn a_map_lives_in_a_block_and_grows() {
     let block = block(1 << 20);
     let mut map: Map<'_, u32, Vec<u8, &Block>> = HashMap::new_in(&block);
     let rounds = if cfg!(miri) { 100 } else { 2_000 };
@@ -99,7 +99,7 @@ fn b11_a_map_lives_in_a_block_and_grows() {
 
 /// Destructors run, as everywhere, and give the bytes back in turn.
 #[test]
-fn b11_boxes_drop_what_they_hold_last_first() {
+fn boxes_drop_what_they_hold_last_first() {
     let block = block(4096);
     let text = std::rc::Rc::new("shared");
     let one = Box::new_in(text.clone(), &block);
@@ -113,7 +113,7 @@ fn b11_boxes_drop_what_they_hold_last_first() {
 }
 
 #[test]
-fn b11_bug10_a_full_block_is_an_error_and_everything_is_as_it_was() {
+fn a_full_block_is_an_error_and_everything_is_as_it_was() {
     let block = block(1024);
     let mut bytes: Vec<u8, &Block> = Vec::new_in(&block);
     bytes.extend_from_slice(&[7; 600]);
@@ -130,9 +130,9 @@ fn b11_bug10_a_full_block_is_an_error_and_everything_is_as_it_was() {
     assert_eq!((&bytes[..], *behind), (&[7; 600][..], 1));
 }
 
-/// Peer bug 12: the padding of the old place has nothing to do with the new one.
+/// The padding of the old place has nothing to do with the new one.
 #[test]
-fn b11_bug08_bug12_a_larger_alignment_is_met_by_growing_and_by_shrinking() {
+fn a_larger_alignment_is_met_by_growing_and_by_shrinking() {
     let block = block(64 << 10);
     let by = &block;
     for shift in 0..13 {
@@ -159,7 +159,7 @@ fn b11_bug08_bug12_a_larger_alignment_is_met_by_growing_and_by_shrinking() {
 
 /// Bytes that were given back are somebody else's, and what they held does not show.
 #[test]
-fn b11_bug11_zeroed_is_zero_also_where_others_have_written() {
+fn zeroed_is_zero_also_where_others_have_written() {
     let block = block(4096);
     let by = &block;
     let dirty = by.allocate(layout(4096, 1)).unwrap();
@@ -177,9 +177,9 @@ fn b11_bug11_zeroed_is_zero_also_where_others_have_written() {
     assert!(bytes.iter().all(|byte| *byte == 0));
 }
 
-/// Peer bug 13: an allocation of nothing grows into one of something, and never takes from others.
+/// An allocation of nothing grows into one of something, and never takes from others.
 #[test]
-fn b11_bug13_an_empty_allocation_grows_and_takes_nobodys_bytes() {
+fn an_empty_allocation_grows_and_takes_nobodys_bytes() {
     let block = block(64);
     let by = &block;
     let empty = by.allocate(layout(0, 1)).unwrap();
@@ -199,11 +199,11 @@ fn b11_bug13_an_empty_allocation_grows_and_takes_nobodys_bytes() {
     assert_eq!(block.used(), 0);
 }
 
-/// Peer bug 16: only a reference allocates, and a reset needs more than that. That a collection in a
+/// Only a reference allocates, and a reset needs more than that. That a collection in a
 /// block excludes its reset and its drop is for the compiler, in the documentation of `Allocator for
 /// &Block`; that the block itself is no allocator is here.
 #[test]
-fn b11_bug16_the_owner_of_the_memory_is_no_allocator() {
+fn the_owner_of_the_memory_is_no_allocator() {
     static_assertions::assert_impl_all!(&'static Block: Allocator, Copy, Send, Sync);
     static_assertions::assert_not_impl_any!(Block: Allocator);
     static_assertions::assert_impl_all!(Vec<u8, &'static Block>: Send, Sync);
@@ -220,7 +220,7 @@ fn b11_bug16_the_owner_of_the_memory_is_no_allocator() {
 
 /// Blocks of a memory, and lent ones, are the same.
 #[test]
-fn b11_blocks_of_every_origin_are_allocators() {
+fn blocks_of_every_origin_are_allocators() {
     let memory = Memory::builder().source(Heap).build().unwrap();
     let of_memory = memory.block(1).unwrap();
     let mut page = [MaybeUninit::uninit(); 4096];
@@ -239,7 +239,7 @@ fn seeded() -> BuildHasherDefault<std::hash::DefaultHasher> {
 /// Each thread has its collections in the one block, and they hold what the thread put there. Bytes
 /// pass from thread to thread all the time, as collections go.
 #[test]
-fn b11_threads_share_a_block_through_their_collections() {
+fn threads_share_a_block_through_their_collections() {
     let (threads, rounds) = if cfg!(miri) { (3, 4) } else { (4, 300) };
     let mut block = block(16 << 20);
     std::thread::scope(|s| {
@@ -276,7 +276,7 @@ fn b11_threads_share_a_block_through_their_collections() {
 
 /// A collection may be made by one thread, grown by another and dropped by a third.
 #[test]
-fn b11_a_collection_moves_between_threads() {
+fn a_collection_moves_between_threads() {
     let block = block(4096);
     let make = || {
         let mut made = Vec::new_in(&block);
@@ -301,7 +301,7 @@ fn b11_a_collection_moves_between_threads() {
 /// claimed again.
 #[cfg(epoch_arena_asan)]
 #[test]
-fn b11_bytes_given_back_are_forbidden() {
+fn bytes_given_back_are_forbidden() {
     unsafe extern "C" {
         fn __asan_address_is_poisoned(address: *const u8) -> i32;
     }
@@ -482,7 +482,7 @@ proptest! {
 
     /// Whatever is asked in whatever order: addresses, offset and every byte are the model's.
     #[test]
-    fn b11_m1_the_allocator_agrees_with_its_model(
+    fn the_allocator_agrees_with_its_model(
         capacity in 0_usize..3000,
         steps in vec((0_u8..8, 0_usize..200, 0_u32..8, any::<usize>()), 1..80),
     ) {

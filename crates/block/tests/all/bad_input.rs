@@ -14,7 +14,7 @@ fn says(message: impl std::fmt::Display, words: &[&str]) {
 }
 
 #[test]
-fn m3_block_sizes_that_are_no_powers_of_two_or_out_of_range_are_refused() {
+fn block_sizes_that_are_no_powers_of_two_or_out_of_range_are_refused() {
     for size in [
         0,
         1,
@@ -42,7 +42,7 @@ fn m3_block_sizes_that_are_no_powers_of_two_or_out_of_range_are_refused() {
 }
 
 #[test]
-fn m3_a_budget_below_one_block_is_refused() {
+fn a_budget_below_one_block_is_refused() {
     for budget in [0, 1, 4095] {
         let builder = Memory::builder().block_size(4096).budget(budget);
         let refused = builder.build().unwrap_err();
@@ -57,10 +57,8 @@ fn m3_a_budget_below_one_block_is_refused() {
             .is_ok()
     );
 }
-
-/// Peer bug 9.
 #[test]
-fn m3_bug09_block_requests_of_every_size_succeed_or_change_nothing() {
+fn block_requests_of_every_size_succeed_or_change_nothing() {
     let memory = Memory::builder()
         .source(Heap)
         .block_size(4096)
@@ -96,7 +94,7 @@ fn m3_bug09_block_requests_of_every_size_succeed_or_change_nothing() {
 }
 
 #[test]
-fn m1_bug09_alignments_that_are_no_powers_of_two_are_refused() {
+fn alignments_that_are_no_powers_of_two_are_refused() {
     for bytes in [0, 3, 6, 12, usize::MAX, (1 << 20) + 1] {
         let refused = Alignment::new(bytes).unwrap_err();
         assert_eq!(refused, BadAlignment(bytes));
@@ -111,7 +109,7 @@ fn m1_bug09_alignments_that_are_no_powers_of_two_are_refused() {
 }
 
 #[test]
-fn m1_a_full_block_names_what_is_left() {
+fn a_full_block_names_what_is_left() {
     let layout = std::alloc::Layout::from_size_align(64, 1).unwrap();
     let refused = Block::new(layout)
         .unwrap()

@@ -1,4 +1,4 @@
-//! M1: `Block`.
+//! `Block`.
 
 use std::alloc::Layout;
 use std::sync::Barrier;
@@ -17,7 +17,7 @@ fn block(size: usize) -> Block {
 
 /// Every byte goes to exactly one of many threads, and keeps what it wrote there.
 #[test]
-fn m1_threads_bump_disjoint_bytes_until_the_block_is_full() {
+fn threads_bump_disjoint_bytes_until_the_block_is_full() {
     const THREADS: u8 = if cfg!(miri) { 3 } else { 8 };
     let block = block(if cfg!(miri) { 4 << 10 } else { 256 << 10 });
     let start = Barrier::new(THREADS.into());
@@ -50,9 +50,9 @@ fn m1_threads_bump_disjoint_bytes_until_the_block_is_full() {
     );
 }
 
-/// Peer bug 8: it is the address that is aligned, also where the base is odd.
+/// It is the address that is aligned, also where the base is odd.
 #[test]
-fn m1_bug08_the_address_is_aligned_whatever_the_base() {
+fn the_address_is_aligned_whatever_the_base() {
     for skip in [0, 1, 3, 4095] {
         let big = block(64 << 10);
         // SAFETY: inside the block, whose 64 KiB are more than the offset.
@@ -72,9 +72,9 @@ fn m1_bug08_the_address_is_aligned_whatever_the_base() {
     }
 }
 
-/// Peer bug 8: alignments far above the base's and the page's find room, or say that there is none.
+/// Alignments far above the base's and the page's find room, or say that there is none.
 #[test]
-fn m1_bug08_alignments_above_the_page_fit_or_are_refused() {
+fn alignments_above_the_page_fit_or_are_refused() {
     for shift in [13, 16, 20, 30, 40, 47, 62] {
         let block = block(64 << 10);
         let answer = block.alloc(layout(1, 1 << shift));
@@ -88,9 +88,9 @@ fn m1_bug08_alignments_above_the_page_fit_or_are_refused() {
     }
 }
 
-/// Peer bug 10: a counter that only ever adds wraps at last, and gives out bytes twice.
+/// A counter that only ever adds wraps at last, and gives out bytes twice.
 #[test]
-fn m1_bug10_failed_requests_do_not_move_the_counter() {
+fn failed_requests_do_not_move_the_counter() {
     let block = block(4096);
     block.alloc_copy(&[1; 4000]).unwrap();
     let rounds = if cfg!(miri) { 50 } else { 10_000 };
@@ -112,9 +112,9 @@ fn m1_bug10_failed_requests_do_not_move_the_counter() {
     );
 }
 
-/// Peer bug 13: nothing is a request like any other.
+/// Nothing is a request like any other.
 #[test]
-fn m1_bug13_zero_bytes_cost_nothing_and_fit_even_a_full_block() {
+fn zero_bytes_cost_nothing_and_fit_even_a_full_block() {
     let block = block(64);
     assert_eq!(block.alloc_copy(b"").unwrap(), b"");
     assert_eq!(block.alloc(layout(0, 1)).unwrap().len(), 0);
@@ -126,15 +126,15 @@ fn m1_bug13_zero_bytes_cost_nothing_and_fit_even_a_full_block() {
 }
 
 #[test]
-fn m1_bug13_a_block_of_nothing_is_a_block() {
+fn a_block_of_nothing_is_a_block() {
     let block = block(0);
     assert!(block.alloc_copy(b"").is_ok());
     assert!(block.alloc_copy(&[0; 4096]).is_err());
 }
 
-/// Peer bug 18: a reset block gives out the same bytes again, all of them.
+/// A reset block gives out the same bytes again, all of them.
 #[test]
-fn m1_bug18_reset_reuses_every_byte() {
+fn reset_reuses_every_byte() {
     let mut block = block(1024);
     let first = block.alloc_copy(&[7; 1024]).unwrap().as_ptr();
     for round in 0..10 {
@@ -147,7 +147,7 @@ fn m1_bug18_reset_reuses_every_byte() {
 }
 
 #[test]
-fn m1_what_is_lent_uninitialised_can_be_written_and_is_aligned() {
+fn what_is_lent_uninitialised_can_be_written_and_is_aligned() {
     let block = block(4096);
     let room = block.alloc_uninit(layout(100, 64)).unwrap();
     assert_eq!(room.as_ptr().addr() % 64, 0);

@@ -8,7 +8,7 @@ use epoch_arena_block::{Block, BorrowedBlock};
 
 /// The block takes all of the slice, from its first byte on, and nothing else.
 #[test]
-fn m1_bug08_a_lent_slice_is_a_block_at_whatever_address() {
+fn a_lent_slice_is_a_block_at_whatever_address() {
     let mut memory = [MaybeUninit::new(0xee_u8); 300];
     for offset in 0..16 {
         let lent = &mut memory[offset..offset + 256];
@@ -36,7 +36,7 @@ fn m1_bug08_a_lent_slice_is_a_block_at_whatever_address() {
 }
 
 #[test]
-fn m1_bug18_a_lent_block_is_reset_and_the_memory_is_the_lenders_again() {
+fn a_lent_block_is_reset_and_the_memory_is_the_lenders_again() {
     let mut memory = [MaybeUninit::uninit(); 64];
     let mut block = Block::from_slice(&mut memory);
     for round in 0..10 {
@@ -54,7 +54,7 @@ fn m1_bug18_a_lent_block_is_reset_and_the_memory_is_the_lenders_again() {
 }
 
 #[test]
-fn m1_bug13_a_lent_slice_of_nothing_is_a_block() {
+fn a_lent_slice_of_nothing_is_a_block() {
     let block = Block::from_slice(&mut []);
     assert!(block.alloc_copy(b"").is_ok());
     assert!(block.alloc_copy(b"x").is_err());
@@ -62,7 +62,7 @@ fn m1_bug13_a_lent_slice_of_nothing_is_a_block() {
 }
 
 #[test]
-fn m1_threads_share_a_lent_block() {
+fn threads_share_a_lent_block() {
     let mut memory = vec![MaybeUninit::uninit(); 4000];
     let block = Block::from_slice(&mut memory);
     let mut keys: Vec<&[u8]> = std::thread::scope(|s| {
@@ -85,7 +85,7 @@ fn m1_threads_share_a_lent_block() {
 
 /// A block that is forgotten has forgotten its memory, which is the lender's again.
 #[test]
-fn m1_a_lent_block_may_be_forgotten() {
+fn a_lent_block_may_be_forgotten() {
     let mut memory = [MaybeUninit::uninit(); 64];
     std::mem::forget(Block::from_slice(&mut memory));
     assert_eq!(Block::from_slice(&mut memory).capacity(), 64);
@@ -93,7 +93,7 @@ fn m1_a_lent_block_may_be_forgotten() {
 
 /// The lender's memory may live as long as the program, and the block with it.
 #[test]
-fn m1_a_block_over_static_memory_is_static() {
+fn a_block_over_static_memory_is_static() {
     static BLOCK: OnceLock<BorrowedBlock<'static>> = OnceLock::new();
     let memory = || Box::leak(Box::new([MaybeUninit::uninit(); 64]));
     let block: &'static Block = BLOCK.get_or_init(|| Block::from_slice(memory()));

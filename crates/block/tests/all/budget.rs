@@ -1,4 +1,4 @@
-//! Peer bug 21: a budget that is checked by load-then-add is exceeded under a race.
+//! A budget that is checked by load-then-add is exceeded under a race.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -28,7 +28,8 @@ fn sample(memory: &Memory, source: &Faulty, blocks: usize, done: &AtomicBool) {
             stats.reserved <= stats.peak && stats.peak <= blocks * BLOCK,
             "{stats}"
         );
-        assert_eq!(stats.reserved, stats.in_use + stats.free);
+        // What is neither is on its way to or from the source.
+        assert!(stats.in_use + stats.free <= stats.reserved, "{stats}");
         // What the source has out is what exists; `reserved` covers it from before to after.
         assert!(source.regions() <= blocks);
         if last {
@@ -38,7 +39,7 @@ fn sample(memory: &Memory, source: &Faulty, blocks: usize, done: &AtomicBool) {
 }
 
 #[test]
-fn bug21_no_race_of_threads_exceeds_the_budget_for_a_moment() {
+fn no_race_of_threads_exceeds_the_budget_for_a_moment() {
     const BLOCKS: usize = 10;
     let rounds = if cfg!(miri) { 10 } else { 3_000 };
     for high_water in [0, 4 * BLOCK, usize::MAX] {
@@ -91,7 +92,7 @@ fn bug21_no_race_of_threads_exceeds_the_budget_for_a_moment() {
 
 /// Without recycling the budget lets exactly as many blocks through as it has room for.
 #[test]
-fn bug21_racing_threads_get_exactly_what_the_budget_has() {
+fn racing_threads_get_exactly_what_the_budget_has() {
     const BLOCKS: usize = 13;
     let source = Faulty::default();
     let memory = memory(source.clone(), BLOCKS, 0);
@@ -115,7 +116,7 @@ fn bug21_racing_threads_get_exactly_what_the_budget_has() {
 }
 
 #[test]
-fn bug10_refusals_by_the_hundred_thousand_change_nothing() {
+fn refusals_by_the_hundred_thousand_change_nothing() {
     let memory = memory(Faulty::default(), 2, 0);
     let held = (memory.block(1).unwrap(), memory.block(1).unwrap());
     let before = memory.stats();

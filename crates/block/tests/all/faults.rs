@@ -1,4 +1,4 @@
-//! Peer bug 15: sources that fail or panic, at every call there is.
+//! Sources that fail or panic, at every call there is.
 
 use epoch_arena_block::{Memory, MemoryError, SourceError};
 
@@ -17,7 +17,7 @@ fn memory(source: &Faulty) -> Memory {
 }
 
 #[test]
-fn m2_bug15_a_source_that_fails_at_the_kth_call_costs_that_call_only() {
+fn a_source_that_fails_at_the_kth_call_costs_that_call_only() {
     for fault in FAULTS {
         for k in 1..=CALLS {
             let source = Faulty::default();
@@ -48,7 +48,7 @@ fn m2_bug15_a_source_that_fails_at_the_kth_call_costs_that_call_only() {
 }
 
 #[test]
-fn m2_bug15_a_source_that_fails_for_good_says_so_every_time_and_heals() {
+fn a_source_that_fails_for_good_says_so_every_time_and_heals() {
     let source = Faulty::default();
     let memory = memory(&source);
     let held = memory.block(1).unwrap();

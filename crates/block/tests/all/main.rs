@@ -14,3 +14,5 @@ mod rng;
 mod sources;
 mod statics;
 mod support;
+#[cfg(target_os = "linux")]
+mod unmap;

@@ -1,11 +1,11 @@
-//! M3: accounting, recycling, and the return to the system.
+//! Accounting, recycling, and the return to the system.
 
 use std::alloc::Layout;
-use std::sync::{Arc, Barrier, Mutex, Weak};
+use std::sync::{Arc, Barrier, Mutex};
 
-use epoch_arena_block::{Block, Heap, Memory, Region, Relieve, Source, SourceError};
+use epoch_arena_block::{Heap, Memory, Pages, Region, Source, SourceError};
 
-use crate::support::Faulty;
+use crate::support::{Faulty, alone};
 
 const KIB: usize = 1 << 10;
 
@@ -27,7 +27,7 @@ fn figures(memory: &Memory) -> (usize, usize, usize) {
 }
 
 #[test]
-fn m3_bytes_are_counted_exactly_from_block_to_block() {
+fn bytes_are_counted_exactly_from_block_to_block() {
     let source = Faulty::default();
     let memory = memory(&source, 1 << 30, 1 << 30);
     assert_eq!(figures(&memory), (0, 0, 0));
@@ -53,7 +53,7 @@ fn m3_bytes_are_counted_exactly_from_block_to_block() {
 
 /// It grows with what the source gave, whatever became of that, and with nothing else.
 #[test]
-fn m3_the_peak_is_the_most_that_was_ever_reserved() {
+fn the_peak_is_the_most_that_was_ever_reserved() {
     let source = Faulty::default();
     let memory = memory(&source, 256 * KIB, 1 << 30);
     assert_eq!(memory.stats().peak, 0);
@@ -92,18 +92,18 @@ fn m3_the_peak_is_the_most_that_was_ever_reserved() {
 struct Looking(Arc<Mutex<Option<Memory>>>);
 
 impl Source for Looking {
-    fn acquire(&self, layout: Layout) -> Result<Region, SourceError> {
+    fn acquire(&self, layout: Layout, pages: Pages) -> Result<Region, SourceError> {
         if let Some(memory) = &*self.0.lock().unwrap() {
             let stats = memory.stats();
             assert_eq!((stats.reserved, stats.peak), (layout.size(), layout.size()));
         }
-        Heap.acquire(layout)
+        Heap.acquire(layout, pages)
     }
 }
 
 /// So that no report says that more is reserved than ever was.
 #[test]
-fn m3_bytes_on_their_way_from_the_source_are_in_the_peak_as_they_are_reserved() {
+fn bytes_on_their_way_from_the_source_are_in_the_peak_as_they_are_reserved() {
     let source = Looking::default();
     let memory = Memory::builder().source(source.clone()).high_water(0);
     let memory = memory.block_size(64 * KIB).build().unwrap();
@@ -119,7 +119,7 @@ fn m3_bytes_on_their_way_from_the_source_are_in_the_peak_as_they_are_reserved() 
 }
 
 #[test]
-fn m3_blocks_that_are_prepared_count_for_the_peak() {
+fn blocks_that_are_prepared_count_for_the_peak() {
     let builder = Memory::builder().block_size(64 * KIB).high_water(0);
     let memory = builder.prefault(128 * KIB).build().unwrap();
     memory.prepare();
@@ -131,7 +131,7 @@ fn m3_blocks_that_are_prepared_count_for_the_peak() {
 }
 
 #[test]
-fn m3_free_blocks_are_used_again_and_only_for_their_size() {
+fn free_blocks_are_used_again_and_only_for_their_size() {
     let source = Faulty::default();
     let memory = memory(&source, 1 << 30, 1 << 30);
     let base = |bytes| {
@@ -150,7 +150,7 @@ fn m3_free_blocks_are_used_again_and_only_for_their_size() {
 }
 
 #[test]
-fn m3_above_the_high_water_mark_blocks_go_back_at_once() {
+fn above_the_high_water_mark_blocks_go_back_at_once() {
     let source = Faulty::default();
     let memory = memory(&source, 1 << 30, 130 * KIB);
     let blocks: Vec<_> = (0..5).map(|_| memory.block(1).unwrap()).collect();
@@ -163,7 +163,7 @@ fn m3_above_the_high_water_mark_blocks_go_back_at_once() {
 }
 
 #[test]
-fn m3_a_free_block_of_the_wrong_size_makes_room_within_the_budget() {
+fn a_free_block_of_the_wrong_size_makes_room_within_the_budget() {
     let source = Faulty::default();
     let memory = memory(&source, 256 * KIB, 1 << 30);
     drop((0..4).map(|_| memory.block(1).unwrap()).collect::<Vec<_>>());
@@ -175,7 +175,7 @@ fn m3_a_free_block_of_the_wrong_size_makes_room_within_the_budget() {
 
 /// A refused request changes nothing, so it must not give up free blocks on its way to failing.
 #[test]
-fn m3_a_request_that_cannot_fit_the_budget_leaves_the_free_blocks_alone() {
+fn a_request_that_cannot_fit_the_budget_leaves_the_free_blocks_alone() {
     let source = Faulty::default();
     let memory = memory(&source, 256 * KIB, 1 << 30);
     let held = memory.block(1).unwrap();
@@ -189,7 +189,7 @@ fn m3_a_request_that_cannot_fit_the_budget_leaves_the_free_blocks_alone() {
 }
 
 #[test]
-fn m3_blocks_outlive_the_last_handle_of_their_memory() {
+fn blocks_outlive_the_last_handle_of_their_memory() {
     let source = Faulty::default();
     let memory = memory(&source, 1 << 20, 1 << 20);
     let block = memory.block(1).unwrap();
@@ -204,7 +204,7 @@ fn m3_blocks_outlive_the_last_handle_of_their_memory() {
 }
 
 #[test]
-fn m3_clones_are_the_same_memory() {
+fn clones_are_the_same_memory() {
     let memory = Memory::builder()
         .source(Heap)
         .block_size(4096)
@@ -221,22 +221,8 @@ fn m3_clones_are_the_same_memory() {
 #[test]
 #[cfg(target_os = "linux")]
 #[cfg_attr(miri, ignore = "residency is the kernel's")]
-fn m3_resident_memory_falls_when_blocks_go_back_to_the_system() {
-    // In a process of its own: the figure is the process's, and other tests allocate, too.
-    const ALONE: &str = "EPOCH_ARENA_TEST_ALONE";
-    if std::env::var_os(ALONE).is_none() {
-        let name = "memory::m3_resident_memory_falls_when_blocks_go_back_to_the_system";
-        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-        let output = child
-            .args([name, "--exact"])
-            .env(ALONE, "1")
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert!(
-            output.status.success() && said.contains("1 passed"),
-            "{said}"
-        );
+fn resident_memory_falls_when_blocks_go_back_to_the_system() {
+    if !alone("memory::resident_memory_falls_when_blocks_go_back_to_the_system") {
         return;
     }
     const BLOCKS: usize = 64;
@@ -265,9 +251,9 @@ fn m3_resident_memory_falls_when_blocks_go_back_to_the_system() {
     assert!(resident() < before + all / 4, "given back");
 }
 
-/// B8: what is to be kept ready is, up to the budget, and no more than that.
+/// What is to be kept ready is, up to the budget, and no more than that.
 #[test]
-fn b8_prefaulted_blocks_wait_for_whoever_takes_them() {
+fn prefaulted_blocks_wait_for_whoever_takes_them() {
     const BLOCK: usize = 256 << 10;
     let builder = || Memory::builder().block_size(BLOCK).prefault(4 * BLOCK);
     let memory = builder().high_water(0).build().unwrap();
@@ -292,54 +278,20 @@ fn b8_prefaulted_blocks_wait_for_whoever_takes_them() {
     assert_eq!(small.stats().reserved, 3 * BLOCK);
 }
 
-/// Lends one page, and takes none back: what was lent may be leaked.
-#[derive(Debug)]
-struct Page(
-    Region,
-    #[expect(dead_code, reason = "held, to be counted")] Arc<()>,
-);
-
-impl Source for Page {
-    fn acquire(&self, layout: Layout) -> Result<Region, SourceError> {
-        assert_eq!(layout.size(), self.0.len());
-        // SAFETY: 1. the page is the source's, and its test asks once and uses no block after the
-        // memory; 2. nobody else has it; 3. a page.
-        Ok(unsafe { Region::from_raw_parts(self.0.base(), self.0.len(), Box::new(())) })
-    }
-}
-
-/// For a quarantine that the system does not lift: nobody gets this memory again.
-#[test]
-fn b7_an_abandoned_block_stays_in_use_and_does_not_keep_the_memory_alive() {
-    let page = Heap.acquire(Layout::from_size_align(4 * KIB, 4 * KIB).unwrap());
-    let alive = Arc::new(());
-    let memory = Memory::builder()
-        .source(Page(page.unwrap(), alive.clone()))
-        .block_size(4 * KIB)
-        .budget(4 * KIB)
-        .build()
-        .unwrap();
-    memory.block(1).unwrap().abandon();
-    assert_eq!(figures(&memory), (4 * KIB, 4 * KIB, 0));
-    assert!(memory.block(1).is_err(), "the budget is used up");
-    drop(memory);
-    assert_eq!(Arc::strong_count(&alive), 1);
-}
-
 /// Gives memory only when two threads ask.
 #[derive(Debug)]
 struct InPairs(Barrier);
 
 impl Source for InPairs {
-    fn acquire(&self, layout: Layout) -> Result<Region, SourceError> {
+    fn acquire(&self, layout: Layout, pages: Pages) -> Result<Region, SourceError> {
         self.0.wait();
-        Heap.acquire(layout)
+        Heap.acquire(layout, pages)
     }
 }
 
 /// Each sees that a block is wanted, and asks for it, before the other brings one.
 #[test]
-fn m3_two_threads_that_prepare_keep_no_more_than_the_high_water_mark() {
+fn two_threads_that_prepare_keep_no_more_than_the_high_water_mark() {
     let memory = Memory::builder().source(InPairs(Barrier::new(2)));
     let memory = memory.block_size(64 * KIB).high_water(0);
     let memory = memory.prefault(64 * KIB).build().unwrap();
@@ -354,71 +306,26 @@ fn m3_two_threads_that_prepare_keep_no_more_than_the_high_water_mark() {
     );
 }
 
-/// Somebody with a block to spare, at whose release as many others come as `late` has room for.
-struct Spare {
-    memory: Memory,
-    block: Mutex<Option<Block>>,
-    brings: usize,
-    late: Mutex<Vec<Arc<Spare>>>,
-}
-
-impl Spare {
-    fn new(memory: &Memory, block: Option<Block>, brings: usize) -> Arc<Self> {
-        let spare = Arc::new(Self {
-            memory: memory.clone(),
-            block: Mutex::new(block),
-            brings,
-            late: Mutex::default(),
-        });
-        let user: Weak<Self> = Arc::downgrade(&spare);
-        memory.add_user(user);
-        spare
-    }
-}
-
-impl Relieve for Spare {
-    fn relieve(&self) {
-        let block = self.block.lock().unwrap().take();
-        if block.is_some() {
-            // Enough that the list is full at one of them, whatever its capacity.
-            let late = (0..self.brings).map(|_| Self::new(&self.memory, None, 0));
-            self.late.lock().unwrap().extend(late);
-        }
-    }
-}
-
-#[test]
-fn m3_nobody_is_passed_over_who_has_blocks_to_spare_while_others_come() {
-    let memory = Memory::builder().source(Heap).block_size(64 * KIB);
-    let memory = memory.budget(128 * KIB).high_water(0).build().unwrap();
-    let gone = [(); 5].map(|()| Spare::new(&memory, None, 0));
-    let (one, two) = (memory.block(1).unwrap(), memory.block(1).unwrap());
-    let _first = Spare::new(&memory, Some(one), 64);
-    let _second = Spare::new(&memory, Some(two), 0);
-    drop(gone);
-    assert_eq!(memory.block(128 * KIB).unwrap().capacity(), 128 * KIB);
-}
-
 /// Fails the first call after it was given the memory; during that, somebody else is given a block.
 #[derive(Clone, Debug, Default)]
 struct Outer(Arc<Mutex<Option<Memory>>>);
 
 impl Source for Outer {
-    fn acquire(&self, layout: Layout) -> Result<Region, SourceError> {
+    fn acquire(&self, layout: Layout, pages: Pages) -> Result<Region, SourceError> {
         let memory = self.0.lock().unwrap().take();
         match memory {
             Some(memory) => {
                 drop(memory.block(1).unwrap());
                 Err(SourceError::OutOfMemory)
             }
-            None => Heap.acquire(layout),
+            None => Heap.acquire(layout, pages),
         }
     }
 }
 
 /// They were reserved when those were.
 #[test]
-fn m3_bytes_that_the_source_fails_to_give_count_in_the_peak_of_those_given_meanwhile() {
+fn bytes_that_the_source_fails_to_give_count_in_the_peak_of_those_given_meanwhile() {
     let source = Outer::default();
     let memory = Memory::builder().source(source.clone()).high_water(0);
     let memory = memory.block_size(64 * KIB).build().unwrap();

@@ -1,8 +1,10 @@
-//! M2: heap, anonymous maps, temporary files, and memory of one's own.
+//! Heap, anonymous maps, temporary files, and memory of one's own.
 
 use std::alloc::Layout;
 
-use epoch_arena_block::{AnonymousMap, Heap, Memory, MemoryError, Source, SourceError, TempFile};
+use epoch_arena_block::{
+    AnonymousMap, Heap, Memory, MemoryError, Pages, Source, SourceError, TempFile,
+};
 
 use crate::support::{Fault, Faulty};
 
@@ -46,7 +48,7 @@ fn write_all(source: impl Source, size: usize) {
 }
 
 #[test]
-fn m2_every_source_gives_memory_that_holds_what_is_written() {
+fn every_source_gives_memory_that_holds_what_is_written() {
     write_all(Heap, 64 << 10);
     write_all(Faulty::default(), 64 << 10);
     if cfg!(miri) {
@@ -64,9 +66,9 @@ fn m2_every_source_gives_memory_that_holds_what_is_written() {
 /// Huge pages apply to 2 MiB-aligned memory only.
 #[test]
 #[cfg_attr(miri, ignore = "Miri's maps are small")]
-fn m2_anonymous_maps_of_a_huge_page_or_more_are_aligned_to_it() {
+fn anonymous_maps_of_a_huge_page_or_more_are_aligned_to_it() {
     let regions: Vec<_> = [2, 2, 4, 6, 18]
-        .map(|mebibytes| AnonymousMap::new().acquire(layout(mebibytes << 20, 4096)))
+        .map(|mebibytes| AnonymousMap::new().acquire(layout(mebibytes << 20, 4096), Pages::Huge))
         .into_iter()
         .collect::<Result<_, _>>()
         .unwrap();
@@ -75,7 +77,7 @@ fn m2_anonymous_maps_of_a_huge_page_or_more_are_aligned_to_it() {
     }
     for shift in [0, 12, 13, 21, 25] {
         let region = AnonymousMap::new()
-            .acquire(layout(5000, 1 << shift))
+            .acquire(layout(5000, 1 << shift), Pages::Small)
             .unwrap();
         assert_eq!(region.base().addr().get() % (1 << shift), 0);
         assert_eq!(region.len(), 5000);
@@ -85,20 +87,22 @@ fn m2_anonymous_maps_of_a_huge_page_or_more_are_aligned_to_it() {
 #[test]
 #[cfg(target_os = "linux")]
 #[cfg_attr(miri, ignore = "residency is the kernel's")]
-fn m2_populate_faults_everything_in_and_without_it_nothing_is() {
+fn populate_faults_everything_in_and_without_it_nothing_is() {
     let size = 4 << 20;
-    let fresh = AnonymousMap::new().acquire(layout(size, 4096)).unwrap();
+    let fresh = AnonymousMap::new()
+        .acquire(layout(size, 4096), Pages::Huge)
+        .unwrap();
     assert_eq!(fresh.resident(), Some(0));
     for huge in [false, true] {
         let full = AnonymousMap::new().huge_pages(huge).populate(true);
-        let full = full.acquire(layout(size, 4096)).unwrap();
+        let full = full.acquire(layout(size, 4096), Pages::Huge).unwrap();
         assert_eq!(full.resident(), Some(size));
     }
 }
 
 #[test]
 #[cfg_attr(miri, ignore = "Miri maps no files")]
-fn m2_a_temporary_file_has_no_name_while_it_is_used_nor_after() {
+fn a_temporary_file_has_no_name_while_it_is_used_nor_after() {
     let dir = Dir::new("nameless");
     let source = TempFile::in_dir(&dir.0);
     let memory = Memory::builder()
@@ -116,7 +120,7 @@ fn m2_a_temporary_file_has_no_name_while_it_is_used_nor_after() {
 
 #[test]
 #[cfg_attr(miri, ignore = "Miri maps no files")]
-fn m2_a_directory_that_is_not_there_is_an_error_of_the_system() {
+fn a_directory_that_is_not_there_is_an_error_of_the_system() {
     let source = TempFile::in_dir("/nonexistent/epoch-arena");
     let memory = Memory::builder().source(source).build().unwrap();
     let refused = memory.block(1).unwrap_err();
@@ -125,10 +129,10 @@ fn m2_a_directory_that_is_not_there_is_an_error_of_the_system() {
     assert_eq!(memory.stats().reserved, 0);
 }
 
-/// Peer bug 9: `size + align` of a map that must be over-mapped.
+/// `size + align` of a map that must be over-mapped.
 #[test]
 #[cfg_attr(miri, ignore = "Miri's heap aborts on what its machine cannot have")]
-fn m2_bug09_sizes_that_cannot_be_are_errors_of_every_source() {
+fn sizes_that_cannot_be_are_errors_of_every_source() {
     let largest = layout(isize::MAX as usize - 4095, 4096);
     let aligned = layout(4096, 1 << 62);
     let sources: [Box<dyn Source>; 3] = [
@@ -138,7 +142,7 @@ fn m2_bug09_sizes_that_cannot_be_are_errors_of_every_source() {
     ];
     for source in sources {
         for layout in [largest, aligned] {
-            let refused = source.acquire(layout).unwrap_err();
+            let refused = source.acquire(layout, Pages::Small).unwrap_err();
             let expected = matches!(
                 refused,
                 SourceError::OutOfMemory | SourceError::Os(_) | SourceError::TooLarge
@@ -151,7 +155,7 @@ fn m2_bug09_sizes_that_cannot_be_are_errors_of_every_source() {
 /// A source that breaks its contract is refused before anybody touches its memory, and gets it
 /// back.
 #[test]
-fn m2_unsuitable_regions_are_refused_and_given_back() {
+fn unsuitable_regions_are_refused_and_given_back() {
     for (fault, expected) in [
         (Fault::Short, SourceError::Unsuitable),
         (Fault::Long, SourceError::Unsuitable),

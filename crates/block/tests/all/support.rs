@@ -171,3 +171,21 @@ impl Drop for Finish<'_> {
 pub fn caught<T>(f: impl FnOnce() -> T) -> Option<T> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).ok()
 }
+
+/// Runs this test again in a process of its own, and says whether this is that process: where a figure, or a
+/// limit, is the process's.
+pub fn alone(name: &str) -> bool {
+    const ALONE: &str = "EPOCH_ARENA_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return true;
+    }
+    let mut child = std::process::Command::new(std::env::current_exe().expect("a test is a file"));
+    let child = child.args([name, "--exact"]).env(ALONE, "1");
+    let output = child.output().expect("it runs once more");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "{said}"
+    );
+    false
+}

@@ -1,20 +1,14 @@
-//! loom models of the bump and of the budget, each with the broken twin that it must catch.
-//!
-//! Run by `cargo xtask test`, or alone:
-//! `RUSTFLAGS="--cfg epoch_arena_loom" cargo test --profile model -p epoch-arena-block --lib models`
-
-#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+//! The bump of a block.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
 use std::sync::Arc;
 
-use loom::cell::UnsafeCell;
-
+use super::{Content, bytes};
+use crate::Block;
 use crate::resize::{self, Bump};
-use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
+use crate::sync::{AtomicUsize, Ordering};
 use crate::twin::caught;
-use crate::{Block, Heap, Memory, Pages, Region, Source, SourceError};
 
 /// Two claims of `len` bytes each never overlap.
 fn claims_are_disjoint(claim: impl Fn() -> Option<usize> + Send + Sync + 'static, len: usize) {
@@ -67,27 +61,6 @@ fn bump_twin_that_loads_and_stores_is_caught() {
         };
         claims_are_disjoint(claim, 8);
     });
-}
-
-fn bytes(size: usize) -> Layout {
-    Layout::from_size_align(size, 1).unwrap()
-}
-
-/// What is done to bytes, as loom sees it: it fails if two uses are not ordered.
-struct Content(UnsafeCell<u32>);
-
-// SAFETY: loom checks that no two uses are at the same time.
-unsafe impl Sync for Content {}
-
-impl Content {
-    fn new() -> Arc<Self> {
-        Arc::new(Self(UnsafeCell::new(0)))
-    }
-
-    fn change(&self) {
-        // SAFETY: loom checks that no other access is unordered with it.
-        self.0.with_mut(|content| unsafe { *content += 1 });
-    }
 }
 
 /// Two threads want the same bytes, in turns: whoever gets them changes what is there and gives
@@ -275,123 +248,5 @@ fn bump_twin_that_gives_back_what_is_not_last_is_caught() {
         let mine = [(); 3].map(|()| used.fetch_add(4, Ordering::Acquire));
         let theirs = other.join().unwrap();
         assert!(mine.iter().all(|mine| *mine != theirs), "they overlap");
-    });
-}
-
-#[test]
-fn budget_is_never_exceeded() {
-    loom::model(|| {
-        let memory = Memory::builder()
-            .source(Heap)
-            .block_size(4096)
-            .budget(4096)
-            .build()
-            .unwrap();
-        let other = loom::thread::spawn({
-            let memory = memory.clone();
-            move || memory.block(1).ok().map(drop)
-        });
-        let block = memory.block(1);
-        assert!(memory.stats().reserved <= 4096);
-        other.join().unwrap();
-        drop(block);
-        assert_eq!(memory.stats().in_use, 0);
-    });
-}
-
-#[test]
-fn budget_twin_that_checks_and_adds_apart_is_caught() {
-    caught(|| {
-        let reserved = Arc::new(Mutex::new(0));
-        let reserve = |reserved: &Mutex<usize>| {
-            let fits = *lock(reserved) + 4096 <= 4096;
-            if fits {
-                *lock(reserved) += 4096;
-            }
-        };
-        let other = loom::thread::spawn({
-            let reserved = reserved.clone();
-            move || reserve(&reserved)
-        });
-        reserve(&reserved);
-        other.join().unwrap();
-        assert!(*lock(&reserved) <= 4096);
-    });
-}
-
-/// The heap, which counts what it has given out. Relaxed, so that counting orders nothing; by
-/// loom's atomics, so that another thread may come before it.
-#[derive(Debug, Default)]
-struct Counted(Arc<AtomicUsize>);
-
-const BUDGET: usize = 8192;
-
-impl Source for Counted {
-    fn acquire(&self, layout: Layout, pages: Pages) -> Result<Region, SourceError> {
-        let region = Heap.acquire(layout, pages)?;
-        let live = self.0.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        assert!(live <= BUDGET, "{live} bytes at once");
-        let (base, len) = (region.base(), region.len());
-        let owner = Box::new((region, Given(self.0.clone(), len)));
-        // SAFETY: 1. the region is the owner's; 2. nobody else has it; 3. as a region.
-        Ok(unsafe { Region::from_raw_parts(base, len, owner) })
-    }
-}
-
-/// Bytes that are given back when it is dropped.
-struct Given(Arc<AtomicUsize>, usize);
-
-impl Drop for Given {
-    fn drop(&mut self) {
-        self.0.fetch_sub(self.1, Ordering::Relaxed);
-    }
-}
-
-/// A free region of the wrong size takes all of the budget, and two threads want another size: it
-/// is given up for them, and the source never has more out than the budget.
-#[test]
-fn budget_holds_while_free_regions_are_evicted() {
-    loom::model(|| {
-        let builder = Memory::builder().source(Counted::default());
-        let memory = builder.block_size(4096).budget(BUDGET).build().unwrap();
-        drop(memory.block(BUDGET).unwrap());
-        let other = loom::thread::spawn({
-            let memory = memory.clone();
-            move || memory.block(1)
-        });
-        let mine = memory.block(1);
-        let other = other.join().unwrap();
-        // One may be refused while the other gives the region up.
-        let taken = [&mine, &other].iter().filter(|taken| taken.is_ok()).count();
-        assert!(taken > 0, "the budget has room for two");
-        let stats = memory.stats();
-        assert_eq!((stats.in_use, stats.free), (taken * 4096, 0));
-        assert_eq!(stats.reserved, stats.in_use);
-    });
-}
-
-/// The twin gives an evicted region's bytes back to the budget before the region to the source.
-#[test]
-fn budget_twin_that_counts_before_it_releases_is_caught() {
-    caught(|| {
-        // Bytes reserved, and bytes that the source has out; one free region takes all.
-        let state = Arc::new((Mutex::new(BUDGET), Mutex::new(BUDGET)));
-        let other = loom::thread::spawn({
-            let state = state.clone();
-            move || {
-                let (reserved, out) = &*state;
-                let mut reserved = lock(reserved);
-                let fits = *reserved + 4096 <= BUDGET;
-                *reserved += if fits { 4096 } else { 0 };
-                drop(reserved);
-                let mut out = lock(out);
-                *out += if fits { 4096 } else { 0 };
-                assert!(*out <= BUDGET, "{} bytes at once", *out);
-            }
-        });
-        let (reserved, out) = &*state;
-        *lock(reserved) -= BUDGET;
-        *lock(out) -= BUDGET;
-        other.join().unwrap();
     });
 }

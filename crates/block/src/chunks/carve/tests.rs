@@ -1,0 +1,309 @@
+//! The carver against a model: random chunks come and go, and after each step the blocks are walked.
+
+use std::alloc::Layout;
+use std::collections::BTreeSet;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::{Carved, region_size};
+use crate::chunks::chunk::{Chunk, Live, Place};
+use crate::chunks::class::{CLASSES, Class, KINDS, Kind, header_of};
+use crate::{Heap, Pages, Region, Source};
+
+const UNIT: usize = 16 << 10;
+
+/// All kinds, by index.
+fn kinds() -> [Kind; KINDS] {
+    let [c, b, a] = Kind::SHARED;
+    [a, b, c, Kind::QUARANTINE]
+}
+
+fn region(size: usize) -> Region {
+    let layout = Layout::from_size_align(size, 4096).unwrap();
+    Heap.acquire(layout, Pages::Small).unwrap()
+}
+
+/// A chunk that was taken, with every byte behind its header set to `fill`.
+struct Taken {
+    chunk: Chunk,
+    fill: u8,
+}
+
+impl Taken {
+    fn new(chunk: Chunk, fill: u8) -> Self {
+        let taken = Self { chunk, fill };
+        let (first, len) = taken.body();
+        // SAFETY: the chunk is this one's alone.
+        unsafe { first.write_bytes(fill, len) };
+        taken
+    }
+
+    fn live(&self) -> Live<'_> {
+        // SAFETY: taken, and not put back yet.
+        unsafe { self.chunk.live() }
+    }
+
+    fn body(&self) -> (*mut u8, usize) {
+        let (start, size) = (self.live().start(), self.live().size());
+        let header = header_of(size);
+        // SAFETY: inside the chunk.
+        let first = unsafe { start.add(header) };
+        (first.as_ptr(), size - header)
+    }
+
+    /// Nothing else has written to it.
+    fn is_intact(&self) -> bool {
+        let (first, len) = self.body();
+        // SAFETY: initialised when it was taken, and only read since.
+        let bytes = unsafe { std::slice::from_raw_parts(first, len) };
+        bytes.iter().all(|byte| *byte == self.fill)
+    }
+}
+
+impl Carved {
+    /// The free chunks of a list, which is linked both ways and has a bit if it has a chunk.
+    fn listed(&mut self, kind: Kind, class: Class) -> Vec<usize> {
+        let mut found = Vec::new();
+        let mut before = Place::NONE;
+        let mut next = self.free[kind.index()][class.index()];
+        assert_eq!(
+            next.is_some(),
+            self.some[kind.index()] >> class.index() & 1 == 1
+        );
+        while let Some(chunk) = next {
+            let live = self.live(chunk);
+            assert!(live.is_free() && live.size() == class.size());
+            assert_eq!(live.prev(), before, "linked both ways");
+            assert_eq!(self.kind(live.region()), kind);
+            before = self.place(live);
+            assert_eq!(self.at(before), Some(chunk));
+            found.push(live.start().addr().get());
+            next = live.next();
+        }
+        found
+    }
+
+    /// Walks every block, and compares what it finds with the lists and with what was taken.
+    fn check(&mut self, taken: &[Taken]) {
+        let mut listed = BTreeSet::new();
+        for kind in kinds() {
+            for class in (0..CLASSES).map(Class::at) {
+                let all = self.listed(kind, class);
+                assert!(all.iter().all(|at| listed.insert(*at)), "on two lists");
+            }
+        }
+        let (mut free, mut used, mut used_bytes) = (BTreeSet::new(), BTreeSet::new(), 0);
+        for index in 0..self.regions.len() {
+            let Some(held) = &self.regions[index] else {
+                assert!(self.vacant.contains(&(index as u32)));
+                continue;
+            };
+            let (base, len) = (held.region.base(), held.region.len());
+            let (frontier, kind) = (held.frontier, held.kind);
+            let (mut at, mut out, mut last) = (0, 0, None);
+            while at < frontier {
+                // SAFETY: inside the region.
+                let start = unsafe { base.add(at) };
+                let live = self.live(Chunk::from_start(start));
+                let size = live.size();
+                assert_eq!(
+                    (live.region(), live.is_alone()),
+                    (index as u32, len != UNIT)
+                );
+                assert!(
+                    live.is_alone() || at % size == 0,
+                    "at a multiple of its size"
+                );
+                let address = start.addr().get();
+                if live.is_free() {
+                    free.insert(address);
+                    let buddies = last == Some((at ^ size, size)) && at & size != 0;
+                    assert!(
+                        !buddies || kind == Kind::QUARANTINE,
+                        "two free halves of one"
+                    );
+                    last = Some((at, size));
+                } else {
+                    used.insert(address);
+                    out += size;
+                    last = None;
+                }
+                at += size;
+            }
+            assert_eq!(at, frontier, "chunk by chunk to the frontier");
+            assert!(
+                frontier <= len && out > 0,
+                "a block of which nothing is in use goes"
+            );
+            assert_eq!(self.regions[index].as_ref().unwrap().out, out);
+            used_bytes += out;
+        }
+        assert_eq!(free, listed, "what is free is on a list, and only that");
+        let addresses = taken.iter().map(|taken| taken.live().start().addr().get());
+        assert_eq!(
+            used,
+            addresses.collect(),
+            "what was taken is in use, and only that"
+        );
+        let sizes = taken.iter().map(|taken| taken.live().size());
+        assert_eq!(used_bytes, sizes.sum::<usize>());
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Take { kind: usize, class: usize },
+    TakeAny { wanted: usize, least: usize },
+    Alone { bytes: usize },
+    Put { which: usize },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    // From 512 bytes to a whole block.
+    let class = 0..=Class::of(UNIT).index();
+    prop_oneof![
+        6 => (0..KINDS, class.clone()).prop_map(|(kind, class)| Step::Take { kind, class }),
+        2 => (class.clone(), class).prop_map(|(a, b)| Step::TakeAny { wanted: a.max(b), least: a.min(b) }),
+        1 => (1_usize..60_000).prop_map(|bytes| Step::Alone { bytes }),
+        6 => any::<usize>().prop_map(|which| Step::Put { which }),
+    ]
+}
+
+/// The carver and what was had from it.
+struct Model {
+    carved: Carved,
+    taken: Vec<Taken>,
+    added: usize,
+    returned: usize,
+    fill: u8,
+}
+
+impl Model {
+    fn new() -> Self {
+        Self {
+            carved: Carved::new(UNIT),
+            taken: Vec::new(),
+            added: 0,
+            returned: 0,
+            fill: 0,
+        }
+    }
+
+    fn keep(&mut self, chunk: Chunk) {
+        self.fill = self.fill.wrapping_add(1);
+        self.taken.push(Taken::new(chunk, self.fill));
+    }
+
+    fn put(&mut self, which: usize) {
+        let taken = self.taken.swap_remove(which % self.taken.len());
+        assert!(taken.is_intact(), "others keep off a chunk in use");
+        // SAFETY: taken from this carver, and not used any more.
+        let region = unsafe { self.carved.put(taken.chunk) };
+        self.returned += usize::from(region.is_some());
+    }
+
+    fn run(&mut self, step: &Step) {
+        match *step {
+            Step::Take { kind, class } => {
+                let (kind, class) = (kinds()[kind], Class::at(class));
+                let found = self.carved.take(kind, class).or_else(|| {
+                    assert!(self.carved.prepare());
+                    self.carved.add_block(region(UNIT), kind);
+                    self.added += 1;
+                    self.carved.take(kind, class)
+                });
+                let chunk = found.expect("a fresh block has any chunk");
+                self.keep(chunk);
+                assert_eq!(self.taken.last().unwrap().live().size(), class.size());
+            }
+            Step::TakeAny { wanted, least } => {
+                let (wanted, least) = (Class::at(wanted), Class::at(least));
+                if let Some(chunk) = self.carved.take_any(wanted, least) {
+                    self.keep(chunk);
+                    let size = self.taken.last().unwrap().live().size();
+                    assert!((least.size()..=wanted.size()).contains(&size));
+                }
+            }
+            Step::Alone { bytes } => {
+                let size = region_size(bytes).unwrap();
+                // A block's size is a block's.
+                let size = if size == UNIT { size + 4096 } else { size };
+                assert!(self.carved.prepare());
+                self.added += 1;
+                let chunk = self.carved.add_alone(region(size));
+                self.keep(chunk);
+            }
+            Step::Put { which } => {
+                if !self.taken.is_empty() {
+                    self.put(which);
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: if cfg!(miri) { 3 } else { 400 },
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn chunks_are_apart_all_bytes_are_accounted_for_and_blocks_come_back_whole(
+        steps in vec(step(), 1..if cfg!(miri) { 25 } else { 150 }),
+    ) {
+        let mut model = Model::new();
+        for step in &steps {
+            model.run(step);
+            model.carved.check(&model.taken);
+        }
+        while !model.taken.is_empty() {
+            model.put(model.fill.into());
+            model.carved.check(&model.taken);
+        }
+        prop_assert_eq!(model.returned, model.added, "every block came back whole");
+        prop_assert_eq!(model.carved.ranges().count(), 0);
+    }
+}
+
+/// A chunk that is free before the frontier and what the frontier leaves behind may be just what is wanted, and
+/// no new block is taken for it.
+#[test]
+fn what_a_frontier_leaves_is_joined_with_what_is_free_before_it() {
+    let mut model = Model::new();
+    let half = Class::of(UNIT / 2);
+    model.run(&Step::Take {
+        kind: 0,
+        class: half.index(),
+    });
+    model.run(&Step::Take { kind: 0, class: 0 });
+    model.put(1); // free, and its buddy is beyond the frontier
+    model.run(&Step::Take {
+        kind: 0,
+        class: half.index(),
+    });
+    assert_eq!((model.added, model.taken.len()), (1, 2));
+    model.carved.check(&model.taken);
+}
+
+/// Small chunks that stay in use keep the least of a block.
+#[test]
+fn a_block_with_one_chunk_in_use_gives_all_the_rest_at_once() {
+    let mut model = Model::new();
+    for _ in 0..UNIT / 512 {
+        model.run(&Step::Take { kind: 0, class: 0 });
+    }
+    assert_eq!(model.added, 1);
+    for _ in 1..UNIT / 512 {
+        model.put(1);
+    }
+    model.carved.check(&model.taken);
+    for class in (0..Class::of(UNIT).index()).rev() {
+        let chunk = model.carved.take(kinds()[0], Class::at(class));
+        assert!(chunk.is_some(), "one of {} bytes", Class::at(class).size());
+        model.keep(chunk.unwrap());
+        model.carved.check(&model.taken);
+    }
+}

@@ -1,0 +1,106 @@
+//! What becomes of regions that the system does not take back.
+
+use crate::os::refusal::refuse;
+use crate::{AnonymousMap, Block, Memory, MemoryError};
+
+const UNIT: usize = 64 << 10;
+
+fn memory(blocks: usize, high_water: usize) -> Memory {
+    let builder = Memory::builder().source(AnonymousMap::new());
+    let builder = builder.block_size(UNIT).budget(blocks * UNIT);
+    builder.high_water(high_water).build().unwrap()
+}
+
+fn blocks(memory: &Memory, count: usize) -> Vec<Block> {
+    let blocks = (0..count).map(|_| memory.block(1));
+    let blocks: Vec<_> = blocks.collect::<Result<_, _>>().unwrap();
+    for block in &blocks {
+        block.alloc_copy(&[1; UNIT]).unwrap();
+    }
+    blocks
+}
+
+fn addresses(blocks: &[Block]) -> Vec<usize> {
+    let addresses = blocks.iter().map(|block| block.region().base().addr());
+    let mut addresses: Vec<_> = addresses.map(std::num::NonZero::get).collect();
+    addresses.sort_unstable();
+    addresses
+}
+
+#[test]
+fn what_the_system_refuses_stays_counted_is_used_again_and_is_offered_again() {
+    let memory = memory(4, 0);
+    let held = blocks(&memory, 4);
+    let before = addresses(&held);
+    refuse(usize::MAX);
+    drop(held);
+    let stats = memory.stats();
+    assert_eq!(
+        (stats.reserved, stats.free, stats.in_use),
+        (4 * UNIT, 4 * UNIT, 0)
+    );
+    assert_eq!(memory.resident(), 0, "counted, but out of physical memory");
+    assert_eq!(memory.trim(0), 0, "refused once more");
+    let again = blocks(&memory, 4);
+    assert_eq!(addresses(&again), before, "the same four");
+    assert!(matches!(memory.block(1), Err(MemoryError::OverBudget(_))));
+    drop(again);
+    refuse(0);
+    assert_eq!(memory.trim(0), 4 * UNIT);
+    assert_eq!((memory.stats().reserved, memory.stats().free), (0, 0));
+}
+
+#[test]
+fn one_region_that_the_system_refuses_keeps_no_other_from_going() {
+    let memory = memory(20, usize::MAX);
+    let others = [2, 3, 4].map(|units| memory.block(units * UNIT).unwrap());
+    drop((others, blocks(&memory, 4)));
+    assert_eq!(memory.stats().free, 13 * UNIT);
+    refuse(1); // the largest
+    assert_eq!(memory.trim(0), 9 * UNIT);
+    refuse(1);
+    assert_eq!(memory.trim(0), 0);
+    drop(blocks(&memory, 4));
+    refuse(2); // the one that is left, and a block
+    assert_eq!(memory.trim(0), 3 * UNIT);
+    refuse(0);
+    assert_eq!(memory.trim(0), 5 * UNIT);
+    assert_eq!(memory.stats().reserved, 0);
+}
+
+#[test]
+fn a_region_that_does_not_go_makes_no_room_and_the_budget_holds() {
+    let memory = memory(4, usize::MAX);
+    drop(memory.block(3 * UNIT).unwrap());
+    let held = blocks(&memory, 1);
+    refuse(usize::MAX);
+    let before = memory.stats();
+    for _ in 0..10 {
+        assert!(matches!(memory.block(1), Err(MemoryError::OverBudget(_))));
+        assert_eq!(memory.stats(), before, "a refusal changes nothing");
+    }
+    assert_eq!(
+        memory.block(3 * UNIT).unwrap().capacity(),
+        3 * UNIT,
+        "it can be used"
+    );
+    // The second that is offered goes, and makes room.
+    refuse(0);
+    drop(held);
+    memory.trim(0);
+    drop([1, 2].map(|_| memory.block(2 * UNIT).unwrap()));
+    refuse(1);
+    assert_eq!(memory.block(1).unwrap().capacity(), UNIT);
+    refuse(0);
+}
+
+/// What the memory still has when it goes is not the budget's any more; nothing hangs, nothing is freed twice.
+#[test]
+fn a_memory_may_end_while_the_system_refuses() {
+    let memory = memory(4, usize::MAX);
+    drop(blocks(&memory, 4));
+    refuse(usize::MAX);
+    memory.trim(0);
+    drop(memory);
+    refuse(0);
+}
