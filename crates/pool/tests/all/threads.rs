@@ -31,6 +31,8 @@ fn sixty_four_threads_on_an_empty_pool_create_few_blocks() {
                     start.wait();
                     let handle = put(pool, &[t as u8; 16]);
                     assert_eq!(find(pool, handle), Some(vec![t as u8; 16]));
+                    // A chunk that a thread leaves when it ends is another's to fill: all have theirs first.
+                    start.wait();
                 });
             }
         });
@@ -107,10 +109,10 @@ fn threads_by_the_hundred_leave_nothing_behind() {
     }
 }
 
-/// Threads by the thousand within one epoch, several at a time. Each leaves a chunk that
-/// it has begun, the smallest there is; the next epochs' threads use these very chunks again.
+/// Threads by the thousand within one epoch, several at a time. Each leaves a chunk that it has begun, which the next
+/// thread fills further; the next epochs' threads use the same memory again.
 #[test]
-fn a_thousand_threads_leave_a_smallest_chunk_each_and_the_next_thousand_use_it() {
+fn a_thousand_threads_fill_the_chunks_that_those_before_have_begun() {
     const THREADS: usize = if cfg!(miri) { 12 } else { 1_000 };
     const AT_A_TIME: usize = 4;
     let pool = pool(1);
@@ -129,16 +131,20 @@ fn a_thousand_threads_leave_a_smallest_chunk_each_and_the_next_thousand_use_it()
         }
         let stats = pool.stats();
         assert_eq!((stats.allocations, stats.payload), (THREADS, THREADS * 50));
-        assert_eq!(stats.live, THREADS * SMALLEST, "the slack is bounded");
-        // Blocks that were begun: at most one per lane more than the chunks fill.
+        // What one thread would take that writes all of them, twice at the most.
+        let most = 2 * THREADS * 50 + AT_A_TIME * SMALLEST;
+        assert!(stats.live <= most, "{stats}");
+        // Blocks that were begun: one for each thread that raced for it, at the most.
         let whole = stats.live.next_multiple_of(BLOCK);
-        assert!(stats.memory.reserved <= whole + 8 * BLOCK, "{stats}");
+        assert!(
+            stats.memory.reserved <= whole + AT_A_TIME * BLOCK,
+            "{stats}"
+        );
         if round == 0 {
             reserved = stats.memory.reserved;
         }
-        // Lanes that lend each other chunks may bring a block where one would do, once.
         assert!(
-            stats.memory.reserved <= reserved + 8 * BLOCK,
+            stats.memory.reserved <= reserved + BLOCK,
             "{reserved}: {stats}"
         );
         assert!(
