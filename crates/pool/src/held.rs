@@ -70,6 +70,9 @@ struct RetiredEpoch {
 
 /// What holds back how much.
 pub(crate) struct HeldReport {
+    /// Bytes of all retired epochs, looked at together with what of them is held: other threads give them up
+    /// meanwhile, or write to them.
+    pub retired: usize,
     pub guards: EpochBytes,
     pub unseen: EpochBytes,
     pub leases: EpochBytes,
@@ -91,6 +94,7 @@ impl HeldReport {
             .into_iter()
             .map(|(thread, since)| pin_info(thread, since, state, &retired));
         let mut this = Self {
+            retired: retired.iter().map(|retired| retired.bytes).sum(),
             guards: EpochBytes::default(),
             unseen: EpochBytes::default(),
             leases: EpochBytes::default(),

@@ -83,17 +83,13 @@ impl PoolStats {
         let confined = state.retired.values().filter(confined);
         let confined: Vec<_> = confined.map(|c| c.generation.chunks.bytes()).collect();
         let held = HeldReport::new(core, &state);
-        let retired = state.retired.values();
-        let retired: usize = retired
-            .map(|retired| retired.generation.chunks.bytes())
-            .sum();
         let quarantined = confined.iter().sum();
         Self {
             current: state::epoch(core.slots.current()),
             live_epochs: state.live.len(),
             live,
             retired_epochs: state.retired.len() - confined.len(),
-            retired: retired - quarantined,
+            retired: held.retired - quarantined,
             held_by_guards: held.guards,
             held_unseen: held.unseen,
             held_by_leases: held.leases,
