@@ -56,7 +56,7 @@ impl Line {
         let count = |name| digits(self.get(name));
         format!(
             "{} puts, {} reads, {} epochs, {} pools, {} threads, {} killed | reserved {:.0} of \
-             {:.0} MiB, resident {:.0} | {} leases lie about, {} refused, {} stalls, {} faults",
+             {:.0} MiB, resident {:.0} | {} leases lie about, {} refused, {} faults",
             count("puts"),
             count("reads"),
             count("epochs"),
@@ -68,7 +68,6 @@ impl Line {
             self.get("resident") / MIB,
             count("lent"),
             count("refused"),
-            count("stalls"),
             count("faults"),
         )
     }
