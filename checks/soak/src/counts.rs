@@ -55,8 +55,6 @@ counts! {
     faults,
     /// Puts that found no memory.
     refused,
-    /// Advances that found no slot.
-    stalls,
 }
 
 /// One more.

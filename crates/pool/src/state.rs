@@ -379,7 +379,8 @@ impl Core {
 /// The slots of a pool: at least twice as many as live epochs, so that at least every other number fits, on
 /// average. One more is live while the next one is opened.
 fn slots(retained: usize) -> usize {
-    const FEWEST: usize = 4;
+    // Models reuse them soon.
+    const FEWEST: usize = if cfg!(epoch_arena_loom) { 2 } else { 4 };
     (2 * retained).next_power_of_two().max(FEWEST)
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use epoch_arena_block::{Heap, Pages, Region, Source, SourceError};
 use epoch_arena_pool::{ArenaPool, Lease, Memory, PoolBuilder};
 
-use crate::pools::{BLOCK, adds_up, advance, put, put_many};
+use crate::pools::{BLOCK, adds_up, advance, in_order, put, put_many};
 
 const SECRET: &[u8] = b"correct horse battery staple";
 
@@ -183,7 +183,7 @@ fn scrubbing_races_with_everything_else() {
                     drop(guard);
                     match i % 16 {
                         0..4 => drop(pool.advance()),
-                        4 => adds_up(pool),
+                        4 => in_order(&pool.stats()),
                         5 => drop(pool.snapshot()),
                         6 => drop(pool.maintain()),
                         _ => {}

@@ -1,5 +1,7 @@
 //! Figures are exact, before and after a reset, and readable.
 
+use std::sync::Barrier;
+
 use epoch_arena_pool::{Alignment, ArenaPool};
 
 use crate::pools::{BLOCK, HEADER, SMALLEST, adds_up, advance, pool, put, put_many};
@@ -67,15 +69,16 @@ fn payload_and_allocations_are_exact_per_epoch_and_in_sum() {
 #[test]
 fn the_figures_of_many_threads_add_up() {
     const THREADS: usize = if cfg!(miri) { 3 } else { 8 };
-    let pool = pool(2);
+    let (pool, all) = (pool(2), Barrier::new(THREADS));
     std::thread::scope(|s| {
         for t in 0..THREADS {
-            let pool = &pool;
+            let (pool, all) = (&pool, &all);
             s.spawn(move || {
-                let guard = pool.pin();
                 for _ in 0..100 {
-                    guard.alloc_copy(&vec![1; t]).unwrap();
+                    put(pool, &vec![1; t]);
                 }
+                // A chunk that a thread leaves when it ends is another's to fill: none ends before all have theirs.
+                all.wait();
             });
         }
     });
