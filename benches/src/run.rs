@@ -44,6 +44,7 @@ fn run(job: &Job) -> Result<(), String> {
         Group::Shared => groups::shared::run(job, keys),
         Group::Sort => groups::sort::run(job, keys),
         Group::Pin => groups::pin::run(job),
+        Group::Pools => groups::pools::run(job),
         Group::Ycsb => groups::ycsb::run(job),
     }
     Ok(())

@@ -3,6 +3,7 @@
 pub mod churn;
 pub mod memory;
 pub mod pin;
+pub mod pools;
 pub mod put;
 pub mod reclaim;
 pub mod resolve;

@@ -41,6 +41,8 @@ pub enum Group {
     Sort,
     /// A pin and its unpin.
     Pin,
+    /// Many small trees over one memory.
+    Pools,
     /// An engine of somebody else's, with its keys and values in boxes and in arenas.
     Ycsb,
 }
@@ -157,6 +159,18 @@ pub enum Bench {
     /// A pin while another is held.
     #[strum(serialize = "pin/nested")]
     PinNested,
+    /// Resident bytes of a tree of ten keys, beside the keys.
+    #[strum(serialize = "pools/bytes")]
+    PoolsBytes,
+    /// A put, round all trees.
+    #[strum(serialize = "pools/put")]
+    PoolsPut,
+    /// To make a tree.
+    #[strum(serialize = "pools/build")]
+    PoolsBuild,
+    /// To drop a tree of ten keys.
+    #[strum(serialize = "pools/drop")]
+    PoolsDrop,
     /// Load an engine, and run four mixes of reads and updates on it.
     #[strum(serialize = "ycsb")]
     Ycsb,
@@ -189,6 +203,10 @@ impl Bench {
                 | Self::TailPrefault
                 | Self::Memory
                 | Self::MemoryEpochs
+                | Self::PoolsBytes
+                | Self::PoolsPut
+                | Self::PoolsBuild
+                | Self::PoolsDrop
                 | Self::Ycsb
         )
     }

@@ -99,7 +99,7 @@ const fn entrants(bench: Bench) -> &'static [&'static str] {
     }
 }
 
-use Group::{Churn, Memory, Pin, Put, Reclaim, Resolve, Scale, Shared, Sort, Tail, Ycsb};
+use Group::{Churn, Memory, Pin, Pools, Put, Reclaim, Resolve, Scale, Shared, Sort, Tail, Ycsb};
 
 const WRITES: &[Group] = &[Put, Reclaim, Memory, Churn, Tail];
 const WRITES_AND_SCALE: &[Group] = &[Put, Reclaim, Memory, Churn, Tail, Scale];
@@ -204,7 +204,9 @@ pub const ROSTER: &[Contestant] = &[
         "ours",
         "epoch-arena, pin per 64",
         Role::Ours,
-        &[Put, Resolve, Reclaim, Memory, Churn, Tail, Scale, Shared],
+        &[
+            Put, Resolve, Reclaim, Memory, Churn, Tail, Scale, Shared, Pools,
+        ],
     ),
     entry(
         "ours-pin-once",
@@ -231,15 +233,19 @@ pub const ROSTER: &[Contestant] = &[
         &[Put, Memory, Churn],
     ),
     Contestant {
-        groups: WRITES_AND_SCALE,
+        groups: &[Put, Reclaim, Memory, Churn, Tail, Scale, Pools],
         ..peer("bumpalo", "bumpalo, per thread", "peer-bumpalo")
     },
     peer("bump-scope", "bump-scope, per thread", "peer-bump-scope"),
     peer("blink-local", "blink-alloc local, per thread", "peer-blink"),
     peer("blink-sync", "blink-alloc sync, shared", "peer-blink"),
     Contestant {
-        groups: BOTH,
+        groups: &[Put, Resolve, Reclaim, Memory, Churn, Tail, Pools],
         ..peer("rarena", "rarena-allocator, shared", "peer-rarena")
+    },
+    Contestant {
+        groups: &[Pools],
+        ..peer("tree-skipmap", "SkipMap<Box>, per tree", "peer-skiplist")
     },
     entry(
         "naive-shared",

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Deref;
@@ -40,14 +41,14 @@ impl Local {
     /// The state of a thread that has none in this pool, with a participant that only it has.
     pub fn register(core: &Core, record: Record) -> Owner {
         let participant = Participant::register(&core.domain, record);
-        let owner = Self::new(core, participant);
+        let owner = Self::with(core, participant);
         // SAFETY: registered above, with one owner, which is the new state's from here on.
         unsafe { Participant::leave(participant) };
         owner
     }
 
     /// A state by `participant`, which is alive and of the pool's domain.
-    fn new(core: &Core, participant: NonNull<Participant>) -> Owner {
+    fn with(core: &Core, participant: NonNull<Participant>) -> Owner {
         // SAFETY: alive by the contract.
         unsafe { participant.as_ref() }.join();
         let local = Box::new(Self {
@@ -103,7 +104,7 @@ impl Local {
     ///
     /// # Safety
     ///
-    /// `this` came from [`Local::new`], nothing uses it any more, and its participant is not pinned.
+    /// `this` came from [`Local::with`], nothing uses it any more, and its participant is not pinned.
     #[cold]
     #[inline(never)]
     pub unsafe fn free(this: NonNull<Self>) {
@@ -184,7 +185,7 @@ impl Drop for Owner {
             // A guard may use it still. It has no owner any more, and is kept once.
             self.participant().keep(self.0);
         } else {
-            // SAFETY: made by `new`; this was the last owner, and there is no guard.
+            // SAFETY: made by `with`; this was the last owner, and there is no guard.
             unsafe { Local::free(self.0) };
         }
     }
@@ -288,8 +289,8 @@ impl Registry {
         let mut entries = self.0.borrow_mut();
         // Where foreign code has registered the same pool meanwhile, there are two states, each complete; the
         // first is used from then on.
-        if !entries.pools.contains_key(&local.pool) {
-            entries.pools.insert(local.pool, local.clone());
+        if let Entry::Vacant(entry) = entries.pools.entry(local.pool) {
+            entry.insert(local.clone());
             LAST.set(Some(local.0));
         }
     }
@@ -384,10 +385,10 @@ fn register(core: &Core) -> Owner {
     let domain = &core.domain;
     let found = REGISTRY.try_with(|registry| registry.participant(domain.id));
     let local = match found {
-        Ok(Some(participant)) => Local::new(core, participant),
+        Ok(Some(participant)) => Local::with(core, participant),
         _ => {
             let participant = Participant::register(domain, Record::of_this_thread());
-            let local = Local::new(core, participant);
+            let local = Local::with(core, participant);
             let entered = REGISTRY.try_with(|registry| registry.enter(domain.id, participant));
             // The state has an owner's share of it; the first one is the registry's, or is given up.
             if !matches!(entered, Ok(None)) {

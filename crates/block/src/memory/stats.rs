@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::bytes::Bytes;
 
-/// Figures of a [`Memory`], in bytes.
+/// Figures of a [`Memory`](crate::Memory), in bytes.
 ///
 /// ```
 /// # use epoch_arena_block::Memory;

@@ -96,6 +96,7 @@ impl Accounts {
 
     /// Its owner is gone.
     pub fn end(&mut self, account: &Account) {
+        // Relaxed: whoever acts on it looks again under the lock.
         account.ended.store(1, Ordering::Relaxed);
         self.close(account);
     }
@@ -105,11 +106,13 @@ impl Accounts {
         if account.bytes() > 0 || !account.is_ended() {
             return;
         }
+        // Relaxed, here and below: under the lock.
         let index = account.index.load(Ordering::Relaxed);
         account.index.store(usize::MAX, Ordering::Relaxed);
         if index < self.0.len() {
             self.0.swap_remove(index);
             if let Some(moved) = self.0.get(index) {
+                // Relaxed: as above.
                 moved.index.store(index, Ordering::Relaxed);
             }
         }

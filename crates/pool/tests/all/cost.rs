@@ -50,7 +50,8 @@ fn prints_little(pool: &ArenaPool) {
 
 #[test]
 fn calls_cost_the_same_with_ten_and_with_a_hundred_thousand_held_epochs() {
-    let calls: [(&str, fn(&ArenaPool)); 5] = [
+    type Call = fn(&ArenaPool);
+    let calls: [(&str, Call); 5] = [
         ("lease", |pool| drop(pool.lease(pool.current_epoch()))),
         ("advance", |pool| advance(pool, 1)),
         ("a put and advance", |pool| {
@@ -83,7 +84,8 @@ fn calls_cost_the_same_with_ten_and_with_a_hundred_thousand_leases_of_one_epoch(
         (pool, leases)
     });
     let [few, many] = &pools;
-    let calls: [(&str, fn(&(ArenaPool, Vec<Lease>))); 4] = [
+    type Call = fn(&(ArenaPool, Vec<Lease>));
+    let calls: [(&str, Call); 4] = [
         ("lease", |(pool, _)| drop(pool.lease(pool.current_epoch()))),
         ("clone", |(_, leases)| drop(leases[0].clone())),
         ("bytes of a lease", |(_, leases)| {
