@@ -136,7 +136,7 @@ impl<const BATCH: usize, S: Setup> Contestant for Ours<BATCH, S> {
     fn reset_shared(&mut self) {
         self.0
             .advance()
-            .expect("one retained epoch and no lease: there is a slot");
+            .expect("it is never refused for what is held");
     }
 
     fn is_reclaimed(&self) -> bool {
@@ -144,7 +144,7 @@ impl<const BATCH: usize, S: Setup> Contestant for Ours<BATCH, S> {
     }
 
     fn reserved(&self) -> Option<usize> {
-        Some(self.0.stats().reserved)
+        Some(self.0.memory().stats().reserved)
     }
 }
 
@@ -184,10 +184,10 @@ impl Epochs for OursEpochs {
     fn next_epoch(&mut self) {
         self.0
             .advance()
-            .expect("no lease and no guard: there is a slot");
+            .expect("it is never refused for what is held");
     }
 
     fn reserved(&self) -> Option<usize> {
-        Some(self.0.stats().reserved)
+        Some(self.0.memory().stats().reserved)
     }
 }

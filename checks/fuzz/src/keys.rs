@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use arbitrary::Unstructured;
 use epoch_arena::{
-    Alignment, ArenaPool, Heap, KeyError, KeyRef, KeyWriter, Memory, OwnedKey, sort_keys,
+    Alignment, ArenaKey, ArenaPool, Heap, KeyError, KeyRef, KeyWriter, Memory, OwnedKey, sort_keys,
 };
 
 const LONGEST: usize = 24;

@@ -1,6 +1,5 @@
 //! The settings of memories and pools that a program begins with, and the bytes it writes.
 
-
 use arbitrary::{Arbitrary, Result, Unstructured};
 use epoch_arena::crossbeam_epoch::Collector;
 use epoch_arena::{Alignment, ArenaPool, KeyWriter, MAX_LEN, Memory};
@@ -83,8 +82,6 @@ pub struct PoolSetup {
     pub guards: Guards,
     /// Epochs that stay live.
     pub retained: usize,
-    /// Epochs that there can be, a power of two.
-    pub slots: usize,
     /// The most bytes of a key.
     pub longest_key: usize,
     /// The alignment of a key.
@@ -118,7 +115,6 @@ impl Arbitrary<'_> for PoolSetup {
                 Guards::Shared
             },
             retained,
-            slots: (retained + 1 + usize::from(epochs >> 2) % 12).next_power_of_two(),
             longest_key: if whose & 4 == 0 { 256 } else { 20 },
             align: 1 << (whose >> 3 & 15).min(7),
             scrub: match scrub % 8 {
@@ -143,7 +139,6 @@ impl PoolSetup {
         let builder = ArenaPool::builder()
             .memory(memories[self.memory].clone())
             .retained_epochs(self.retained as u32)
-            .max_epochs(self.slots as u32)
             .poison_on_reclaim(self.scrub == Scrub::Poison)
             .zero_on_reclaim(self.scrub == Scrub::Zero)
             .quarantine(self.scrub == Scrub::Quarantine);

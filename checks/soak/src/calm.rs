@@ -46,7 +46,7 @@ pub fn wait(scene: &Scene) -> Calm {
         slot.pool.retire_before(slot.pool.current_epoch());
         settle(scene, slot);
         let stats = slot.pool.stats();
-        if stats.reserved != 0 {
+        if slot.pool.bytes() != 0 {
             scene.fail(format!("nobody holds anything, yet: {stats}"));
         }
     }
@@ -83,16 +83,16 @@ fn settle(scene: &Scene, slot: &Slot) {
 
 /// What is in use is what the pools have. (Pools that were replaced are gone, as their leases are.)
 fn check_sums(scene: &Scene, slots: &[Arc<Slot>]) {
-    let reserved = |store: &Store| {
+    let bytes = |store: &Store| {
         let of = |slot: &&Arc<Slot>| {
             // Two handles of one memory have the same settings; the block sizes tell them apart.
             slot.pool.memory().block_size() == store.memory.block_size()
         };
         let pools = slots.iter().filter(of);
-        pools.map(|slot| slot.pool.stats().reserved).sum::<usize>()
+        pools.map(|slot| slot.pool.bytes()).sum::<usize>()
     };
     for store in &scene.stores {
-        let (sum, stats) = (reserved(store), store.memory.stats());
+        let (sum, stats) = (bytes(store), store.memory.stats());
         if sum != stats.in_use && !scene.done.load(Ordering::Relaxed) {
             scene.fail(format!("the pools have {sum} bytes of {stats}"));
         }

@@ -35,7 +35,7 @@ counts! {
     sealed,
     /// Leases and snapshots taken.
     leases,
-    /// Guards and views.
+    /// Guards.
     pins,
     /// Readers that parked under a guard.
     parked,
@@ -47,7 +47,7 @@ counts! {
     killed,
     /// Closures that panicked.
     panics,
-    /// Guards, views, leases and snapshots that were forgotten, in pools that were dropped then.
+    /// Guards, leases and snapshots that were forgotten, in pools that were dropped then.
     forgotten,
     /// Batches that were forgotten.
     abandoned,
@@ -55,8 +55,6 @@ counts! {
     faults,
     /// Puts that found no memory.
     refused,
-    /// Advances that found no slot.
-    stalls,
 }
 
 /// One more.

@@ -182,8 +182,7 @@ impl Slot {
         let store = &stores[usize::from(rng.once_in(3))];
         let builder = ArenaPool::builder()
             .memory(store.memory.clone())
-            .retained_epochs(retained as u32)
-            .max_epochs((retained + 1 + rng.below(40)) as u32);
+            .retained_epochs(retained as u32);
         let keys = KeyWriter::new()
             .max_len(1 << 20)
             .alignment(Alignment::new(1 << rng.below(5)).unwrap_or_default());

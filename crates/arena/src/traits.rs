@@ -9,6 +9,11 @@ pub mod sealed {
     pub trait Sealed {}
 }
 
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not resolve handles by itself",
+    label = "not a guard, a lease or a snapshot",
+    note = "pass `&pool.pin()`, or a reference to a guard, a `Lease` or a `Snapshot` that you hold"
+)]
 /// Something that turns a handle into its bytes: a guard, a lease or a snapshot.
 ///
 /// The trait is sealed; use it as a bound where any of the three will do.
@@ -21,11 +26,6 @@ pub mod sealed {
 ///     handles.iter().filter_map(|h| by.get(*h)).map(<[u8]>::len).max().unwrap_or(0)
 /// }
 /// ```
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` does not resolve handles by itself",
-    label = "not a guard, a lease or a snapshot",
-    note = "pass `&pool.pin()`, or a reference to a guard, a `Lease` or a `Snapshot` that you hold"
-)]
 pub trait Resolve: sealed::Sealed {
     /// The bytes of `handle`, or `None` if its epoch is not live (or not the lease's), or it is
     /// of another pool. Constant time.

@@ -21,7 +21,7 @@ const _: () = assert!(LARGEST_GROWTH <= pack::MAX_LEN);
 pub struct Writer {
     /// The stamp of the epoch whose chunk it is, or [`EMPTY`].
     /// Invariant: unless empty, `chunk` was taken for that epoch's arena by this
-    /// writer, which alone claims from it; it is no region of its own, and no larger than a handle can
+    /// writer, or by one that has left it to this, which alone claims from it; it is no region of its own, and no larger than a handle can
     /// say, so that nothing longer is ever claimed from it.
     stamp: Cell<u64>,
     chunk: Cell<Chunk>,
@@ -119,6 +119,24 @@ impl Writer {
     /// The chunk in use for the epoch of `stamp`, if there is one; for [`end_batch`].
     pub fn chunk(&self, stamp: u64) -> Option<Chunk> {
         (self.stamp.get() == stamp).then(|| self.chunk.get())
+    }
+
+    /// Gives the chunk in use up for another thread, with its stamp, if there is one.
+    pub fn leave(&self) -> Option<(u64, Chunk)> {
+        let stamp = self.stamp.replace(EMPTY);
+        (stamp != EMPTY).then(|| (stamp, self.chunk.get()))
+    }
+
+    /// Fills a chunk further that another thread has left.
+    ///
+    /// # Safety
+    ///
+    /// 1. It was `leave`'s answer on a writer of the same pool, with this stamp; what that thread did with the chunk
+    ///    happens before this call; and this call alone has it.
+    /// 2. The epoch's arena is not reclaimed before this returns.
+    pub unsafe fn adopt(&self, stamp: u64, chunk: Chunk) {
+        self.stamp.set(stamp);
+        self.chunk.set(chunk);
     }
 
     /// Claims `len` bytes for the epoch of `stamp` where the thread's chunk has no room: from a new one, from

@@ -149,11 +149,10 @@ fn prometheus(pool: &ArenaPool) -> String {
             "Of these, what leases hold.",
             stats.held_by_leases.bytes as f64,
         ),
-        ("free_bytes", "Chunks ready for use.", stats.free as f64),
         (
-            "reserved_bytes",
-            "Blocks of the pool.",
-            stats.reserved as f64,
+            "memory_free_bytes",
+            "Of the memory, what is ready for use.",
+            stats.memory.free as f64,
         ),
         (
             "memory_reserved_bytes",

@@ -1,8 +1,7 @@
-//! Memory for keys that live and die by the epoch.
+//! A concurrent arena for keys, and any other byte strings, that expire together.
 //!
 //! ```
 //! use epoch_arena::{ArenaKey, ArenaPool};
-//! use std::num::NonZeroU32;
 //!
 //! let pool = ArenaPool::builder().retained_epochs(4).build()?;
 //!
@@ -19,8 +18,7 @@
 //! ```
 //!
 //! For writers of memtables, MVCC stores, caches and in-memory indexes: millions of small keys,
-//! written and read by many threads, and garbage all at once when their epoch is no longer
-//! visible. Writing a key is a bump of the thread's own chunk, with no shared write; reading one
+//! written and read by many threads, and garbage all at once when no guard can see their epoch. Writing a key is a bump of the thread's own chunk, with no shared write; reading one
 //! is a compare; and reclaiming an epoch costs the same for ten keys as for ten million (unless
 //! its bytes are to be overwritten).
 //!
@@ -34,32 +32,34 @@
 //! not crossbeam-epoch's epoch, which counts grace periods and is never seen here.)
 //!
 //! **Guards.** A thread reads and writes under an [`ArenaGuard`], from [`pin`]: pin once for a
-//! batch of operations. While it is pinned, no memory that it can see is reclaimed. Where a guard
-//! of crossbeam-epoch is at hand anyway, as with `crossbeam_skiplist`, [`view`] stands beside it:
+//! batch of operations. While it is pinned, no memory that it can see is reclaimed. A guard is
+//! `!Send`, as a pin belongs to its thread. Where a guard of crossbeam-epoch is at hand anyway, as
+//! with `crossbeam_skiplist`, [`pin_with`] pins beside it:
 //!
 //! ```
 //! use epoch_arena::{ArenaPool, crossbeam_epoch};
 //! let pool = ArenaPool::builder()
 //!     .collector(crossbeam_epoch::default_collector().clone())
 //!     .build()?;
-//! let guard = crossbeam_epoch::pin();
-//! let view = pool.pin_with(&guard)?;
-//! let handle = view.alloc_copy(b"one guard for both")?;
-//! assert_eq!(view.get(handle), Some(&b"one guard for both"[..]));
+//! let yours = crossbeam_epoch::pin();
+//! let guard = pool.pin_with(&yours)?;
+//! let handle = guard.alloc_copy(b"one guard for both")?;
+//! assert_eq!(guard.get(handle), Some(&b"one guard for both"[..]));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! **Handles.** What is written gives an [`ArenaHandle`]: 16 bytes, `Copy`, `Send`, `'static`, to
-//! be stored anywhere. It resolves to its bytes while its epoch is live, and to `None` ever
-//! after; also in every other pool. It cannot dangle.
+//! be stored anywhere. It resolves to its bytes while its epoch is live, to `None` afterwards, and
+//! always to `None` in any other pool. It cannot dangle.
 //!
 //! **Keys.** An [`ArenaKey`] is a handle with the key's first eight bytes. Resolved, it is a
 //! [`KeyRef`], which compares and hashes as its bytes do. An [`OwnedKey`] holds its epoch, for
-//! maps that want `Ord + 'static`.
+//! maps that want `Ord + 'static`. Keys of more than 256 bytes, or aligned ones, come from a
+//! [`KeyWriter`].
 //!
 //! **Leases.** A guard is not a snapshot, and should be short. A [`Lease`] holds one epoch
-//! without pinning anybody, a [`Snapshot`] all live ones, for as long as one likes, on any
-//! thread, across `.await`:
+//! without a pin, a [`Snapshot`] all live ones, for as long as you like, on any thread, across
+//! `.await`. The last one to go frees the epoch.
 //!
 //! ```
 //! # use epoch_arena::ArenaPool;
@@ -74,10 +74,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! **Memory.** A pool takes blocks of 2 MiB from a [`Memory`]: a source (heap, maps with huge
-//! pages, temporary files), a budget that is never exceeded, and a mark up to which free blocks
-//! are kept. Pools can share one. [`maintain`], called now and then from a thread of your choice,
-//! returns what is free and says what is held, and by whom:
+//! **Memory.** A pool takes chunks, from 512 bytes, from a [`Memory`]: a source of blocks of 2 MiB
+//! (heap, maps with huge pages, temporary files), a budget that is never exceeded, and a mark up
+//! to which free blocks are kept. Any number of pools and arenas can share one, to the chunk.
+//! [`maintain`], called now and then from a thread of your choice, returns what is free and says
+//! what is held, and by which threads and leases:
 //!
 //! ```
 //! use epoch_arena::{ArenaPool, Memory};
@@ -116,15 +117,15 @@
 //! |---|---|---|
 //! | `epoch-arena` | this: re-exports, the tour and the [guide] | all |
 //! | `epoch-arena-key` | [`ArenaKey`], [`KeyRef`], [`OwnedKey`] | pool |
-//! | `epoch-arena-pool` | [`ArenaPool`], guards, leases, reclamation | core, crossbeam-epoch |
-//! | `epoch-arena-core` | [`EpochArena`], [`ArenaHandle`], chunks | block |
-//! | `epoch-arena-block` | [`Block`], [`Memory`], sources | |
+//! | `epoch-arena-pool` | [`ArenaPool`], guards, leases, reclamation | core, block, crossbeam-epoch |
+//! | `epoch-arena-core` | [`EpochArena`], [`ArenaHandle`] | block |
+//! | `epoch-arena-block` | [`Block`], [`Memory`], chunks, sources | |
 //!
 //! [`advance`]: ArenaPool::advance
 //! [`maintain`]: ArenaPool::maintain
 //! [`pin`]: ArenaPool::pin
+//! [`pin_with`]: ArenaPool::pin_with
 //! [`retained_epochs`]: PoolBuilder::retained_epochs
-//! [`view`]: ArenaPool::pin_with
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]

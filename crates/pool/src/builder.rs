@@ -8,6 +8,7 @@ use epoch_arena_block::raw::Scrub;
 use epoch_arena_core::pack;
 use epoch_arena_core::raw::{EPOCHS, EpochCounter};
 
+use crate::domain::Domain;
 use crate::error::BuildError;
 use crate::pool::ArenaPool;
 use crate::state::{Core, Settings};
@@ -31,6 +32,7 @@ pub(crate) const MAX_RETAINED: u32 = pack::MAX_SLOTS as u32 / 2;
 pub struct PoolBuilder {
     memory: Option<Memory>,
     collector: Option<Collector>,
+    private_collector: bool,
     retained_epochs: u32,
     scrub: Scrub,
     counter: &'static EpochCounter,
@@ -41,6 +43,7 @@ impl PoolBuilder {
         Self {
             memory: None,
             collector: None,
+            private_collector: false,
             retained_epochs: 2,
             scrub: Scrub::default(),
             counter: &EPOCHS,
@@ -65,9 +68,11 @@ impl PoolBuilder {
         self
     }
 
-    /// Whose guards protect this pool. Default: a collector of its own, so that nobody else's
-    /// guards hold this pool's memory back. Give
-    /// [`crossbeam_epoch::default_collector`]`().clone()` where one guard is to protect a
+    /// Whose guards protect this pool. Default: a collector that all pools over the same memory share, unless they are
+    /// told otherwise. Then a thread pins once for all of them, and a pool takes some hundred bytes; a guard of one of these
+    /// pools holds back what the others retire, and `wait_sealed` and `refresh` see it.
+    ///
+    /// Give [`crossbeam_epoch::default_collector`]`().clone()` where one guard is to protect a
     /// `crossbeam_skiplist::SkipMap` and this pool; see [`ArenaPool::pin_with`].
     ///
     /// ```
@@ -80,6 +85,29 @@ impl PoolBuilder {
     #[must_use]
     pub fn collector(mut self, collector: Collector) -> Self {
         self.collector = Some(collector);
+        self
+    }
+
+    /// Whether the pool has a collector of its own, so that no guard of another pool holds back its memory (default: no).
+    /// It costs some kilobytes for the pool, and two for each thread that uses it. It goes before
+    /// [`collector`](Self::collector).
+    ///
+    /// ```
+    /// # use epoch_arena_pool::{ArenaPool, Memory};
+    /// let memory = Memory::builder().build()?;
+    /// let slow = ArenaPool::builder().memory(memory.clone()).build()?;
+    /// let apart = ArenaPool::builder().memory(memory).private_collector(true).build()?;
+    /// apart.pin().alloc_copy(b"key")?;
+    /// let scan = slow.pin(); // holds back what `slow` retires, and nothing of `apart`
+    /// apart.advance()?;
+    /// apart.advance()?;
+    /// assert_eq!(apart.stats().retired_epochs, 0);
+    /// # drop(scan);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn private_collector(mut self, yes: bool) -> Self {
+        self.private_collector = yes;
         self
     }
 
@@ -151,7 +179,7 @@ impl PoolBuilder {
     /// where the system can do that (Unix, with the `mmap` feature); elsewhere it is poisoned.
     /// For tests of unsafe code that keeps pointers to keys. Default: no.
     ///
-    /// Access is refused to whole pages of the system. Chunks are of 4 KiB or more: where pages are
+    /// Access is refused to whole pages of the system. Its chunks are of 4 KiB or more: where pages are
     /// larger (16 KiB, 64 KiB), what of a chunk is not a whole page is poisoned, and stays accessible even
     /// when all of its page is in quarantine.
     ///
@@ -215,9 +243,13 @@ impl PoolBuilder {
             retained_epochs: self.retained_epochs as usize,
             scrub: self.scrub,
         };
-        let collector = self.collector.unwrap_or_default();
+        let domain = if self.private_collector {
+            Domain::new(Collector::new())
+        } else {
+            Domain::of(&memory, self.collector)
+        };
         let place = Location::caller();
-        Core::new(settings, &memory, collector, self.counter, place)
+        Core::new(settings, &memory, domain, self.counter, place)
             .map(ArenaPool::from_core)
             .ok_or(BuildError::EpochsExhausted)
     }

@@ -167,7 +167,7 @@ impl PromoteError {
     /// let guard = pool.pin();
     /// let handle = guard.alloc_copy(&[0; 40_000])?;
     /// let refused = guard.promote(handle).unwrap_err();
-    /// assert_eq!(refused.over_budget().map(|over| over.used), Some(64 << 10));
+    /// assert_eq!(refused.over_budget().map(|over| over.own), Some(pool.bytes()));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub const fn over_budget(&self) -> Option<OverBudget> {

@@ -149,7 +149,7 @@ impl<'a> ArenaGuard<'a> {
         let local = unsafe { self.local.as_ref() };
         let repin = Repin {
             guard: &mut self.guard,
-            handle: &local.handle,
+            handle: local.participant().handle(),
         };
         // Not `Guard::repin`, which in crossbeam-epoch 0.9.21 has no fence.
         // SAFETY: written anew below, or by the drop of `repin`, before it is used or dropped again.
@@ -158,7 +158,7 @@ impl<'a> ArenaGuard<'a> {
         let fresh = repin.handle.pin();
         repin.done(fresh);
         if unpinned {
-            local.mark(self.core);
+            local.participant().mark();
         }
         unpinned
     }

@@ -10,8 +10,8 @@ use epoch_arena_core::Epoch;
 use crate::hold::HeldBy;
 use crate::lease_entry::LeaseInfo;
 use crate::plural::Plural;
-use crate::record::{PinInfo, Record};
-use crate::state::{self, Retired, State};
+use crate::record::PinInfo;
+use crate::state::{self, Core, Retired, State};
 
 /// How many threads, and how many places with leases, are printed.
 const TOP: usize = 10;
@@ -26,7 +26,7 @@ const TOP: usize = 10;
 /// pool.advance()?;
 /// pool.advance()?;
 /// let held = pool.stats().held_by_leases;
-/// assert_eq!((held.epochs, held.bytes), (1, 4096));
+/// assert_eq!((held.epochs, held.bytes), (1, 512));
 /// # drop(lease);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -61,14 +61,17 @@ impl EpochBytes {
 /// A retired epoch, looked at once.
 struct RetiredEpoch {
     epoch: Epoch,
-    /// The epoch that was current when it was retired: what pinned later does not see it.
-    during: Epoch,
+    opened: u64,
+    /// When it was retired: what pinned later does not see it.
+    at: u64,
     bytes: usize,
     held_by: HeldBy,
 }
 
 /// What holds back how much.
 pub(crate) struct HeldReport {
+    /// What is retired and not reclaimed.
+    pub retired: EpochBytes,
     pub guards: EpochBytes,
     pub unseen: EpochBytes,
     pub leases: EpochBytes,
@@ -78,27 +81,31 @@ pub(crate) struct HeldReport {
 
 impl HeldReport {
     /// Under the pool's lock, as `state` shows.
-    pub fn new(state: &State) -> Self {
+    pub fn new(core: &Core, state: &State) -> Self {
         let retired = retired(state);
         let bytes_of = |epoch: Epoch| {
             let found = retired.binary_search_by_key(&epoch, |retired| retired.epoch);
             found.map_or(0, |at| retired[at].bytes)
         };
-        let pinned = state.records.iter();
-        let pinned = pinned.filter_map(|record| pin_info(record, state, &retired));
+        let threads = core.domain.pinned();
+        let oldest_pin = threads.iter().map(|(_, since)| *since).min();
+        let pinned = threads
+            .into_iter()
+            .map(|(thread, since)| pin_info(thread, since, state, &retired));
         let mut this = Self {
+            retired: EpochBytes::default(),
             guards: EpochBytes::default(),
             unseen: EpochBytes::default(),
             leases: EpochBytes::default(),
             pinned: pinned.collect(),
             leased: state.leases.report(bytes_of),
         };
-        let oldest_pin = this.pinned.iter().map(|pinned| pinned.epoch).min();
         for retired in &retired {
+            this.retired.add(retired.bytes);
             match retired.held_by {
                 HeldBy::Pool => {
                     this.guards.add(retired.bytes);
-                    if oldest_pin.is_none_or(|oldest| oldest > retired.during) {
+                    if oldest_pin.is_none_or(|oldest| oldest >= retired.at) {
                         this.unseen.add(retired.bytes);
                     }
                 }
@@ -114,28 +121,36 @@ impl HeldReport {
 fn retired(state: &State) -> Vec<RetiredEpoch> {
     let look = |(stamp, retired): (&u64, &Retired)| RetiredEpoch {
         epoch: state::epoch(*stamp),
-        during: state::epoch(retired.during),
+        opened: retired.opened,
+        at: retired.at,
         bytes: retired.generation.chunks.bytes(),
         held_by: HeldBy::of(&retired.generation),
     };
-    state.retired.iter().map(look).collect()
+    // What is in quarantine is reclaimed, and of no use all the same.
+    let retired = state.retired.iter();
+    let retired = retired.filter(|(_, retired)| !retired.generation.is_confined());
+    retired.map(look).collect()
 }
 
-/// The thread of `record`, if it is pinned. What was opened after it has pinned cannot be reclaimed
-/// before it is unpinned, so the lists have all the epochs since.
-fn pin_info(record: &Record, state: &State, retired: &[RetiredEpoch]) -> Option<PinInfo> {
-    let since = record.since()?;
+/// A thread that is pinned since a time of the domain's clock. What was current then, or was opened later, cannot be
+/// reclaimed before it is unpinned, so the lists have all these epochs.
+fn pin_info(thread: String, since: u64, state: &State, retired: &[RetiredEpoch]) -> PinInfo {
     let live = state.live.iter();
-    let live = live.filter(|live| state::epoch(live.name) > since).count();
-    let later = retired.iter().filter(|retired| retired.epoch > since);
-    let sees = |retired: &&RetiredEpoch| retired.held_by == HeldBy::Pool && retired.during >= since;
+    let live = live.map(|live| (state::epoch(live.generation.name), live.opened));
+    let all = retired
+        .iter()
+        .map(|retired| (retired.epoch, retired.opened));
+    // Oldest first. A thread that has pinned before the pool was made, in another pool, sees its first epoch.
+    let all: Vec<_> = all.chain(live).collect();
+    let later = all.partition_point(|(_, opened)| *opened <= since);
+    let sees = |retired: &&RetiredEpoch| retired.held_by == HeldBy::Pool && retired.at > since;
     let seen = retired.iter().filter(sees);
-    Some(PinInfo {
-        thread: record.thread().to_owned(),
-        epoch: since,
-        lag: live + later.count(),
+    PinInfo {
+        thread,
+        epoch: all[later.saturating_sub(1)].0,
+        lag: all.len() - later.max(1),
         held_back: seen.map(|retired| retired.bytes).sum(),
-    })
+    }
 }
 
 /// A few lines, each after a line's end: the pinned threads and the places with leases that hold

@@ -34,7 +34,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod batch;
+mod begun;
 mod builder;
+mod domain;
 #[cfg(all(test, epoch_arena_loom, crossbeam_loom))]
 mod end_to_end;
 mod error;
@@ -46,6 +48,7 @@ mod lease_entry;
 mod local;
 #[cfg(all(test, epoch_arena_loom))]
 mod models;
+mod participant;
 mod plural;
 mod pool;
 mod put;

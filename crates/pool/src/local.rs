@@ -1,96 +1,86 @@
-//! A thread's state in a pool, and the registry that finds it.
+//! A thread's state in a pool, its participant in the pool's domain, and the registry that finds both.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Deref;
 use std::ptr::NonNull;
 
-use crossbeam_epoch::{Collector, Guard, LocalHandle};
-use crossbeam_utils::CachePadded;
+use crossbeam_epoch::Guard;
 use epoch_arena_core::raw::Writer;
 
+use crate::begun::Begun;
 use crate::guard::ArenaGuard;
+use crate::participant::Participant;
 use crate::record::Record;
 use crate::state::Core;
-use crate::sync::Arc;
+use crate::sync::{Arc, Weak};
 
 /// One thread's state in one pool. It owns nothing of the pool's memory; what it remembers of it
 /// (in `writer`) is looked at only under a guard of that pool.
 ///
 /// It is alive while it has an [`Owner`] (the registry, a [`LocalPool`], a call in progress) or its
-/// handle is pinned. Guards are not counted beside that: crossbeam-epoch counts them. Whichever goes
-/// last frees it: if the last owner goes while a guard is alive, the end of the last guard does; if
-/// the last guard goes first, the end of the last owner does. All of them are on one thread, so there
-/// is no race. A guard that is forgotten leaks the state.
+/// participant is pinned. Guards are not counted beside that: crossbeam-epoch counts them. If the last owner goes
+/// while the participant is pinned, the participant keeps the state until it is unpinned; otherwise the last owner
+/// frees it. All of them are on one thread, so there is no race. A guard that is forgotten leaks the state.
 pub(crate) struct Local {
     pool: u64,
     owners: Cell<usize>,
-    /// Shared with the pool. Only one owner left: the pool is gone, or the thread.
-    record: Arc<CachePadded<Record>>,
-    /// Never handed out, so that it cannot be repinned from outside: see `ArenaPool::pin_with`.
-    pub handle: LocalHandle,
-    /// Behind the handle: dropped last, so that the end of the handle never frees its own collector,
-    /// whose memory that would run in.
-    #[expect(
-        dead_code,
-        reason = "kept for the order in which the fields are dropped"
-    )]
-    collector: Collector,
+    /// Invariant: alive, as this state is one of its owners.
+    participant: NonNull<Participant>,
+    /// The pool's; gone with it.
+    begun: Weak<Begun>,
     pub writer: Writer,
+    /// The next of the states that a participant keeps.
+    pub next: Cell<Option<NonNull<Local>>>,
 }
 
 impl Local {
-    /// The state of a thread that has none in this pool.
+    /// The state of a thread that has none in this pool, with a participant that only it has.
     pub fn register(core: &Core, record: Record) -> Owner {
-        let record = Arc::new(CachePadded::new(record));
-        let handle = core.collector.register();
-        let mut state = core.state();
-        // Those of threads that have ended. Their drop is ours alone: a name and a word.
-        state.records.retain(|record| Arc::strong_count(record) > 1);
-        state.records.push(record.clone());
-        drop(state);
-        Owner::new(Self {
+        let participant = Participant::register(&core.domain, record);
+        let owner = Self::new(core, participant);
+        // SAFETY: registered above, with one owner, which is the new state's from here on.
+        unsafe { Participant::leave(participant) };
+        owner
+    }
+
+    /// A state by `participant`, which is alive and of the pool's domain.
+    fn new(core: &Core, participant: NonNull<Participant>) -> Owner {
+        // SAFETY: alive by the contract.
+        unsafe { participant.as_ref() }.join();
+        let local = Box::new(Self {
             pool: core.id,
-            owners: Cell::new(0),
-            record,
-            handle,
-            collector: core.collector.clone(),
+            owners: Cell::new(1),
+            participant,
+            begun: Arc::downgrade(&core.begun),
             writer: Writer::new(),
-        })
+            next: Cell::new(None),
+        });
+        // SAFETY: a box is not null.
+        Owner(unsafe { NonNull::new_unchecked(Box::into_raw(local)) })
+    }
+
+    #[inline(always)]
+    pub fn participant(&self) -> &Participant {
+        // SAFETY: by the invariant of `participant`.
+        unsafe { self.participant.as_ref() }
     }
 
     fn is_dead(&self) -> bool {
-        Arc::strong_count(&self.record) == 1
+        self.begun.strong_count() == 0
     }
 
-    /// Pins, and shows since when if this is the outermost pin; `unpin` when the guard goes.
+    /// Pins; `unpin` when the guard goes.
     ///
     /// # Safety
     ///
     /// `this` is alive, and has an owner until this returns.
     #[inline(always)]
-    unsafe fn pin(this: NonNull<Self>, core: &Core) -> Guard {
+    unsafe fn pin(this: NonNull<Self>) -> Guard {
         // SAFETY: alive by the contract.
-        let local = unsafe { this.as_ref() };
-        // Foreign closures may run in the pin; nothing of ours is borrowed or half done. What they
-        // pin here is nested in this, and so is not shown by itself.
-        if local.handle.is_pinned() {
-            // A nested pin needs no fence: the participant is ours alone, so its outermost pin was
-            // a real one (never a user's `repin`), and everything since is under it.
-            local.handle.pin()
-        } else {
-            let outermost = Outermost { local, core };
-            let guard = local.handle.pin();
-            std::mem::forget(outermost);
-            local.mark(core);
-            guard
-        }
-    }
-
-    /// Shows since when this thread is pinned.
-    #[inline(always)]
-    pub fn mark(&self, core: &Core) {
-        self.record.pin(core.slots.current());
+        unsafe { this.as_ref() }.participant().pin()
     }
 
     /// Unpins; the end of a guard.
@@ -99,49 +89,37 @@ impl Local {
     ///
     /// 1. `this` is alive.
     /// 2. `guard` came from `pin` on it; and if it has no owner, the caller does not use it after the
-    ///    last of its guards is gone.
+    ///    last guard of its participant is gone.
     #[inline(always)]
     pub unsafe fn unpin(this: NonNull<Self>, guard: Guard) {
-        // SAFETY: alive by 1., until it is freed below.
-        let local = unsafe { this.as_ref() };
-        drop(guard);
-        if !local.handle.is_pinned() {
-            local.record.unpin();
-            if local.owners.get() == 0 {
-                // SAFETY: no owner, and by 2. no guard: nothing else refers to it.
-                unsafe { Self::free(this) };
-            }
-        }
+        // SAFETY: alive by 1.
+        let participant = unsafe { this.as_ref() }.participant;
+        // SAFETY: alive, as the state owns it, and pinned by `guard`. By 2. a state that this frees is not
+        // used after it.
+        unsafe { Participant::unpin(participant, guard) }
     }
 
+    /// Frees a state that has no owner.
+    ///
     /// # Safety
     ///
-    /// `this` came from [`Owner::new`], and nothing uses it any more: it is not pinned and has no
-    /// owner.
+    /// `this` came from [`Local::new`], nothing uses it any more, and its participant is not pinned.
     #[cold]
     #[inline(never)]
-    unsafe fn free(this: NonNull<Self>) {
+    pub unsafe fn free(this: NonNull<Self>) {
         // SAFETY: made by `Box::into_raw`, and freed once, by the contract.
         let local = unsafe { Box::from_raw(this.as_ptr()) };
-        // The end of the handle may run foreign closures. They do not find this state any more.
-        drop(local);
-    }
-}
-
-/// The outermost pin in the making. It is dropped only if a foreign closure panics in there.
-struct Outermost<'a> {
-    local: &'a Local,
-    core: &'a Core,
-}
-
-impl Drop for Outermost<'_> {
-    #[cold]
-    fn drop(&mut self) {
-        // crossbeam-epoch has unpinned already; a guard that another closure made before and put
-        // aside is the outermost now.
-        if self.local.handle.is_pinned() {
-            self.local.mark(self.core);
+        // No guard of this thread is left, so no batch is, either: another thread may fill the chunk further.
+        if let Some((stamp, chunk)) = local.writer.leave()
+            && let Some(begun) = local.begun.upgrade()
+        {
+            begun.leave(stamp, chunk);
         }
+        let participant = local.participant;
+        drop(local);
+        // SAFETY: the state was one of its owners. The end of a participant may run foreign closures. They do not
+        // find this state any more.
+        unsafe { Participant::leave(participant) };
     }
 }
 
@@ -150,12 +128,6 @@ impl Drop for Outermost<'_> {
 pub(crate) struct Owner(NonNull<Local>);
 
 impl Owner {
-    fn new(local: Local) -> Self {
-        local.owners.set(1);
-        // SAFETY: a box is not null.
-        Self(unsafe { NonNull::new_unchecked(Box::into_raw(Box::new(local))) })
-    }
-
     /// One more owner.
     ///
     /// # Safety
@@ -173,9 +145,14 @@ impl Owner {
     pub fn pin<'a>(&self, core: &'a Core) -> ArenaGuard<'a> {
         debug_assert_eq!(self.pool, core.id);
         // SAFETY: alive, and this is an owner.
-        let guard = unsafe { Local::pin(self.0, core) };
+        let guard = unsafe { Local::pin(self.0) };
         // SAFETY: 1. alive, and the caller's state there; 2. pinned above.
         unsafe { ArenaGuard::new(core, self.0, guard) }
+    }
+
+    /// Whether a guard of the pool's domain is alive on this thread.
+    pub fn is_pinned(&self) -> bool {
+        self.participant().is_pinned()
     }
 }
 
@@ -200,7 +177,13 @@ impl Drop for Owner {
     fn drop(&mut self) {
         let owners = self.owners.get() - 1;
         self.owners.set(owners);
-        if owners == 0 && !self.handle.is_pinned() {
+        if owners > 0 {
+            return;
+        }
+        if self.is_pinned() {
+            // A guard may use it still. It has no owner any more, and is kept once.
+            self.participant().keep(self.0);
+        } else {
             // SAFETY: made by `new`; this was the last owner, and there is no guard.
             unsafe { Local::free(self.0) };
         }
@@ -213,41 +196,134 @@ thread_local! {
     /// Without a destructor, so that it can be read while other thread-locals are destroyed.
     static LAST: Cell<Option<NonNull<Local>>> = const { Cell::new(None) };
 
-    static REGISTRY: Registry = const { Registry(RefCell::new(Vec::new())) };
+    static REGISTRY: Registry = const {
+        Registry(RefCell::new(Entries {
+            pools: HashMap::with_hasher(BuildHasherDefault::new()),
+            domains: HashMap::with_hasher(BuildHasherDefault::new()),
+            purge_at: 0,
+        }))
+    };
 }
 
-/// The states of this thread, one per pool it has used. Never borrowed while foreign code runs.
-struct Registry(RefCell<Vec<Owner>>);
+/// The states of this thread, one per pool it has used, and its participants, one per domain. Never borrowed while
+/// foreign code runs.
+struct Registry(RefCell<Entries>);
+
+#[derive(Default)]
+struct Entries {
+    pools: HashMap<u64, Owner, BuildHasherDefault<Mixed>>,
+    /// Invariant: each is alive, as this is one of its owners.
+    domains: HashMap<u64, NonNull<Participant>, BuildHasherDefault<Mixed>>,
+    /// How many there may be before those of dead pools and domains are taken out.
+    purge_at: usize,
+}
+
+/// What is taken out of a registry: to be dropped without a borrow, as that may run foreign code.
+#[derive(Default)]
+struct Purged {
+    pools: Vec<Owner>,
+    domains: Vec<NonNull<Participant>>,
+}
+
+impl Drop for Purged {
+    fn drop(&mut self) {
+        self.pools.clear();
+        for participant in self.domains.drain(..) {
+            // SAFETY: the registry was one of its owners.
+            unsafe { Participant::leave(participant) };
+        }
+    }
+}
+
+impl Entries {
+    /// Takes out the states of dead pools and domains, if there may be many by now: constant time, amortised.
+    fn purge(&mut self) -> Purged {
+        const FEW: usize = 16;
+        if self.pools.len() + self.domains.len() < self.purge_at.max(FEW) {
+            return Purged::default();
+        }
+        LAST.set(None);
+        let pools = self.pools.extract_if(|_, local| local.is_dead());
+        let pools = pools.map(|(_, local)| local).collect();
+        // SAFETY: alive, by the invariant of `domains`.
+        let is_dead =
+            |participant: &NonNull<Participant>| unsafe { participant.as_ref() }.is_dead();
+        let domains = self
+            .domains
+            .extract_if(|_, participant| is_dead(participant));
+        let domains = domains.map(|(_, participant)| participant).collect();
+        self.purge_at = 2 * (self.pools.len() + self.domains.len());
+        Purged { pools, domains }
+    }
+}
 
 impl Registry {
     fn find(&self, pool: u64) -> Option<Owner> {
-        let mut locals = self.0.borrow_mut();
-        let index = locals.iter().position(|local| local.pool == pool)?;
-        // To the front: a thread that changes between few of many pools finds them soon.
-        locals.swap(0, index);
-        LAST.set(Some(locals[0].0));
-        Some(locals[0].clone())
+        let entries = self.0.borrow();
+        let local = entries.pools.get(&pool)?;
+        LAST.set(Some(local.0));
+        Some(local.clone())
     }
 
-    /// Takes out the states of dead pools. The caller drops them, without a borrow.
-    fn purge(&self) -> Vec<Owner> {
-        LAST.set(None);
-        let mut locals = self.0.borrow_mut();
-        locals.extract_if(.., |local| local.is_dead()).collect()
+    fn participant(&self, domain: u64) -> Option<NonNull<Participant>> {
+        self.0.borrow().domains.get(&domain).copied()
+    }
+
+    /// Enters a participant that has one owner, which is the registry from here on; or gives it back, if foreign code
+    /// has entered another meanwhile.
+    fn enter(
+        &self,
+        domain: u64,
+        participant: NonNull<Participant>,
+    ) -> Option<NonNull<Participant>> {
+        let mut entries = self.0.borrow_mut();
+        if entries.domains.contains_key(&domain) {
+            return Some(participant);
+        }
+        entries.domains.insert(domain, participant);
+        None
     }
 
     fn insert(&self, local: &Owner) {
-        self.0.borrow_mut().push(local.clone());
-        LAST.set(Some(local.0));
+        let mut entries = self.0.borrow_mut();
+        // Where foreign code has registered the same pool meanwhile, there are two states, each complete; the
+        // first is used from then on.
+        if !entries.pools.contains_key(&local.pool) {
+            entries.pools.insert(local.pool, local.clone());
+            LAST.set(Some(local.0));
+        }
     }
 }
 
 impl Drop for Registry {
     fn drop(&mut self) {
         LAST.set(None);
+        let Entries { pools, domains, .. } = self.0.take();
         // The drops run foreign code, which may pin again: it finds no registry and makes do
         // with a state for that one guard.
-        drop(self.0.take());
+        drop(Purged {
+            pools: pools.into_values().collect(),
+            domains: domains.into_values().collect(),
+        });
+    }
+}
+
+/// Hashes a number that is one more with each pool or domain.
+#[derive(Default)]
+struct Mixed(u64);
+
+impl Hasher for Mixed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _bytes: &[u8]) {
+        unreachable!("the keys are `u64`");
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // The map looks at the lowest and at the highest bits.
+        self.0 = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
     }
 }
 
@@ -276,7 +352,7 @@ pub(crate) fn pin(core: &Core) -> ArenaGuard<'_> {
         // SAFETY: alive, by the invariant of LAST. The registry owns it until the pool is gone, which
         // `core` excludes, or the thread's registry is destroyed, which does not happen inside a
         // call.
-        Some(local) => (local, unsafe { Local::pin(local, core) }),
+        Some(local) => (local, unsafe { Local::pin(local) }),
         None => find_and_pin(core),
     };
     // SAFETY: 1. alive: pinned; and this thread's state there; 2. pinned above.
@@ -288,25 +364,39 @@ pub(crate) fn pin(core: &Core) -> ArenaGuard<'_> {
 fn find_and_pin(core: &Core) -> (NonNull<Local>, Guard) {
     let owner = find_or_register(core);
     // SAFETY: alive, and `owner` owns it until this returns. From then on the guard keeps it.
-    (owner.0, unsafe { Local::pin(owner.0, core) })
+    (owner.0, unsafe { Local::pin(owner.0) })
 }
 
-#[cold]
+/// This thread's state in a pool, in constant time, whatever the number of pools.
 fn find_or_register(core: &Core) -> Owner {
-    let found = REGISTRY.try_with(|registry| registry.find(core.id));
-    if let Ok(Some(local)) = found {
-        return local;
-    }
-    // No borrow is held when the dead are dropped: that may run foreign code.
-    let Ok(dead) = REGISTRY.try_with(Registry::purge) else {
+    let Ok(found) = REGISTRY.try_with(|registry| registry.find(core.id)) else {
         // The registry is gone: a thread-local's destructor is pinning. The state lives as long
         // as its guard.
         return Local::register(core, Record::of_ending_thread());
     };
-    drop(dead);
-    let local = Local::register(core, Record::of_this_thread());
-    // Where foreign code registered the same pool meanwhile, there are two states, each
-    // complete; the one found first is used from then on.
+    found.unwrap_or_else(|| register(core))
+}
+
+#[cold]
+fn register(core: &Core) -> Owner {
+    // No borrow is held when the dead are dropped: that may run foreign code.
+    drop(REGISTRY.try_with(|registry| registry.0.borrow_mut().purge()));
+    let domain = &core.domain;
+    let found = REGISTRY.try_with(|registry| registry.participant(domain.id));
+    let local = match found {
+        Ok(Some(participant)) => Local::new(core, participant),
+        _ => {
+            let participant = Participant::register(domain, Record::of_this_thread());
+            let local = Local::new(core, participant);
+            let entered = REGISTRY.try_with(|registry| registry.enter(domain.id, participant));
+            // The state has an owner's share of it; the first one is the registry's, or is given up.
+            if !matches!(entered, Ok(None)) {
+                // SAFETY: registered above, with one owner.
+                unsafe { Participant::leave(participant) };
+            }
+            local
+        }
+    };
     let _ = REGISTRY.try_with(|registry| registry.insert(&local));
     local
 }
@@ -376,7 +466,7 @@ impl fmt::Debug for LocalPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LocalPool")
             .field("pool", &self.core)
-            .field("pinned", &self.local.handle.is_pinned())
+            .field("pinned", &self.local.is_pinned())
             .finish_non_exhaustive()
     }
 }

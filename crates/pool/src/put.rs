@@ -282,7 +282,7 @@ fn refill(
         // Over the budget, perhaps only because the last guard of a retired epoch is gone and its
         // callback still pending: move it on, and try once more. (The pin is nested, so it has no
         // fence. The flush may run foreign closures, as any pin may.)
-        local.handle.pin().flush();
+        local.participant().handle().pin().flush();
         refilled = take(core, local, stamp, len, align);
     }
     if let Err(AllocError::Memory(refused)) = &mut refilled {
@@ -318,8 +318,22 @@ fn take(
         },
         confined: core.settings.scrub.quarantine,
     };
+    // A chunk that another thread had begun when it ended goes first.
+    let writer = &local.writer;
+    while writer.chunk(stamp).is_none()
+        && let Some(chunk) = core.begun.take(stamp)
+    {
+        // SAFETY: 1. left by a thread that will not touch it again, and taken by this one alone; 2. it was taken for
+        // the epoch of `stamp`, which is still the generation's.
+        unsafe { writer.adopt(stamp, chunk) };
+        // SAFETY: as in `alloc_copy`.
+        if let Some(first) = unsafe { writer.bump_aligned(stamp, len, align) } {
+            return Ok((first, chunk, stamp));
+        }
+        writer.leave();
+    }
     // SAFETY: 1., 2. as in `alloc_copy`; 3. the generation is that epoch's.
-    let (first, chunk) = unsafe { local.writer.refill(stamp, len, align, home) }?;
+    let (first, chunk) = unsafe { writer.refill(stamp, len, align, home) }?;
     Ok((first, chunk, stamp))
 }
 

@@ -1,14 +1,15 @@
-//! Which threads are pinned: one record per thread and pool, as crossbeam-epoch shows no participants.
+//! Which threads are pinned: one record per participant, as crossbeam-epoch shows none.
 
 use std::fmt;
 
 use epoch_arena_block::Bytes;
 use epoch_arena_core::Epoch;
-use epoch_arena_core::pack::EMPTY;
 
 use crate::plural::Plural;
-use crate::state::epoch;
 use crate::sync::{AtomicU64, Ordering};
+
+/// What the record of a thread that is not pinned shows.
+const UNPINNED: u64 = u64::MAX;
 
 /// What one thread shows to the others. Written by its thread with one Relaxed store at the
 /// outermost pin and one after the outermost unpin, whatever kind of guard that is; read for
@@ -16,7 +17,7 @@ use crate::sync::{AtomicU64, Ordering};
 #[derive(Debug)]
 pub(crate) struct Record {
     thread: String,
-    /// The stamp that was current at the outermost pin, or [`EMPTY`].
+    /// The time of the outermost pin, by the domain's clock, or [`UNPINNED`].
     since: AtomicU64,
 }
 
@@ -41,31 +42,31 @@ impl Record {
     fn named(thread: String) -> Self {
         Self {
             thread,
-            since: AtomicU64::new(EMPTY),
+            since: AtomicU64::new(UNPINNED),
         }
     }
 
     // Relaxed, throughout: reports are of some recent moment, and nothing is decided by them.
 
     #[inline(always)]
-    pub fn pin(&self, stamp: u64) {
-        self.since.store(stamp, Ordering::Relaxed);
+    pub fn pin(&self, now: u64) {
+        self.since.store(now, Ordering::Relaxed);
     }
 
     #[inline(always)]
     pub fn unpin(&self) {
-        self.since.store(EMPTY, Ordering::Relaxed);
+        self.since.store(UNPINNED, Ordering::Relaxed);
     }
 
-    /// Since which epoch the thread is pinned, if it is.
-    pub fn since(&self) -> Option<Epoch> {
-        let stamp = self.since.load(Ordering::Relaxed);
-        (stamp != EMPTY).then(|| epoch(stamp))
+    /// Since when the thread is pinned, if it is.
+    pub fn since(&self) -> Option<u64> {
+        let since = self.since.load(Ordering::Relaxed);
+        (since != UNPINNED).then_some(since)
     }
 }
 
 /// A thread that is pinned, as [`MaintainReport`](crate::MaintainReport) and
-/// [`PoolStats`](crate::PoolStats) report it: one entry per thread, however many guards it has.
+/// [`PoolStats`](crate::PoolStats) report it: one entry per thread, however many guards it has in the pools that share the collector.
 ///
 /// ```
 /// use epoch_arena_pool::ArenaPool;
@@ -82,8 +83,8 @@ impl Record {
 pub struct PinInfo {
     /// The thread's name, or its id if it has none.
     pub thread: String,
-    /// The epoch that was current at its outermost pin; later epochs are held back too. A guard that
-    /// was nested in one that is gone by now holds back as much.
+    /// The epoch that was current at its outermost pin, be that in another pool over the same memory; later epochs
+    /// are held back too. A guard that was nested in one that is gone by now holds back as much.
     pub epoch: Epoch,
     /// Epochs that the pool has opened since.
     pub lag: usize,

@@ -13,7 +13,6 @@
 use std::marker::PhantomData;
 use std::ptr::{NonNull, null_mut};
 
-use crossbeam_utils::CachePadded;
 use epoch_arena_block::raw::Generation;
 use epoch_arena_core::ArenaHandle;
 use epoch_arena_core::pack::{self, EMPTY};
@@ -21,8 +20,9 @@ use epoch_arena_core::pack::{self, EMPTY};
 use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 
 pub(crate) struct Slots {
-    /// The stamp of the current epoch. Alone on its line: every put loads it.
-    current: CachePadded<AtomicU64>,
+    /// The stamp of the current epoch. Every put loads it; what else is on its line is not written while there are
+    /// threads to disturb.
+    current: AtomicU64,
     /// Invariant: as many as a power of two.
     slots: Box<[Slot]>,
 }
@@ -48,7 +48,7 @@ impl Slots {
             generation: AtomicPtr::new(null_mut()),
         };
         Self {
-            current: CachePadded::new(AtomicU64::new(EMPTY)),
+            current: AtomicU64::new(EMPTY),
             slots: (0..count).map(slot).collect(),
         }
     }

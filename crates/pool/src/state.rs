@@ -6,27 +6,30 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::Location;
 
-use crossbeam_epoch::Collector;
-use crossbeam_utils::CachePadded;
 use epoch_arena_block::raw::{Account, Generation, Scrub};
 use epoch_arena_block::{Memory, UserKind};
 use epoch_arena_core::raw::EpochCounter;
 use epoch_arena_core::{Epoch, pack};
 
+use crate::begun::Begun;
+use crate::domain::Domain;
 use crate::error::AdvanceError;
 use crate::hold::{self, HeldBy, Hold, LEASE, POOL, WRITERS};
 use crate::lease_entry::LeaseList;
-use crate::record::Record;
 use crate::slots::Slots;
 use crate::sync::{Arc, Mutex, MutexGuard, Ordering, StaticAtomicU64, lock};
 
+/// The first line of it is what pins and puts look at; it is hardly ever written but for the current stamp.
+#[repr(C, align(64))]
 pub(crate) struct Core {
+    pub slots: Slots,
     /// Never reused, so that a thread's cached state of a dead pool matches no other.
     pub id: u64,
-    pub slots: Slots,
     pub memory: Memory,
     pub account: Arc<Account>,
-    pub collector: Collector,
+    pub domain: Arc<Domain>,
+    /// Chunks that threads had begun when they ended.
+    pub begun: Arc<Begun>,
     pub settings: Settings,
     counter: &'static EpochCounter,
     state: Mutex<State>,
@@ -41,32 +44,35 @@ pub(crate) struct Settings {
 /// Invariant: the stamps of the live epochs are set, and no others.
 pub(crate) struct State {
     /// Oldest first; the last is the current one, which is never retired.
-    pub live: VecDeque<Arc<Generation>>,
+    pub live: VecDeque<Live>,
     /// Epochs that are retired, by stamp: those that are held, and some whose memory is free already.
     pub retired: BTreeMap<u64, Retired>,
     /// Where the next look at `retired` begins.
     swept: u64,
     /// Epochs that the memory has made free, and their bytes, as far as they were told of.
     told: Reclaimed,
-    /// One per thread that uses the pool.
-    pub records: Vec<Arc<CachePadded<Record>>>,
     pub leases: LeaseList,
+}
+
+/// An epoch that is live.
+pub(crate) struct Live {
+    pub generation: Arc<Generation>,
+    /// When it was opened, by the domain's clock.
+    pub opened: u64,
 }
 
 /// An epoch that is retired.
 pub(crate) struct Retired {
     pub generation: Arc<Generation>,
-    /// The stamp that was current when it was retired, for reports: who pinned in a later epoch
-    /// does not see it.
-    pub during: u64,
+    pub opened: u64,
+    /// When it was retired: a thread that has pinned later does not see it.
+    pub at: u64,
 }
 
 impl Retired {
     /// Whether its memory is free, and the memory has let it go.
     fn is_done(&self) -> bool {
-        self.generation.holds() == 0
-            && Arc::strong_count(&self.generation) == 1
-            && !self.generation.is_confined()
+        self.generation.holds() == 0 && Arc::strong_count(&self.generation) == 1
     }
 }
 
@@ -76,6 +82,13 @@ pub(crate) struct Reclaimed {
     pub epochs: usize,
     /// Bytes of their chunks.
     pub bytes: usize,
+}
+
+impl std::ops::AddAssign for Reclaimed {
+    fn add_assign(&mut self, more: Self) {
+        self.epochs += more.epochs;
+        self.bytes += more.bytes;
+    }
 }
 
 /// What was retired by one call.
@@ -119,7 +132,7 @@ impl Core {
     pub fn new(
         settings: Settings,
         memory: &Memory,
-        collector: Collector,
+        domain: Arc<Domain>,
         counter: &'static EpochCounter,
         place: &'static Location<'static>,
     ) -> Option<Self> {
@@ -130,7 +143,8 @@ impl Core {
             slots: Slots::new(slots(settings.retained_epochs)),
             memory: memory.clone(),
             account: memory.open_account(UserKind::Pool, place),
-            collector,
+            domain,
+            begun: Arc::default(),
             settings,
             counter,
             state: Mutex::new(State {
@@ -138,7 +152,6 @@ impl Core {
                 retired: BTreeMap::new(),
                 swept: 0,
                 told: Reclaimed::default(),
-                records: Vec::new(),
                 leases: LeaseList::default(),
             }),
         };
@@ -159,7 +172,8 @@ impl Core {
         let holds = POOL | WRITERS;
         let generation = self.memory.generation(&self.account, stamp, holds, scrub);
         self.slots.publish(&generation);
-        state.live.push_back(generation);
+        let opened = self.domain.clock.tick();
+        state.live.push_back(Live { generation, opened });
         Some(stamp)
     }
 
@@ -172,7 +186,7 @@ impl Core {
         if expected.is_some_and(|expected| expected != current) {
             return Err(AdvanceError::Moved(current));
         }
-        let last = state.live.back().cloned();
+        let last = state.live.back().map(|live| live.generation.clone());
         let now = self.open(&mut state);
         let (Some(last), Some(now)) = (last, now) else {
             return Err(AdvanceError::EpochsExhausted);
@@ -180,7 +194,7 @@ impl Core {
         // SAFETY: held since it was opened, and only here is that given away, as `current` has left it.
         let seal = unsafe { Hold::new(&last, WRITERS) };
         let over = state.live.len() > self.settings.retained_epochs;
-        let retired = over.then(|| self.retire_oldest(&mut state, before));
+        let retired = over.then(|| self.retire_oldest(&mut state));
         state.sweep();
         Ok(Published {
             now,
@@ -193,18 +207,18 @@ impl Core {
     /// Retires the oldest live epoch if it is before `before`; the current one never is.
     pub fn retire_one_before(&self, before: Epoch) -> Option<RetiredHold> {
         let mut state = self.state();
-        let oldest = state.live.front()?.name;
+        let oldest = state.live.front()?.generation.name;
         (epoch(oldest) < before)
-            .then(|| self.retire_oldest(&mut state, self.slots.current()))
+            .then(|| self.retire_oldest(&mut state))
             .flatten()
     }
 
     /// Clears the oldest stamp. The caller must have the drop of its hold deferred.
-    fn retire_oldest(&self, state: &mut State, during: u64) -> Option<RetiredHold> {
+    fn retire_oldest(&self, state: &mut State) -> Option<RetiredHold> {
         if state.live.len() < 2 {
             return None;
         }
-        let generation = state.live.pop_front()?;
+        let Live { generation, opened } = state.live.pop_front()?;
         self.slots.clear(generation.name);
         let retired = RetiredHold {
             // SAFETY: held since it was opened, and only here is that given away, as it was live.
@@ -213,7 +227,13 @@ impl Core {
             bytes: generation.chunks.bytes(),
         };
         let stamp = generation.name;
-        state.retired.insert(stamp, Retired { generation, during });
+        let at = self.domain.clock.tick();
+        let retirement = Retired {
+            generation,
+            opened,
+            at,
+        };
+        state.retired.insert(stamp, retirement);
         Some(retired)
     }
 
@@ -244,7 +264,7 @@ impl Core {
         let held = |retired: &&Retired| HeldBy::of(&retired.generation) == HeldBy::Pool;
         // The current epoch is not sealed, and nothing is pending for it.
         let live = state.live.iter().rev().skip(1);
-        let unsealed = live.filter(|generation| !hold::is_sealed(generation));
+        let unsealed = live.filter(|live| !hold::is_sealed(&live.generation));
         state.retired.values().filter(held).count() + unsealed.count()
     }
 
@@ -253,7 +273,7 @@ impl Core {
         let state = self.state();
         // What is retired is older than what is live.
         let retired = state.retired.values().map(|retired| &retired.generation);
-        let mut all = retired.chain(&state.live);
+        let mut all = retired.chain(state.live.iter().map(|live| &live.generation));
         let oldest = all.find(|generation| hold::is_leased(generation))?;
         Some(epoch(oldest.name))
     }
@@ -261,10 +281,7 @@ impl Core {
     /// Bytes of the pool's retired epochs, and of those that are confined.
     pub fn retired_bytes(&self) -> usize {
         let state = self.state();
-        let live = state
-            .live
-            .iter()
-            .map(|generation| generation.chunks.bytes());
+        let live = state.live.iter().map(|live| live.generation.chunks.bytes());
         self.account.bytes().saturating_sub(live.sum())
     }
 }
@@ -273,13 +290,13 @@ impl State {
     fn live_at(&self, wanted: Epoch) -> Option<usize> {
         let stamp = pack::stamp(wanted.number());
         self.live
-            .binary_search_by_key(&stamp, |generation| generation.name)
+            .binary_search_by_key(&stamp, |live| live.generation.name)
             .ok()
     }
 
     /// The memory of `wanted`, if it is live.
     pub fn find_live(&self, wanted: Epoch) -> Option<&Arc<Generation>> {
-        Some(&self.live[self.live_at(wanted)?])
+        Some(&self.live[self.live_at(wanted)?].generation)
     }
 
     /// The memory of `wanted`, if it is held.
@@ -315,22 +332,17 @@ impl State {
 
 impl Drop for Core {
     fn drop(&mut self) {
-        if self.settings.scrub.quarantine {
-            // What is on its way to be confined is so, and found below.
-            self.memory.reclaim();
-        }
         let state = self.state.get_mut();
         let state = state.unwrap_or_else(std::sync::PoisonError::into_inner);
-        let current = state.live.back().map(|generation| generation.name);
+        let current = state.live.back().map(|live| live.generation.name);
         let retired = std::mem::take(&mut state.retired).into_values();
         let retired = retired.map(|retired| (retired.generation, 0));
         let live = std::mem::take(&mut state.live).into_iter().map(|live| {
-            let writers = if Some(live.name) == current {
-                WRITERS
-            } else {
-                0
-            };
-            (live, POOL | writers)
+            let is_current = Some(live.generation.name) == current;
+            (
+                live.generation,
+                if is_current { POOL | WRITERS } else { POOL },
+            )
         });
         for (generation, own) in live.chain(retired) {
             self.end(&generation, own);
@@ -347,11 +359,8 @@ impl Core {
     fn end(&mut self, generation: &Arc<Generation>, own: u64) {
         // With a hold of this call's, whatever closures are pending do not make the epoch free meanwhile.
         if !generation.try_hold(LEASE) {
-            // It is free already, or another thread is about to make it so; or it is confined for good.
-            if generation.is_confined() {
-                // SAFETY: it is not used any more.
-                unsafe { self.memory.end_generation(generation) };
-            }
+            // It is free already, or another thread is about to make it so; or it is in quarantine, which ends with
+            // the account.
             return;
         }
         // SAFETY: taken above, and the pool's own.
@@ -370,7 +379,8 @@ impl Core {
 /// The slots of a pool: at least twice as many as live epochs, so that at least every other number fits, on
 /// average. One more is live while the next one is opened.
 fn slots(retained: usize) -> usize {
-    const FEWEST: usize = 4;
+    // Models reuse them soon.
+    const FEWEST: usize = if cfg!(epoch_arena_loom) { 2 } else { 4 };
     (2 * retained).next_power_of_two().max(FEWEST)
 }
 
@@ -385,7 +395,10 @@ impl std::fmt::Debug for Core {
         f.debug_struct("ArenaPool")
             .field("id", &self.id)
             .field("current", &epoch(self.slots.current()))
-            .field("settings", &self.settings)
+            .field("retained_epochs", &self.settings.retained_epochs)
             .finish_non_exhaustive()
     }
 }
+
+// With its generation, its slots and its account, a pool without a key is less than a kilobyte.
+const _: () = assert!(size_of::<Core>() <= 256 || cfg!(epoch_arena_loom));

@@ -9,7 +9,7 @@ use crate::held::{EpochBytes, HeldReport, fmt_held};
 use crate::lease_entry::LeaseInfo;
 use crate::plural::Plural;
 use crate::record::PinInfo;
-use crate::state::{self, Core, Retired};
+use crate::state::{self, Core, Live};
 
 /// Figures of a pool at one moment; all sizes in bytes. [`Display`](fmt::Display) prints at most
 /// some twenty lines: the threads and the places that hold back most.
@@ -72,28 +72,21 @@ impl PoolStats {
         let mut state = core.state();
         state.sweep_all();
         let (mut live, mut payload, mut allocations) = (0, 0, 0);
-        for generation in &state.live {
+        for Live { generation, .. } in &state.live {
             // SAFETY: under the pool's lock it stays live, hence held.
             let stats = unsafe { generation.chunks.usage() };
             live += stats.capacity;
             payload += stats.payload;
             allocations += stats.allocations;
         }
-        let confined = |retired: &&Retired| retired.generation.is_confined();
-        let confined = state.retired.values().filter(confined);
-        let confined: Vec<_> = confined.map(|c| c.generation.chunks.bytes()).collect();
-        let held = HeldReport::new(&state);
-        let retired = state.retired.values();
-        let retired: usize = retired
-            .map(|retired| retired.generation.chunks.bytes())
-            .sum();
-        let quarantined = confined.iter().sum();
+        let held = HeldReport::new(core, &state);
+        let quarantined = core.account.confined();
         Self {
             current: state::epoch(core.slots.current()),
             live_epochs: state.live.len(),
             live,
-            retired_epochs: state.retired.len() - confined.len(),
-            retired: retired - quarantined,
+            retired_epochs: held.retired.epochs,
+            retired: held.retired.bytes,
             held_by_guards: held.guards,
             held_unseen: held.unseen,
             held_by_leases: held.leases,
@@ -113,7 +106,7 @@ impl PoolStats {
     /// # use epoch_arena_pool::ArenaPool;
     /// # let pool = ArenaPool::builder().build()?;
     /// pool.pin().alloc_copy(b"user:12345")?;
-    /// assert_eq!(pool.stats().waste(), 4096 - 10); // the rest of the first chunk
+    /// assert_eq!(pool.stats().waste(), 512 - 10); // the rest of the first chunk
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn waste(&self) -> usize {
@@ -190,7 +183,9 @@ pub struct MaintainReport {
 
 impl MaintainReport {
     pub(crate) fn new(core: &Core, reclaimed_epochs: usize, returned: usize) -> Self {
-        let held = HeldReport::new(&core.state());
+        let mut state = core.state();
+        state.sweep_all();
+        let held = HeldReport::new(core, &state);
         Self {
             reclaimed_epochs,
             returned,

@@ -2,9 +2,9 @@
 //! counted; no other file names `core::sync` or `std::sync`.
 
 #[cfg(epoch_arena_count)]
-pub(crate) use epoch_arena_block::count::{AtomicPtr, AtomicU64};
+pub(crate) use epoch_arena_block::count::{AtomicPtr, AtomicU64, AtomicUsize};
 #[cfg(not(any(epoch_arena_loom, epoch_arena_count)))]
-pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64};
+pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
 #[cfg(not(epoch_arena_loom))]
 pub(crate) use std::sync::{Mutex, MutexGuard, atomic::Ordering};
 
@@ -13,11 +13,11 @@ pub(crate) use loom::sync::atomic::fence;
 #[cfg(epoch_arena_loom)]
 pub(crate) use loom::sync::{
     Mutex, MutexGuard,
-    atomic::{AtomicPtr, AtomicU64, Ordering},
+    atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering},
 };
 
 // Ownership only; no protocol of ours rests on these, and a model needs no loom `Arc<[T]>`.
-pub(crate) use std::sync::{Arc, Weak};
+pub(crate) use std::sync::{Arc, OnceLock, Weak};
 // The process-wide pool counter lives across model runs, so it is never loom's.
 #[cfg(epoch_arena_count)]
 pub(crate) use epoch_arena_block::count::AtomicU64 as StaticAtomicU64;

@@ -5,9 +5,7 @@
 use std::rc::Rc;
 
 use epoch_arena::crossbeam_epoch::{Collector, Guard, LocalHandle};
-use epoch_arena::{
-    ArenaGuard, ArenaPool, Batch, Epoch, ForeignGuard, LocalPool, UninitBytes,
-};
+use epoch_arena::{ArenaGuard, ArenaPool, Batch, Epoch, ForeignGuard, LocalPool, UninitBytes};
 
 use super::world::{Seen, World};
 
@@ -106,14 +104,7 @@ impl Hold {
             participant,
         };
         let guard = user.pin_with(&keeper)?;
-        Ok(Self::new(
-            thread,
-            pool,
-            keeper,
-            guard,
-            Some(user),
-            None,
-        ))
+        Ok(Self::new(thread, pool, keeper, guard, Some(user), None))
     }
 
     fn new(

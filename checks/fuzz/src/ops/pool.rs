@@ -1,16 +1,16 @@
 //! The model of one pool.
 
-use epoch_arena::{AdvanceError, ArenaPool, Epoch};
+use epoch_arena::{ArenaPool, Epoch};
 
 use crate::setup::{Guards, PoolSetup};
 
 /// A moment: one tick for each thing that happens.
 pub type Time = u64;
 
-/// Whose guards hold things back: those of one pool, or those of the shared collector.
+/// Whose guards hold things back: those of all pools over one memory, or those of the shared collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Domain {
-    /// The pool of this index, which has a collector of its own.
+    /// The memory of this index, whose pools have its collector.
     Own(usize),
     /// The shared collector.
     Shared,
@@ -22,6 +22,8 @@ pub struct PoolModel {
     pub setup: PoolSetup,
     /// Its guards.
     pub domain: Domain,
+    /// The participants that its threads have: one for all pools of a memory and a collector.
+    pub participants: usize,
     /// The program's handle of it, until it is dropped.
     pub pool: Option<ArenaPool>,
     /// Guards, leases and snapshots, which keep it alive.
@@ -69,14 +71,15 @@ impl EpochModel {
 }
 
 impl PoolModel {
-    /// The model of `pool`, which has this index.
-    pub fn new(index: usize, setup: PoolSetup, pool: ArenaPool) -> Self {
+    /// The model of `pool`.
+    pub fn new(setup: PoolSetup, pool: ArenaPool) -> Self {
         Self {
             setup,
             domain: match setup.guards {
-                Guards::Own => Domain::Own(index),
+                Guards::Own => Domain::Own(setup.memory),
                 Guards::Shared => Domain::Shared,
             },
+            participants: 2 * setup.memory + usize::from(setup.guards == Guards::Shared),
             epochs: vec![EpochModel::new(pool.current_epoch())],
             pool: Some(pool),
             keepers: 0,
@@ -120,24 +123,6 @@ impl PoolModel {
         self.epochs.push(EpochModel::new(now));
         if self.live().len() > self.setup.retained {
             self.retire(time);
-        }
-    }
-
-    /// `advance` found no slot although `leased` retired epochs are leased.
-    pub fn refused(&self, error: AdvanceError, leased: usize, pinned: bool) {
-        let AdvanceError::TooManyEpochs {
-            held_by_guards,
-            held_by_leases,
-            ..
-        } = error
-        else {
-            panic!("{error}");
-        };
-        let (guards, leases) = (usize::from(held_by_guards), usize::from(held_by_leases));
-        assert_eq!(self.live().len() + guards + leases, self.setup.slots);
-        assert!(leases <= leased);
-        if !pinned && matches!(self.domain, Domain::Own(_)) {
-            assert_eq!((guards, leases), (0, leased), "nobody is pinned");
         }
     }
 

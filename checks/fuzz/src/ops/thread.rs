@@ -5,8 +5,7 @@ use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use epoch_arena::{
-    AdvanceError, Alignment, ArenaHandle, ArenaPool, Epoch, KeyError, MAX_LEN,
-    PromoteError,
+    AdvanceError, Alignment, ArenaHandle, ArenaPool, Epoch, KeyError, MAX_LEN, PromoteError,
 };
 
 use super::hold::{Hold, OpenBatch, Room};
@@ -190,10 +189,7 @@ fn advanced(world: &mut World, at: usize, answer: Result<Epoch, AdvanceError>) {
     let time = world.tick();
     match answer {
         Ok(now) => world.pools[at].advanced(now, time),
-        Err(error) => {
-            let (leased, pinned) = (world.leased_retired(at), world.is_pinned(at));
-            world.pools[at].refused(error, leased, pinned);
-        }
+        Err(error) => panic!("{error}: never, whatever is held"),
     }
 }
 

@@ -84,7 +84,7 @@ struct Pin {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Whose {
-    /// The thread's in a pool.
+    /// The thread's, by what all pools of a memory and a collector have in common.
     Pool(usize),
     /// The user's own.
     User(usize),
@@ -129,13 +129,12 @@ impl World {
         if self.pools.len() < MOST_POOLS {
             let memories: Vec<_> = self.memories.iter().map(|m| m.memory.clone()).collect();
             let pool = setup.build(&memories, &self.collector);
-            let index = self.pools.len();
             assert!(
                 self.pools
                     .iter()
                     .all(|old| old.current() < pool.current_epoch())
             );
-            self.pools.push(PoolModel::new(index, setup, pool));
+            self.pools.push(PoolModel::new(setup, pool));
         }
     }
 
@@ -179,7 +178,7 @@ impl World {
                 guards: 0,
             });
         }
-        let whose = Whose::Pool(pool);
+        let whose = self.whose(pool);
         if self.pin_of(thread, whose).is_none() {
             self.pins.push(Pin {
                 domain,
@@ -197,7 +196,7 @@ impl World {
     pub fn unpinned(&mut self, thread: usize, pool: usize, participant: Option<usize>) {
         self.tick();
         self.pools[pool].keepers -= 1;
-        let pin = self.pin_of(thread, Whose::Pool(pool)).expect("pinned");
+        let pin = self.pin_of(thread, self.whose(pool)).expect("pinned");
         pin.guards -= 1;
         let gone = |pin: &Pin| match pin.whose {
             Whose::Pool(_) => pin.guards == 0,
@@ -210,9 +209,7 @@ impl World {
     pub fn refreshed(&mut self, thread: usize, pool: usize, participant: Option<usize>) {
         let now = self.tick();
         if self.is_alone(thread, pool) {
-            self.pin_of(thread, Whose::Pool(pool))
-                .expect("pinned")
-                .since = now;
+            self.pin_of(thread, self.whose(pool)).expect("pinned").since = now;
         }
         if let Some(user) = participant {
             self.pin_of(thread, Whose::User(user))
@@ -221,10 +218,15 @@ impl World {
         }
     }
 
-    /// Whether the thread has exactly one guard of the pool.
+    /// Whether the thread has exactly one guard of the pool, and none of its neighbours.
     pub fn is_alone(&mut self, thread: usize, pool: usize) -> bool {
-        let pin = self.pin_of(thread, Whose::Pool(pool)).expect("pinned");
+        let pin = self.pin_of(thread, self.whose(pool)).expect("pinned");
         pin.guards == 1
+    }
+
+    /// The participants of a pool's threads.
+    fn whose(&self, pool: usize) -> Whose {
+        Whose::Pool(self.pools[pool].participants)
     }
 
     fn pin_of(&mut self, thread: usize, whose: Whose) -> Option<&mut Pin> {
@@ -302,10 +304,12 @@ impl World {
             AllocError::Memory(MemoryError::OverBudget(_)) => {
                 let budget = memory.setup.budget().expect("there is a budget");
                 let needed = (len + align + HEADER).next_multiple_of(memory.setup.block());
-                let in_use = memory.memory.stats().in_use;
+                // What is free as a whole goes; the rest is in blocks of which something is in use.
+                memory.memory.trim(0);
+                let reserved = memory.memory.stats().reserved;
                 assert!(
-                    in_use + needed > budget,
-                    "{in_use} + {needed} are within {budget}"
+                    reserved + needed > budget,
+                    "{reserved} + {needed} are within {budget}"
                 );
             }
             AllocError::Memory(MemoryError::Source(_)) => {
@@ -496,8 +500,8 @@ impl World {
     pub fn ask(&mut self, pool: usize, handle: &ArenaPool) {
         let model = &self.pools[pool];
         let stats = handle.stats();
-        let sum = stats.live + stats.retired + stats.free + stats.quarantined;
-        assert_eq!(stats.reserved, sum);
+        let sum = stats.live + stats.retired + stats.quarantined;
+        assert_eq!(handle.bytes(), sum);
         assert_eq!(
             (stats.current, handle.current_epoch()),
             (model.current(), model.current())
@@ -519,11 +523,7 @@ impl World {
         // A snapshot is a lease of each.
         let leased = leases.map(|lease| lease.epochs.len());
         assert_eq!(owners.sum::<usize>(), leased.sum::<usize>());
-        assert!(stats.live_epochs + stats.retired_epochs <= model.setup.slots);
-        let pins = self
-            .pins
-            .iter()
-            .filter(|pin| pin.whose == Whose::Pool(pool));
+        let pins = self.pins.iter().filter(|pin| pin.whose == self.whose(pool));
         assert_eq!(stats.pinned.len(), pins.count());
 
         let mut there = 0;
@@ -537,13 +537,16 @@ impl World {
                 }
             }
             if let Some(of) = of {
-                assert_eq!((of.epoch, of.payload), (epoch.epoch, epoch.payload));
-                assert_eq!(of.allocations, epoch.allocations);
+                assert_eq!(
+                    (of.payload, of.allocations),
+                    (epoch.payload, epoch.allocations)
+                );
                 assert!(of.payload <= of.used && of.used <= of.capacity);
             }
             assert_eq!(handle.is_live(epoch.epoch), epoch.retired.is_none());
         }
-        assert_eq!(there, stats.retired_epochs);
+        // Others are to be overwritten, or are not forgotten yet.
+        assert!(there <= stats.retired_epochs);
         for other in self
             .pools
             .iter()
@@ -558,11 +561,11 @@ impl World {
 
     /// `wait_sealed`, on a thread that has a guard of the pool or not.
     pub fn wait_sealed(&mut self, pool: usize, handle: &ArenaPool, pick: Pick, thread: usize) {
-        let here = self.pin_of(thread, Whose::Pool(pool)).is_some();
+        let here = self.pin_of(thread, self.whose(pool)).is_some();
         let model = &self.pools[pool];
         let at = model.epochs.len() - 1 - usize::from(pick) % model.epochs.len();
         let current = at == model.epochs.len() - 1;
-        let own = matches!(model.domain, Domain::Own(_));
+        let own = self.is_alone_there(pool);
         let certain = own && !current && !self.is_pinned(pool);
         let patience = Duration::from_secs(if certain { 60 } else { 0 });
         let epoch = model.epochs[at].epoch;
@@ -594,11 +597,18 @@ impl World {
         let report = handle.maintain();
         let leased = self.leased_retired(pool);
         assert!(report.held_by_leases.epochs <= leased);
-        let clean = !self.is_pinned(pool) && matches!(self.pools[pool].domain, Domain::Own(_));
+        let clean = !self.is_pinned(pool) && self.is_alone_there(pool);
         if clean {
             self.assert_clean(pool, handle);
         }
         assert!(self.is_pinned(pool) || report.pinned.is_empty());
+    }
+
+    /// Whether no other pool has callbacks before this one's.
+    fn is_alone_there(&self, pool: usize) -> bool {
+        let domain = self.pools[pool].domain;
+        let all = self.pools.iter().filter(|model| model.domain == domain);
+        matches!(domain, Domain::Own(_)) && all.count() == 1
     }
 
     fn assert_clean(&mut self, pool: usize, handle: &ArenaPool) {
@@ -635,7 +645,7 @@ impl World {
     pub fn trim(&self, memory: Pick, keep: usize) {
         let memory = &self.memories[usize::from(memory) % self.memories.len()];
         memory.memory.trim(keep);
-        assert!(memory.memory.stats().free <= keep);
+        assert_eq!(memory.memory.trim(keep), 0, "no more than that can go");
     }
 
     /// The memories' figures, after every step.
@@ -645,7 +655,6 @@ impl World {
             assert!(stats.reserved <= stats.budget.unwrap_or(usize::MAX));
             assert_eq!(stats.reserved, stats.in_use + stats.free);
             assert_eq!(stats.reserved, memory.faults.outstanding());
-            assert!(stats.free <= memory.setup.most_kept());
             let blocks = self.blocks.iter().filter(|(of, _)| *of == at);
             let blocks: usize = blocks.map(|(_, block)| block.capacity()).sum();
             assert!(stats.in_use >= blocks);
@@ -655,12 +664,14 @@ impl World {
     /// What is in use is the pools' and the blocks', to the byte.
     pub fn check_in_use(&self) {
         for (at, memory) in self.memories.iter().enumerate() {
+            // What is to be overwritten is so; nothing goes back for that.
+            memory.memory.trim(usize::MAX);
             let blocks = self.blocks.iter().filter(|(of, _)| *of == at);
             let mut sum: usize = blocks.map(|(_, block)| block.capacity()).sum();
             let mut exact = true;
             for model in self.pools.iter().filter(|model| model.setup.memory == at) {
                 match &model.pool {
-                    Some(pool) => sum += pool.stats().reserved,
+                    Some(pool) => sum += pool.bytes(),
                     None => exact &= model.keepers == 0,
                 }
             }
@@ -689,9 +700,7 @@ impl World {
                 handle.maintain();
             }
             self.assert_clean(pool, &handle);
-            handle
-                .advance()
-                .expect("all slots but the live ones' are vacant");
+            handle.advance().expect("it is never refused");
             handle.retire_before(handle.current_epoch());
             for _ in 0..4 {
                 handle.maintain();
@@ -699,7 +708,7 @@ impl World {
             let stats = handle.stats();
             assert_eq!((stats.retired_epochs, stats.live), (0, 0), "{stats}");
             let quarantined = self.pools[pool].setup.scrub == Scrub::Quarantine;
-            assert!(quarantined || stats.reserved == 0, "{stats}");
+            assert!(quarantined || handle.bytes() == 0, "{stats}");
         }
         self.check_in_use();
         self.drop_pools();

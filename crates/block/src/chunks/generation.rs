@@ -28,7 +28,7 @@ pub struct Generation {
     /// What the owner calls it.
     pub name: u64,
     pub(crate) scrub: Scrub,
-    /// The chunks that are out of use for good, and out of reach.
+    /// The chunks that are out of use until the owner ends, and out of reach: its list is not to be walked then.
     confined: Mutex<Vec<Range>>,
     ready: Arc<Ready>,
 }
@@ -220,8 +220,7 @@ impl Generation {
         self.chunks.head().is_some() && (self.scrub.is_needed() || self.scrub.quarantine)
     }
 
-    /// Overwrites its chunks, and confines them if they are to be, as long as their owner is there; says whether
-    /// they can be used again.
+    /// Overwrites its chunks, and confines them if they are to be; says whether they can be used again.
     ///
     /// # Safety
     ///
@@ -229,6 +228,7 @@ impl Generation {
     pub(crate) unsafe fn clean(&self) -> bool {
         // SAFETY: 1. only the memory gives them up, and the caller is in its place; 2. nobody holds them.
         unsafe { self.chunks.scrub(self.scrub) };
+        // A quarantine ends with its owner.
         let confine = self.scrub.quarantine && !self.account.is_ended();
         if confine {
             // SAFETY: as above.
@@ -237,7 +237,7 @@ impl Generation {
         !confine
     }
 
-    /// Whether its chunks are out of use for good.
+    /// Whether its chunks are out of use until its owner ends.
     pub fn is_confined(&self) -> bool {
         !lock(&self.confined).is_empty()
     }

@@ -195,39 +195,10 @@ impl Shared {
         // SAFETY: it was taken off the ready stack, so nobody holds it, and by `take_dirty` it is ours.
         let usable = unsafe { generation.clean() };
         let mut store = lock(&self.store);
-        // If its owner has gone meanwhile, what he had confined was made accessible before this came to it; if he
-        // goes later, he finds it.
-        let late = (!usable && generation.account.is_ended()).then(|| generation.clone());
         // SAFETY: as above.
         unsafe { store.cleaned(generation, usable) };
         self.cleaned.notify_all();
-        let Some(late) = late else {
-            return store;
-        };
-        let taken = store.take_confined(&late.account);
-        drop(store);
-        self.uncover(taken);
-        lock(&self.store)
-    }
-
-    /// Makes what was confined accessible, and its chunks free; as its owner is gone, nothing uses them.
-    pub(super) fn uncover(&self, generations: Vec<Arc<Generation>>) {
-        // Those of the others are free already: the owner has ended them.
-        for generation in generations
-            .iter()
-            .filter(|generation| generation.is_confined())
-        {
-            let refused = generation.release();
-            let mut store = lock(&self.store);
-            if refused.is_empty() {
-                // SAFETY: confined, hence nobody holds it.
-                unsafe { store.give_up_generation(generation) };
-            }
-            // What stays out of reach is not given to anybody, and leaked with its region in the end.
-            for address in refused {
-                store.carved.leak(address);
-            }
-        }
+        store
     }
 }
 

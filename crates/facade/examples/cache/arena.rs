@@ -138,7 +138,7 @@ impl Cache {
                 Ok(())
             }
             // Or it is for a later one to do, when a thread that has been pinned for long is not.
-            Err(AdvanceError::Moved(_) | AdvanceError::TooManyEpochs { .. }) => Ok(()),
+            Err(AdvanceError::Moved(_)) => Ok(()),
             Err(other) => Err(other.into()),
         }
     }

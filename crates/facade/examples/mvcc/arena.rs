@@ -85,7 +85,7 @@ impl crate::Bank for Bank {
 
     fn tick(&self) -> Result<(), Failure> {
         let stats = self.pool.stats();
-        if stats.live_epochs + 1 >= MOST_VERSIONS.get() as usize {
+        if stats.live_epochs + 1 >= MOST_VERSIONS as usize {
             return Ok(()); // a reader still needs the oldest
         }
         self.pool.advance()?;

@@ -1,4 +1,4 @@
-//! M10: what may be a key, and what it says if not.
+//! What may be a key, and what it says if not.
 
 use epoch_arena_core::MAX_LEN;
 use epoch_arena_key::{ArenaKey, KeyError, KeyWriter, OwnedKey};
@@ -18,7 +18,7 @@ fn pool() -> ArenaPool {
 }
 
 #[test]
-fn m10_keys_of_0_to_256_bytes_are_keys_and_257_are_too_many() {
+fn keys_of_0_to_256_bytes_are_keys_and_257_are_too_many() {
     let pool = pool();
     let guard = pool.pin();
     for len in [0, 1, 7, 8, 9, 255, 256] {
@@ -42,7 +42,7 @@ fn m10_keys_of_0_to_256_bytes_are_keys_and_257_are_too_many() {
 }
 
 #[test]
-fn m10_the_limit_is_the_writers() {
+fn the_limit_is_the_writers() {
     let pool = pool();
     for max in [0, 1, 100, 5_000] {
         let keys = KeyWriter::new().max_len(max);
@@ -56,7 +56,7 @@ fn m10_the_limit_is_the_writers() {
 }
 
 #[test]
-fn m10_a_key_in_a_batch_is_as_any_other_and_has_the_writers_limit() {
+fn a_key_in_a_batch_is_as_any_other_and_has_the_writers_limit() {
     let pool = pool();
     for max in [0, 1, 8, 256] {
         let keys = KeyWriter::new().max_len(max);
@@ -81,7 +81,7 @@ fn m10_a_key_in_a_batch_is_as_any_other_and_has_the_writers_limit() {
 }
 
 #[test]
-fn m10_a_key_that_a_full_batch_refuses_changes_nothing() {
+fn a_key_that_a_full_batch_refuses_changes_nothing() {
     let pool = pool();
     let guard = pool.pin();
     let mut batch = guard.batch(10).unwrap();
@@ -100,7 +100,7 @@ fn m10_a_key_that_a_full_batch_refuses_changes_nothing() {
 }
 
 #[test]
-fn m10_keys_are_packed_in_a_batch_whatever_their_alignment() {
+fn keys_are_packed_in_a_batch_whatever_their_alignment() {
     let writer = KeyWriter::new().alignment(Alignment::new(64).unwrap());
     let pool = pool();
     let guard = pool.pin();
@@ -111,9 +111,9 @@ fn m10_keys_are_packed_in_a_batch_whatever_their_alignment() {
     assert!(ends.windows(2).all(|pair| pair[0].end == pair[1].start));
 }
 
-/// Peer bug 4: a key goes into the epoch that its batch names, live or not.
+/// A key goes into the epoch that its batch names, live or not.
 #[test]
-fn m10_bug04_a_key_stays_in_the_epoch_of_its_batch() {
+fn a_key_stays_in_the_epoch_of_its_batch() {
     let pool = pool();
     let guard = pool.pin();
     let mut batch = guard.batch(20).unwrap();
@@ -126,7 +126,7 @@ fn m10_bug04_a_key_stays_in_the_epoch_of_its_batch() {
 
 #[test]
 #[cfg_attr(miri, ignore = "16 MiB")]
-fn m10_bug09_a_key_may_have_16_mebibytes_less_one() {
+fn a_key_may_have_16_mebibytes_less_one() {
     let pool = pool();
     let guard = pool.pin();
     let bytes = vec![7; MAX_LEN + 1];
@@ -145,7 +145,7 @@ fn m10_bug09_a_key_may_have_16_mebibytes_less_one() {
 }
 
 #[test]
-fn m10_keys_are_packed_by_default_and_aligned_on_demand() {
+fn keys_are_packed_by_default_and_aligned_on_demand() {
     for shift in [0, 4, 6] {
         let align = Alignment::new(1 << shift).unwrap();
         let (pool, writer) = (pool(), KeyWriter::new().alignment(align));
@@ -172,7 +172,7 @@ fn m10_keys_are_packed_by_default_and_aligned_on_demand() {
 
 /// Peer bugs 5 and 6, for keys: stale and foreign ones resolve to nothing, by whatever.
 #[test]
-fn m10_bug05_bug06_a_stale_or_foreign_key_resolves_to_nothing() {
+fn a_stale_or_foreign_key_resolves_to_nothing() {
     let (pool, other) = (pool(), pool());
     let key = ArenaKey::copy_from(b"key", &pool.pin()).unwrap();
     assert!(key.resolve(&other.pin()).is_none());
@@ -195,7 +195,7 @@ fn m10_bug05_bug06_a_stale_or_foreign_key_resolves_to_nothing() {
 }
 
 #[test]
-fn m10_promotion_keeps_a_key_over_many_epochs() {
+fn promotion_keeps_a_key_over_many_epochs() {
     let pool = pool();
     let mut key = ArenaKey::copy_from(b"a long enough survivor", &pool.pin()).unwrap();
     for _ in 0..20 {
@@ -212,7 +212,7 @@ fn m10_promotion_keeps_a_key_over_many_epochs() {
 
 /// Keys over a budget: the reason comes through, and nothing is changed.
 #[test]
-fn m10_bug15_a_key_that_finds_no_memory_says_why() {
+fn a_key_that_finds_no_memory_says_why() {
     let memory = Memory::builder()
         .block_size(4096)
         .budget(4096)

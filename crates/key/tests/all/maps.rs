@@ -1,4 +1,4 @@
-//! M10: keys in the maps they are made for, against maps of plain bytes.
+//! Keys in the maps they are made for, against maps of plain bytes.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
@@ -32,7 +32,7 @@ impl Hasher for Same {
     }
 }
 
-/// Peer bug 24: equal hashes are no equal keys.
+/// Equal hashes are no equal keys.
 fn count_words(hasher: &impl BuildHasher) {
     let pool = ArenaPool::builder().build().unwrap();
     let guard = pool.pin();
@@ -63,14 +63,14 @@ fn count_words(hasher: &impl BuildHasher) {
 }
 
 #[test]
-fn m10_bug24_a_hash_table_of_keys_counts_words() {
+fn a_hash_table_of_keys_counts_words() {
     count_words(&hashbrown::DefaultHashBuilder::default());
     count_words(&BuildHasherDefault::<Same>::default());
 }
 
 /// An ordered memtable: filled by several threads, read after its epoch was retired.
 #[test]
-fn m10_a_skip_map_of_owned_keys_is_ordered_and_holds_its_epoch() {
+fn a_skip_map_of_owned_keys_is_ordered_and_holds_its_epoch() {
     let pool = ArenaPool::builder().build().unwrap();
     let map: SkipMap<OwnedKey, usize> = SkipMap::new();
     let words = words();
@@ -112,7 +112,7 @@ fn m10_a_skip_map_of_owned_keys_is_ordered_and_holds_its_epoch() {
 
 /// The epoch goes when the last of its keys is gone.
 #[test]
-fn m10_m7_owned_keys_hold_their_epoch_until_the_last() {
+fn owned_keys_hold_their_epoch_until_the_last() {
     let pool = ArenaPool::builder().build().unwrap();
     let key = ArenaKey::copy_from(b"key", &pool.pin()).unwrap();
     let owned = OwnedKey::new(key, pool.lease(key.epoch()).unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! Peer bug 24: equality and order by prefix or hash alone.
+//! Equality and order by prefix or hash alone.
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -51,7 +51,7 @@ fn agrees(a: &[u8], b: &[u8]) {
 
 /// The hard ones by name: equal prefixes, prefixes filled with zeros, lengths around eight.
 #[test]
-fn m10_bug24_keys_with_equal_prefixes_compare_by_all_their_bytes() {
+fn keys_with_equal_prefixes_compare_by_all_their_bytes() {
     let hard: [&[u8]; 16] = [
         b"",
         b"\0",
@@ -95,14 +95,14 @@ proptest! {
     })]
 
     #[test]
-    fn m10_bug24_any_two_keys_compare_as_their_bytes(a in bytes(), b in bytes()) {
+    fn any_two_keys_compare_as_their_bytes(a in bytes(), b in bytes()) {
         agrees(&a, &b);
         agrees(&a, &a.clone());
     }
 
     /// Sorted, searched and ranged over as a map of plain bytes.
     #[test]
-    fn m10_bug24_a_btree_map_of_keys_is_one_of_bytes(all in vec(bytes(), 0..40), probe in bytes()) {
+    fn a_btree_map_of_keys_is_one_of_bytes(all in vec(bytes(), 0..40), probe in bytes()) {
         let pool = pool();
         let guard = pool.pin();
         let keys: Vec<_> = all.iter().map(|b| ArenaKey::copy_from(b, &guard).unwrap()).collect();
@@ -120,7 +120,7 @@ proptest! {
 
 /// Debug shows text where it is text; keys that may be stale show no bytes.
 #[test]
-fn m10_debug_is_for_people() {
+fn debug_is_for_people() {
     let pool = pool();
     let guard = pool.pin();
     let key = ArenaKey::copy_from(b"user:1", &guard).unwrap();

@@ -15,7 +15,7 @@ fn finds(mut keys: Vec<Vec<u8>>, wanted: &[Vec<u8>]) {
 }
 
 #[test]
-fn m10_bug24_a_search_compares_bytes_and_not_prefixes() {
+fn a_search_compares_bytes_and_not_prefixes() {
     finds(vec![], &[vec![], vec![1]]);
     // Ends that look like the zeros that a prefix is filled up with.
     let zeros = |n: usize| [vec![b'k'; n % 5], vec![0; n % 13]].concat();
@@ -33,7 +33,7 @@ fn m10_bug24_a_search_compares_bytes_and_not_prefixes() {
 }
 
 #[test]
-fn m10_among_equals_and_in_disorder_there_is_some_answer() {
+fn among_equals_and_in_disorder_there_is_some_answer() {
     let same = [KeyRef::new(b"the same key"); 20];
     assert!(search_keys(&same, b"the same key").is_ok_and(|at| at < 20));
     assert_eq!(search_keys(&same, b"the same"), Err(0));
@@ -48,7 +48,7 @@ fn m10_among_equals_and_in_disorder_there_is_some_answer() {
 
 proptest! {
     #[test]
-    fn m10_bug24_any_key_is_found_where_its_bytes_belong(
+    fn any_key_is_found_where_its_bytes_belong(
         keys in vec((0..3_u8, vec(0..3_u8, 0..14)), 0..120),
         wanted in vec((0..3_u8, vec(0..3_u8, 0..14)), 0..20),
     ) {

@@ -18,7 +18,7 @@ fn sorts(keys: &[Vec<u8>]) {
 }
 
 #[test]
-fn m10_bug24_a_sort_of_many_keys_is_that_of_their_bytes() {
+fn a_sort_of_many_keys_is_that_of_their_bytes() {
     sorts(&[]);
     sorts(&vec![vec![]; 100]);
     sorts(&vec![vec![7; 100]; 100]);
@@ -36,7 +36,7 @@ fn m10_bug24_a_sort_of_many_keys_is_that_of_their_bytes() {
 
 /// Calls nest by a logarithm, not by the length of what is shared.
 #[test]
-fn m10_a_deep_nest_of_prefixes_needs_little_stack() {
+fn a_deep_nest_of_prefixes_needs_little_stack() {
     let keys: Vec<Vec<u8>> = (0..3_000)
         .map(|n| vec![b'a'; 8 * (n * 7919 % 3_000)])
         .collect();
@@ -47,7 +47,7 @@ fn m10_a_deep_nest_of_prefixes_needs_little_stack() {
 /// Keys of which each shares a little less with the first than the one before it: what is known of all of them must
 /// not be found out anew for each.
 #[test]
-fn m10_keys_chosen_to_mislead_are_sorted_by_few_looks() {
+fn keys_chosen_to_mislead_are_sorted_by_few_looks() {
     let key = |n: usize| [vec![b'a'; 250 - n % 250], vec![b'b' + (n % 7) as u8]].concat();
     let mut keys: Vec<Vec<u8>> = (0..20_000).map(key).collect();
     keys.push(key(0));
@@ -59,7 +59,7 @@ fn m10_keys_chosen_to_mislead_are_sorted_by_few_looks() {
 
 proptest! {
     #[test]
-    fn m10_bug24_any_keys_sort_as_their_bytes(
+    fn any_keys_sort_as_their_bytes(
         parts in vec((0..4_u8, 0..40_usize, vec(0..3_u8, 0..12)), 0..200),
     ) {
         let keys: Vec<_> = parts

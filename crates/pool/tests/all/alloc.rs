@@ -1,4 +1,4 @@
-//! M9, M10: the ways to write, and what is written.
+//! The ways to write, and what is written.
 
 use std::mem::MaybeUninit;
 
@@ -9,7 +9,7 @@ use crate::rng::Rng;
 
 /// Every length up to 600, so every arm of the copy and every rest of a chunk.
 #[test]
-fn m10_every_way_to_write_gives_back_what_was_written() {
+fn every_way_to_write_gives_back_what_was_written() {
     let pool = pool(2);
     let guard = pool.pin();
     let source: Vec<u8> = (0..600_u32).map(|i| (i % 253) as u8 + 1).collect();
@@ -43,9 +43,8 @@ fn m10_every_way_to_write_gives_back_what_was_written() {
     }
 }
 
-/// Peer bug 13.
 #[test]
-fn m10_bug13_the_empty_key_is_a_key() {
+fn the_empty_key_is_a_key() {
     let pool = pool(1);
     let guard = pool.pin();
     let handles = [
@@ -70,9 +69,8 @@ fn m10_bug13_the_empty_key_is_a_key() {
     );
 }
 
-/// Peer bug 8.
 #[test]
-fn m10_bug08_addresses_are_aligned_up_to_a_page_and_beyond() {
+fn addresses_are_aligned_up_to_a_page_and_beyond() {
     let pool = pool(2);
     let guard = pool.pin();
     for shift in (0..=15).chain((0..=15).rev()) {
@@ -89,9 +87,9 @@ fn m10_bug08_addresses_are_aligned_up_to_a_page_and_beyond() {
     }
 }
 
-/// Peer bug 11: memory of a dead epoch is zero, or written, before anybody sees it.
+/// Memory of a dead epoch is zero, or written, before anybody sees it.
 #[test]
-fn m10_bug11_no_stale_byte_shows() {
+fn no_stale_byte_shows() {
     let pool = pool(1);
     for _ in 0..3 {
         for _ in 0..30 {
@@ -113,7 +111,7 @@ fn m10_bug11_no_stale_byte_shows() {
 }
 
 #[test]
-fn m10_a_survivor_is_promoted_into_the_current_epoch() {
+fn a_survivor_is_promoted_into_the_current_epoch() {
     let pool = pool(2);
     let mut handle = put(&pool, b"survivor");
     let dead = put(&pool, b"not promoted");
@@ -132,7 +130,7 @@ fn m10_a_survivor_is_promoted_into_the_current_epoch() {
 }
 
 #[test]
-fn m9_uninitialised_bytes_that_are_dropped_are_wasted_and_no_more() {
+fn uninitialised_bytes_that_are_dropped_are_wasted_and_no_more() {
     let pool = pool(1);
     let guard = pool.pin();
     for _ in 0..10 {
@@ -145,9 +143,9 @@ fn m9_uninitialised_bytes_that_are_dropped_are_wasted_and_no_more() {
     assert_eq!(pool.stats().live, 0);
 }
 
-/// Peer bug 20: oversize among small ones; the thread's chunk stays in use, memory is reused.
+/// Oversize among small ones; the thread's chunk stays in use, memory is reused.
 #[test]
-fn m4_bug20_oversize_values_leave_the_threads_chunk_in_use() {
+fn oversize_values_leave_the_threads_chunk_in_use() {
     let pool = pool(1);
     let mut flat = None;
     for _ in 0..if cfg!(miri) { 2 } else { 20 } {
@@ -167,7 +165,7 @@ fn m4_bug20_oversize_values_leave_the_threads_chunk_in_use() {
                 .all(|h| guard.get(*h).unwrap().iter().all(|b| *b == 1))
         );
         drop(guard);
-        let reserved = pool.stats().reserved;
+        let reserved = pool.stats().memory.reserved;
         assert_eq!(
             *flat.get_or_insert(reserved),
             reserved,
@@ -180,7 +178,7 @@ fn m4_bug20_oversize_values_leave_the_threads_chunk_in_use() {
 
 #[test]
 #[cfg_attr(miri, ignore = "megabytes")]
-fn m4_bug20_values_up_to_the_limit_with_the_default_memory() {
+fn values_up_to_the_limit_with_the_default_memory() {
     let pool = epoch_arena_pool::ArenaPool::builder().build().unwrap();
     for round in 0..3 {
         let guard = pool.pin();
@@ -195,13 +193,14 @@ fn m4_bug20_values_up_to_the_limit_with_the_default_memory() {
         adds_up(&pool);
         advance(&pool, 2);
     }
-    pool.maintain();
-    assert_eq!(pool.stats().reserved, 0);
+    assert_eq!(pool.bytes(), 0);
+    pool.memory().trim(0);
+    assert_eq!(pool.stats().memory.reserved, 0);
 }
 
 /// One thread's chunks grow with what it writes, so that the slack stays a small share.
 #[test]
-fn m9_bug19_the_slack_of_a_thread_is_a_share_of_what_it_wrote() {
+fn the_slack_of_a_thread_is_a_share_of_what_it_wrote() {
     let pool = epoch_arena_pool::ArenaPool::builder().build().unwrap();
     let (guard, mut rng) = (pool.pin(), Rng::new(5));
     for _ in 0..if cfg!(miri) { 100 } else { 200_000 } {

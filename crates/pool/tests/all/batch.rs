@@ -5,7 +5,7 @@ use epoch_arena_pool::BatchFull;
 use crate::pools::{adds_up, advance, pool};
 
 #[test]
-fn m11_bug23_what_a_batch_does_not_use_is_given_back_to_the_byte() {
+fn what_a_batch_does_not_use_is_given_back_to_the_byte() {
     let pool = pool(2);
     let guard = pool.pin();
     let (mut payload, mut count) = (0, 0);
@@ -33,9 +33,9 @@ fn m11_bug23_what_a_batch_does_not_use_is_given_back_to_the_byte() {
     }
 }
 
-/// Peer bug 23: behind something else nothing can be given back, and the rest is padding.
+/// Behind something else nothing can be given back, and the rest is padding.
 #[test]
-fn m11_bug23_interleaved_batches_and_allocations_are_counted_exactly() {
+fn interleaved_batches_and_allocations_are_counted_exactly() {
     let pool = pool(2);
     let guard = pool.pin();
     let mut one = guard.batch(100).unwrap();
@@ -66,7 +66,7 @@ fn m11_bug23_interleaved_batches_and_allocations_are_counted_exactly() {
 }
 
 #[test]
-fn m10_a_full_batch_refuses_and_stays() {
+fn a_full_batch_refuses_and_stays() {
     let pool = pool(2);
     let guard = pool.pin();
     let mut batch = guard.batch(8).unwrap();
@@ -92,7 +92,7 @@ fn m10_a_full_batch_refuses_and_stays() {
 
 /// Batches of every size: within a chunk, one of their own, several blocks.
 #[test]
-fn m9_bug20_batches_of_all_sizes() {
+fn batches_of_all_sizes() {
     let pool = pool(2);
     let guard = pool.pin();
     for size in [0, 1, 4_032, 4_096, 60_000, 70_000, 200_000] {
@@ -109,9 +109,9 @@ fn m9_bug20_batches_of_all_sizes() {
     }
 }
 
-/// Peer bug 4: a batch that outlives its epoch's turn writes to the epoch it names.
+/// A batch that outlives its epoch's turn writes to the epoch it names.
 #[test]
-fn m6_bug04_a_batch_stays_in_its_epoch() {
+fn a_batch_stays_in_its_epoch() {
     let pool = pool(2);
     let guard = pool.pin();
     let mut batch = guard.batch(100).unwrap();

@@ -1,4 +1,4 @@
-//! Budgets: exhaustion, peer bug 22 (a parked reader), and pools that share a memory.
+//! Budgets: exhaustion, a parked reader, and pools that share a memory.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
@@ -7,7 +7,7 @@ use crossbeam_epoch::Collector;
 use epoch_arena_block::{Heap, Source};
 use epoch_arena_pool::{AllocError, ArenaPool, Lease, Memory, OverBudget};
 
-use crate::pools::{BLOCK, adds_up, advance, maintain_until, put};
+use crate::pools::{BLOCK, adds_up, advance, in_order, maintain_until, put};
 use crate::support::{Faulty, Finish};
 
 fn is_over(refused: AllocError) -> bool {
@@ -57,12 +57,12 @@ fn fill(pool: &ArenaPool) -> usize {
 }
 
 #[test]
-fn m4_bug10_a_full_budget_refuses_for_ever_and_recovers_with_the_next_epoch() {
+fn a_full_budget_refuses_for_ever_and_recovers_with_the_next_epoch() {
     let memory = memory(4);
     let pool = pool_on(&memory, 1);
     let first = fill(&pool);
     assert_eq!(
-        pool.stats().reserved,
+        pool.stats().memory.reserved,
         4 * BLOCK,
         "all of the budget is used"
     );
@@ -74,16 +74,21 @@ fn m4_bug10_a_full_budget_refuses_for_ever_and_recovers_with_the_next_epoch() {
         assert_eq!(figures, (4 * BLOCK, 4 * BLOCK, 0));
     }
     assert_eq!(pool.stats(), before);
+    // From the second epoch on the thread begins with larger chunks.
+    let mut rooms = Vec::new();
     for _ in 0..5 {
         advance(&pool, 1);
-        assert_eq!(fill(&pool), first, "the same room every time");
+        rooms.push(fill(&pool));
         adds_up(&pool);
     }
+    assert!(rooms[0] >= first, "{first}, then {rooms:?}");
+    let same = rooms.iter().all(|room| *room == rooms[0]);
+    assert!(same, "the same room every time: {rooms:?}");
 }
 
-/// Peer bug 22: growth behind a parked reader ends at the budget, is reported, and recovers.
+/// Growth behind a parked reader ends at the budget, is reported, and recovers.
 #[test]
-fn m7_bug22_a_parked_reader_costs_at_most_the_budget_and_is_named() {
+fn a_parked_reader_costs_at_most_the_budget_and_is_named() {
     let memory = memory(8);
     let pool = pool_on(&memory, 1);
     let guard = pool.pin();
@@ -124,7 +129,7 @@ enum Parked {
 /// The same on another thread and in each way: growth ends at the budget, exactly; the report names
 /// the thread, or says that it is leases; and with the release all of it comes back.
 #[test]
-fn m7_bug22_whoever_is_parked_growth_ends_at_the_budget_and_all_of_it_recovers() {
+fn whoever_is_parked_growth_ends_at_the_budget_and_all_of_it_recovers() {
     const BLOCKS: usize = 8;
     for parked in [Parked::Guard, Parked::Beside, Parked::Leases] {
         let source = Faulty::default();
@@ -177,7 +182,11 @@ fn m7_bug22_whoever_is_parked_growth_ends_at_the_budget_and_all_of_it_recovers()
             assert_eq!(report.pinned, []);
         });
         advance(&pool, 1);
-        assert_eq!(fill(&pool), before, "{parked:?}: the same room as before");
+        let after = fill(&pool);
+        assert_eq!(pool.bytes(), BLOCKS * BLOCK, "{parked:?}: all of it");
+        let room = format!("{parked:?}: {after} after {before}");
+        // At least as many: the thread has learnt to begin with larger chunks.
+        assert!(after >= before && after <= before + 2, "{room}");
         assert!(source.most() <= BLOCKS * BLOCK, "{parked:?}");
     }
 }
@@ -198,7 +207,7 @@ fn fill_behind(pool: &ArenaPool, parked: Parked, leases: &mut Vec<Lease>) -> usi
 
 /// A put that finds no room reclaims what has become free before it gives up.
 #[test]
-fn m8_the_slow_path_reclaims_before_it_fails() {
+fn the_slow_path_reclaims_before_it_fails() {
     let pool = pool_on(&memory(2), 1);
     fill(&pool);
     let lease = pool.lease(pool.current_epoch()).unwrap();
@@ -214,7 +223,7 @@ fn m8_the_slow_path_reclaims_before_it_fails() {
 
 /// What one pool can spare is another's, without anybody calling `maintain`.
 #[test]
-fn m3_one_pool_can_use_what_another_freed() {
+fn one_pool_can_use_what_another_freed() {
     let memory = memory(6);
     let (one, two) = (pool_on(&memory, 1), pool_on(&memory, 1));
     let all = fill(&one);
@@ -225,16 +234,23 @@ fn m3_one_pool_can_use_what_another_freed() {
     assert_eq!(refusal(&two, 1_000).used, 6 * BLOCK, "the lease holds it");
     drop(lease);
     // Not even reclaimed yet: the put of the second pool has the first reclaim and give back.
-    assert_eq!(fill(&two), all);
-    assert_eq!(one.stats().reserved, 0);
+    let of_two = fill(&two);
+    assert_eq!((one.bytes(), two.bytes()), (0, 6 * BLOCK));
     assert_eq!(refusal(&one, 1_000).used, 6 * BLOCK);
     drop(two);
-    assert_eq!(fill(&one), all);
+    let again = fill(&one);
+    assert_eq!(one.bytes(), 6 * BLOCK);
+    // Which blocks are for the small chunks differs, and by that a value or two.
+    let rooms = [all, of_two, again];
+    assert!(
+        rooms.iter().all(|room| room.abs_diff(all) <= 2),
+        "{rooms:?}"
+    );
 }
 
 /// Pools that come and go leave nothing behind in the memory that they shared.
 #[test]
-fn m3_the_memory_asks_only_pools_that_live() {
+fn the_memory_asks_only_pools_that_live() {
     let memory = memory(2);
     for _ in 0..200 {
         let pool = pool_on(&memory, 1);
@@ -245,10 +261,10 @@ fn m3_the_memory_asks_only_pools_that_live() {
     assert_eq!(refusal(&pool, 1_000).used, 2 * BLOCK);
 }
 
-/// Peer bug 21 through pools, one of them with readers that hold leases: writers, advancers, a
+/// Pools, one of them with readers that hold leases: writers, advancers, a
 /// thread that gives memory back, and a sampler. What the sampler may miss the source has seen.
 #[test]
-fn m7_bug21_pools_that_race_for_a_budget_never_exceed_it() {
+fn pools_that_race_for_a_budget_never_exceed_it() {
     const BLOCKS: usize = 12;
     let source = Faulty::default();
     let memory = memory_over(source.clone(), BLOCKS);
@@ -260,8 +276,8 @@ fn m7_bug21_pools_that_race_for_a_budget_never_exceed_it() {
             while !done.load(Ordering::Relaxed) {
                 let stats = memory.stats();
                 assert!(stats.reserved <= BLOCKS * BLOCK, "{stats}");
-                assert_eq!(stats.reserved, stats.in_use + stats.free);
-                pools.iter().for_each(adds_up);
+                assert!(stats.in_use + stats.free <= stats.reserved, "{stats}");
+                pools.iter().for_each(|pool| in_order(&pool.stats()));
             }
         });
         s.spawn(|| {
@@ -289,7 +305,8 @@ fn m7_bug21_pools_that_race_for_a_budget_never_exceed_it() {
     }
     for pool in &pools {
         advance(pool, 3);
-        maintain_until(pool, |pool| pool.stats().reserved == 0);
+        maintain_until(pool, |pool| pool.bytes() == 0);
+        adds_up(pool);
     }
     assert_eq!(memory.stats().in_use, 0);
     memory.trim(0);

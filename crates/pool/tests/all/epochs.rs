@@ -1,4 +1,4 @@
-//! M6: an epoch number is given once in the life of the process, and at the end of the numbers
+//! An epoch number is given once in the life of the process, and at the end of the numbers
 //! nothing wraps.
 
 use std::collections::HashSet;
@@ -10,7 +10,7 @@ use epoch_arena_pool::{AdvanceError, BuildError};
 use crate::pools::{builder, find, pool, put};
 
 #[test]
-fn m6_bug05_no_two_epochs_of_any_pools_and_threads_share_a_number() {
+fn no_two_epochs_of_any_pools_and_threads_share_a_number() {
     let rounds = if cfg!(miri) { 3 } else { 40 };
     let all: Vec<_> = std::thread::scope(|s| {
         let threads: Vec<_> = (0..4)
@@ -40,7 +40,7 @@ fn m6_bug05_no_two_epochs_of_any_pools_and_threads_share_a_number() {
 
 /// The last number is used, and then there are none: the pool stays where it is, in order.
 #[test]
-fn m6_bug05_at_the_last_number_advance_fails_and_nothing_wraps() {
+fn at_the_last_number_advance_fails_and_nothing_wraps() {
     static COUNTER: EpochCounter = EpochCounter::starting_at(MAX_EPOCH - 2);
     // SAFETY: these pools' epochs and handles stay in this test, and share the counter.
     let builder = || unsafe { builder(2).counter(&COUNTER) };

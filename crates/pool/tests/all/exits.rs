@@ -1,4 +1,4 @@
-//! Peer bug 17: thread-locals of the user's whose destructors use the pool, set up before or after
+//! Thread-locals of the user's whose destructors use the pool, set up before or after
 //! the first use of it, so that they run on either side of the pool's own.
 
 use std::cell::RefCell;
@@ -58,7 +58,7 @@ thread_local! {
 }
 
 #[test]
-fn m9_bug17_destructors_of_thread_locals_may_use_the_pool() {
+fn destructors_of_thread_locals_may_use_the_pool() {
     let pool = pool(1000);
     let left = Arc::new(Mutex::new(Vec::new()));
     let handle = put(&pool, b"before the end");
@@ -87,7 +87,7 @@ fn m9_bug17_destructors_of_thread_locals_may_use_the_pool() {
 
 /// What was forgotten in a thread-local lets go when the thread ends, on either side.
 #[test]
-fn m9_bug17_guards_and_locals_in_thread_locals_end_with_the_thread() {
+fn guards_and_locals_in_thread_locals_end_with_the_thread() {
     static POOL: OnceLock<ArenaPool> = OnceLock::new();
     let pool: &'static ArenaPool = POOL.get_or_init(|| pool(1));
     let held = AtomicUsize::new(0);
@@ -114,9 +114,64 @@ fn m9_bug17_guards_and_locals_in_thread_locals_end_with_the_thread() {
     }
 }
 
+/// Pins by a local handle while the thread's locals are destroyed, on either side of the registry that
+/// had the state as well: with a guard from before, without one, nested, and again after each.
+struct PinsAtExit {
+    guard: Option<ArenaGuard<'static>>,
+    local: LocalPool,
+    handle: ArenaHandle,
+}
+
+impl Drop for PinsAtExit {
+    fn drop(&mut self) {
+        for _ in 0..3 {
+            let first = self.local.pin();
+            let second = self.local.pin();
+            assert_eq!(first.get(self.handle), Some(&b"held"[..]));
+            drop(first);
+            assert_eq!(second.get(self.handle), Some(&b"held"[..]));
+            drop(second);
+            // The last pin but for the one from before, in the first round.
+            drop(self.guard.take());
+        }
+        let mut guard = self.local.pin();
+        assert!(guard.refresh(), "no other guard is left");
+        assert!(guard.alloc_copy(b"the end").is_ok());
+    }
+}
+
+#[test]
+fn local_handles_pin_on_after_their_registry_is_gone() {
+    thread_local! {
+        static PINS: RefCell<Option<PinsAtExit>> = const { RefCell::new(None) };
+    }
+    static POOL: OnceLock<ArenaPool> = OnceLock::new();
+    let pool: &'static ArenaPool = POOL.get_or_init(|| pool(2));
+    for early in [true, false] {
+        for pinned in [true, false] {
+            std::thread::spawn(move || {
+                if early {
+                    PINS.set(None); // registers its destructor first
+                }
+                let handle = put(pool, b"held");
+                PINS.set(Some(PinsAtExit {
+                    guard: pinned.then(|| pool.pin()),
+                    local: pool.local(),
+                    handle,
+                }));
+            })
+            .join()
+            .unwrap();
+            assert_eq!(pool.stats().pinned, []);
+            advance(pool, 2);
+            assert_eq!(pool.maintain().held_by_guards.epochs, 0);
+        }
+    }
+}
+
 /// The last owner of a pool is a thread-local: the pool goes while the thread's locals do.
 #[test]
-fn m9_bug17_a_pool_may_die_in_a_thread_locals_destructor() {
+fn a_pool_may_die_in_a_thread_locals_destructor() {
     for early in [true, false] {
         let memory = crate::pools::memory();
         let inner = memory.clone();

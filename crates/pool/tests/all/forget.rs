@@ -1,13 +1,13 @@
-//! Peer bug 22, and what `mem::forget` leaves behind: leaks are safe, bounded, and reported.
+//! What `mem::forget` leaves behind: leaks are safe, bounded, and reported.
 
 use std::mem::forget;
 
 use crossbeam_epoch::Collector;
 
-use crate::pools::{BLOCK, adds_up, advance, builder, find, memory, pool, put, put_many};
+use crate::pools::{BLOCK, SMALLEST, adds_up, advance, builder, find, memory, pool, put, put_many};
 
 #[test]
-fn m7_bug22_a_forgotten_guard_holds_back_memory_and_breaks_nothing() {
+fn a_forgotten_guard_holds_back_memory_and_breaks_nothing() {
     let memory = memory();
     let pool = builder(1).memory(memory.clone()).build().unwrap();
     let handle = put(&pool, b"seen");
@@ -32,7 +32,7 @@ fn m7_bug22_a_forgotten_guard_holds_back_memory_and_breaks_nothing() {
 }
 
 #[test]
-fn m7_bug22_a_forgotten_lease_holds_its_epoch_only() {
+fn a_forgotten_lease_holds_its_epoch_only() {
     let pool = pool(1);
     let lease = pool.lease(put(&pool, &[1; 100]).epoch()).unwrap();
     forget(lease);
@@ -46,7 +46,7 @@ fn m7_bug22_a_forgotten_lease_holds_its_epoch_only() {
             (stats.held_by_leases.epochs, stats.held_by_guards.epochs),
             (1, 0)
         );
-        reserved.push(stats.reserved);
+        reserved.push(stats.memory.reserved);
     }
     assert!(
         reserved.iter().all(|bytes| *bytes <= 4 * BLOCK),
@@ -55,7 +55,7 @@ fn m7_bug22_a_forgotten_lease_holds_its_epoch_only() {
 }
 
 #[test]
-fn m9_forgotten_batches_waste_their_bytes_and_do_no_harm() {
+fn forgotten_batches_waste_their_bytes_and_do_no_harm() {
     let pool = pool(1);
     for round in 0..20_u8 {
         let guard = pool.pin();
@@ -77,7 +77,7 @@ fn m9_forgotten_batches_waste_their_bytes_and_do_no_harm() {
 }
 
 #[test]
-fn m7_bug22_a_forgotten_guard_beside_the_users_is_reported() {
+fn a_forgotten_guard_beside_the_users_is_reported() {
     let (memory, collector) = (memory(), Collector::new());
     let pool = builder(1)
         .memory(memory.clone())
@@ -100,7 +100,7 @@ fn m7_bug22_a_forgotten_guard_beside_the_users_is_reported() {
 }
 
 #[test]
-fn m9_bug17_forgotten_pools_and_locals_are_leaks_and_no_more() {
+fn forgotten_pools_and_locals_are_leaks_and_no_more() {
     let memory = memory();
     for _ in 0..10 {
         let pool = builder(2).memory(memory.clone()).build().unwrap();
@@ -110,5 +110,5 @@ fn m9_bug17_forgotten_pools_and_locals_are_leaks_and_no_more() {
         let handle = put(&pool, b"still there");
         assert_eq!(find(&pool, handle), Some(b"still there".to_vec()));
     }
-    assert_eq!(memory.stats().in_use, 10 * BLOCK);
+    assert_eq!(memory.stats().in_use, 10 * SMALLEST);
 }

@@ -138,9 +138,9 @@ fn read_in_children(source: impl Source, children: u8) {
 
 #[test]
 #[cfg_attr(miri, ignore = "Miri does not fork")]
-fn m2_m7_fork_a_child_reads_under_guards_leases_and_new_pins() {
+fn a_child_reads_under_guards_leases_and_new_pins() {
     alone(
-        "fork::m2_m7_fork_a_child_reads_under_guards_leases_and_new_pins",
+        "fork::a_child_reads_under_guards_leases_and_new_pins",
         || {
             read_in_children(AnonymousMap::new().huge_pages(false), 30);
             read_in_children(AnonymousMap::new(), 10);
@@ -152,8 +152,8 @@ fn m2_m7_fork_a_child_reads_under_guards_leases_and_new_pins() {
 /// What the child writes to its copy is not the parent's, nor the other way round.
 #[test]
 #[cfg_attr(miri, ignore = "Miri does not fork")]
-fn m2_fork_a_childs_memory_is_a_copy() {
-    alone("fork::m2_fork_a_childs_memory_is_a_copy", || {
+fn a_childs_memory_is_a_copy() {
+    alone("fork::a_childs_memory_is_a_copy", || {
         let pool = pool_over(AnonymousMap::new());
         let guard = pool.pin();
         let kept = guard.alloc_copy(&[1; 100]).unwrap();
@@ -175,17 +175,14 @@ fn m2_fork_a_childs_memory_is_a_copy() {
 #[test]
 #[cfg(target_os = "linux")]
 #[cfg_attr(miri, ignore = "Miri does not fork")]
-fn m2_fork_a_child_that_touches_a_temporary_file_faults() {
-    alone(
-        "fork::m2_fork_a_child_that_touches_a_temporary_file_faults",
-        || {
-            let pool = pool_over(epoch_arena_block::TempFile::new());
-            let guard = pool.pin();
-            let handle = guard.alloc_copy(&[1; 100]).unwrap();
-            let bytes = guard.get(handle).unwrap();
-            let end = child(|| i32::from(std::hint::black_box(bytes[50]) == 1));
-            assert_eq!(end, End::Signal(libc::SIGSEGV));
-            assert_eq!(bytes, [1; 100]);
-        },
-    );
+fn a_child_that_touches_a_temporary_file_faults() {
+    alone("fork::a_child_that_touches_a_temporary_file_faults", || {
+        let pool = pool_over(epoch_arena_block::TempFile::new());
+        let guard = pool.pin();
+        let handle = guard.alloc_copy(&[1; 100]).unwrap();
+        let bytes = guard.get(handle).unwrap();
+        let end = child(|| i32::from(std::hint::black_box(bytes[50]) == 1));
+        assert_eq!(end, End::Signal(libc::SIGSEGV));
+        assert_eq!(bytes, [1; 100]);
+    });
 }

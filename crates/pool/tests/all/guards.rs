@@ -1,4 +1,4 @@
-//! M7: an arena's memory is reused only when every guard pinned at its retirement is gone.
+//! An arena's memory is reused only when every guard pinned at its retirement is gone.
 
 use std::sync::mpsc::channel;
 
@@ -14,7 +14,7 @@ fn held(pool: &epoch_arena_pool::ArenaPool) -> usize {
 }
 
 #[test]
-fn m7_a_guard_holds_back_what_it_can_see_and_its_release_frees_it() {
+fn a_guard_holds_back_what_it_can_see_and_its_release_frees_it() {
     let pool = pool(1);
     let handle = put(&pool, &[7; 3000]);
     let guard = pool.pin();
@@ -34,7 +34,7 @@ fn m7_a_guard_holds_back_what_it_can_see_and_its_release_frees_it() {
 
 /// The guard of another thread counts the same, from the moment of its pin.
 #[test]
-fn m7_a_guard_on_another_thread_holds_back_reclamation() {
+fn a_guard_on_another_thread_holds_back_reclamation() {
     let pool = pool(1);
     let handle = put(&pool, b"seen by a reader");
     std::thread::scope(|s| {
@@ -72,7 +72,7 @@ fn m7_a_guard_on_another_thread_holds_back_reclamation() {
 }
 
 #[test]
-fn m7_a_pool_of_its_own_collector_is_held_back_by_no_other_guard() {
+fn a_pool_of_its_own_collector_is_held_back_by_no_other_guard() {
     let (one, two) = (pool(1), pool(1));
     let foreign = (crossbeam_epoch::pin(), two.pin());
     for _ in 0..10 {
@@ -84,7 +84,7 @@ fn m7_a_pool_of_its_own_collector_is_held_back_by_no_other_guard() {
 }
 
 #[test]
-fn m7_a_pool_of_a_shared_collector_is_held_back_by_its_guards() {
+fn a_pool_of_a_shared_collector_is_held_back_by_its_guards() {
     let collector = Collector::new();
     let pool = builder(1).collector(collector.clone()).build().unwrap();
     let participant = collector.register();
@@ -96,7 +96,7 @@ fn m7_a_pool_of_a_shared_collector_is_held_back_by_its_guards() {
 }
 
 #[test]
-fn m7_guards_nest_and_the_last_one_unpins() {
+fn guards_nest_and_the_last_one_unpins() {
     let pool = pool(1);
     let handle = put(&pool, b"nested");
     let outer = pool.pin();
@@ -117,7 +117,7 @@ fn m7_guards_nest_and_the_last_one_unpins() {
 }
 
 #[test]
-fn m7_refresh_lets_go_of_the_past_unless_it_is_nested() {
+fn refresh_lets_go_of_the_past_unless_it_is_nested() {
     let pool = pool(1);
     let mut guard = pool.pin();
     advance(&pool, 2);
@@ -144,10 +144,10 @@ fn m7_refresh_lets_go_of_the_past_unless_it_is_nested() {
     assert_eq!((held(&pool), bytes), (1, &b"again"[..]));
 }
 
-/// Peer bug 15: a user's deferred closure that panics inside our pin. The guard that was being
+/// A user's deferred closure that panics inside our pin. The guard that was being
 /// refreshed must protect afterwards as any guard, for it still resolves.
 #[test]
-fn m7_bug15_a_guard_whose_refresh_met_a_panic_still_protects() {
+fn a_guard_whose_refresh_met_a_panic_still_protects() {
     let collector = Collector::new();
     let pool = builder(1).collector(collector.clone()).build().unwrap();
     // One bag full of them, which the closure after the last sends off. (Several would leave some
@@ -177,10 +177,10 @@ fn m7_bug15_a_guard_whose_refresh_met_a_panic_still_protects() {
     assert_eq!(bytes, b"protected");
 }
 
-/// Peer bug 2 and 4 in one: whoever sees the new epoch can write to it, and what is written is of
+/// Whoever sees the new epoch can write to it, and what is written is of
 /// the epoch that its handle names.
 #[test]
-fn m6_bug02_a_new_epoch_is_ready_before_anybody_sees_it() {
+fn a_new_epoch_is_ready_before_anybody_sees_it() {
     let pool = pool(1);
     for round in 0..if cfg!(miri) { 10 } else { 500_u32 } {
         let epoch = pool.advance().unwrap();

@@ -9,6 +9,7 @@ mod bad_input;
 mod batch;
 mod budget;
 mod callbacks;
+mod cost;
 mod epochs;
 mod exits;
 mod faults;
@@ -18,6 +19,7 @@ mod fork;
 mod guards;
 mod handles;
 mod holders;
+mod last_hold;
 mod leases;
 mod miri;
 mod model;
@@ -31,11 +33,13 @@ mod scrub;
 mod sealed;
 #[cfg(feature = "serde")]
 mod serialised;
+mod shared_budget;
 mod statics;
 mod stats;
 mod threads;
 #[cfg(feature = "tracing")]
 mod traced;
+mod values;
 
 #[path = "../../../block/tests/all/rng.rs"]
 mod rng;

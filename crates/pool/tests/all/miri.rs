@@ -8,7 +8,7 @@ use epoch_arena_pool::{Alignment, ArenaHandle, ArenaPool};
 use crate::pools::{advance, all_reclaimed, builder, find, maintain_until, pool, put};
 
 #[test]
-fn m5_two_threads_write_and_resolve_each_others_handles() {
+fn two_threads_write_and_resolve_each_others_handles() {
     let pool = pool(2);
     let shelf: Mutex<Vec<(ArenaHandle, u8)>> = Mutex::default();
     std::thread::scope(|s| {
@@ -35,7 +35,7 @@ fn m5_two_threads_write_and_resolve_each_others_handles() {
 }
 
 #[test]
-fn m7_readers_and_writers_while_epochs_fly_past() {
+fn readers_and_writers_while_epochs_fly_past() {
     let pool = pool(1);
     let shelf: Mutex<Option<ArenaHandle>> = Mutex::default();
     let rounds = if cfg!(miri) { 6 } else { 1_000_u32 };
@@ -73,7 +73,7 @@ fn m7_readers_and_writers_while_epochs_fly_past() {
 }
 
 #[test]
-fn m8_memory_of_a_reclaimed_epoch_is_written_again() {
+fn memory_of_a_reclaimed_epoch_is_written_again() {
     let pool = pool(1);
     let mut reserved = 0;
     for round in 0..5_u8 {
@@ -81,7 +81,7 @@ fn m8_memory_of_a_reclaimed_epoch_is_written_again() {
         assert_eq!(find(&pool, handle), Some(vec![round; 100]));
         advance(&pool, 1);
         assert_eq!(find(&pool, handle), None);
-        let now = pool.stats().reserved;
+        let now = pool.stats().memory.reserved;
         assert!(
             round == 0 || now == reserved,
             "{now}, and before {reserved}"
@@ -91,7 +91,7 @@ fn m8_memory_of_a_reclaimed_epoch_is_written_again() {
 }
 
 #[test]
-fn m9_a_lease_keeps_bytes_past_their_epoch() {
+fn a_lease_keeps_bytes_past_their_epoch() {
     let pool = pool(1);
     let handle = put(&pool, b"leased");
     let lease = pool.lease(handle.epoch()).expect("live");
@@ -108,7 +108,7 @@ fn m9_a_lease_keeps_bytes_past_their_epoch() {
 }
 
 #[test]
-fn m5_every_way_to_write() {
+fn every_way_to_write() {
     let collector = Collector::new();
     let pool = builder(2).collector(collector.clone()).build().unwrap();
     let participant = collector.register();
@@ -143,10 +143,10 @@ fn m5_every_way_to_write() {
     }
 }
 
-/// Peer bug 17, fault 35: the last handle of a collector ends after the pool, with the thread; it
+/// The last handle of a collector ends after the pool, with the thread; it
 /// must not free the collector whose memory it runs in.
 #[test]
-fn m9_bug17_a_default_pool_and_its_collector_end_in_any_order() {
+fn a_default_pool_and_its_collector_end_in_any_order() {
     for last in ["pool", "thread", "local", "lease"] {
         std::thread::spawn(move || {
             let pool = ArenaPool::builder().build().unwrap();

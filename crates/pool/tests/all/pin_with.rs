@@ -1,4 +1,4 @@
-//! M7 with a collector that the user shares: one guard for a `SkipMap` and for the pool.
+//! A collector that the user shares: one guard for a `SkipMap` and for the pool.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -6,7 +6,7 @@ use crossbeam_epoch::Collector;
 use crossbeam_skiplist::SkipMap;
 use epoch_arena_pool::{ArenaHandle, ArenaPool, ForeignGuard};
 
-use crate::pools::{advance, builder, find, pool, put};
+use crate::pools::{SMALLEST, advance, builder, find, pool, put};
 use crate::rng::Rng;
 use crate::support::Finish;
 
@@ -17,7 +17,7 @@ fn shared() -> (Collector, ArenaPool) {
 }
 
 #[test]
-fn m7_a_guard_beside_the_users_reads_and_writes() {
+fn a_guard_beside_the_users_reads_and_writes() {
     let (collector, pool) = shared();
     let participant = collector.register();
     let theirs = participant.pin();
@@ -36,9 +36,9 @@ fn m7_a_guard_beside_the_users_reads_and_writes() {
     assert_eq!((report.held_by_guards.epochs, report.pinned), (0, vec![]));
 }
 
-/// Guards beside a user's and others of one thread share its chunk, in any order.
+/// Guards beside a user's and others of one thread fill the same chunks, in any order.
 #[test]
-fn m7_m9_all_guards_of_a_thread_fill_one_chunk() {
+fn all_guards_of_a_thread_fill_the_same_chunks() {
     let (collector, pool) = shared();
     let participant = collector.register();
     let mut handles = Vec::new();
@@ -55,7 +55,7 @@ fn m7_m9_all_guards_of_a_thread_fill_one_chunk() {
     let stats = pool.stats();
     assert_eq!(
         (stats.allocations, stats.payload, stats.live),
-        (150, 750, 4096)
+        (150, 750, 2 * SMALLEST)
     );
     for (i, handle) in handles.iter().enumerate() {
         assert_eq!(find(&pool, *handle), Some(vec![(i / 3) as u8; 5]));
@@ -63,7 +63,7 @@ fn m7_m9_all_guards_of_a_thread_fill_one_chunk() {
 }
 
 #[test]
-fn m7_a_guard_that_does_not_protect_is_refused() {
+fn a_guard_that_does_not_protect_is_refused() {
     let ((collector, ours), own) = (shared(), pool(2));
     let other = Collector::new().register();
     let participant = collector.register();
@@ -84,7 +84,7 @@ fn m7_a_guard_that_does_not_protect_is_refused() {
 
 /// A guard that the user has moved on protects what is found under it from then on.
 #[test]
-fn m7_a_guard_beside_one_that_was_moved_on() {
+fn a_guard_beside_one_that_was_moved_on() {
     let (collector, pool) = shared();
     let participant = collector.register();
     let mut theirs = participant.pin();
@@ -112,7 +112,7 @@ fn m7_a_guard_beside_one_that_was_moved_on() {
 /// The real thing: `crossbeam_skiplist` on the default collector, handles as its values, one
 /// guard for both; epochs advance meanwhile.
 #[test]
-fn m7_a_skiplist_and_the_pool_under_one_default_guard() {
+fn a_skiplist_and_the_pool_under_one_default_guard() {
     let collector = crossbeam_epoch::default_collector().clone();
     let pool = builder(2).collector(collector).build().unwrap();
     let map: SkipMap<u64, ArenaHandle> = SkipMap::new();
@@ -162,7 +162,7 @@ fn m7_a_skiplist_and_the_pool_under_one_default_guard() {
 
 /// A refresh moves the pool's own pin on, beside a guard that stays.
 #[test]
-fn m7_a_refresh_beside_the_users_guard_leaves_that_as_it_is() {
+fn a_refresh_beside_the_users_guard_leaves_that_as_it_is() {
     let (collector, pool) = shared();
     let participant = collector.register();
     let theirs = participant.pin();

@@ -1,7 +1,7 @@
 //! The pools that tests are made with.
 
 use epoch_arena_block::Heap;
-use epoch_arena_pool::{ArenaHandle, ArenaPool, Memory, PoolBuilder};
+use epoch_arena_pool::{ArenaHandle, ArenaPool, Memory, PoolBuilder, PoolStats};
 
 pub const BLOCK: usize = 64 << 10;
 
@@ -43,7 +43,7 @@ pub fn find(pool: &ArenaPool, handle: ArenaHandle) -> Option<Vec<u8>> {
 
 pub fn advance(pool: &ArenaPool, times: usize) {
     for _ in 0..times {
-        pool.advance().expect("slots are free");
+        pool.advance().expect("there are numbers left");
     }
 }
 
@@ -70,12 +70,34 @@ pub fn all_reclaimed(pool: &ArenaPool) -> bool {
     pool.stats().retired_epochs == 0
 }
 
-/// Every byte of the pool is somewhere.
+/// Every byte of the pool is somewhere; while no other thread uses its memory.
 pub fn adds_up(pool: &ArenaPool) {
     let stats = pool.stats();
-    let sum = stats.live + stats.retired + stats.free + stats.quarantined;
-    assert_eq!(stats.reserved, sum, "{stats}");
-    // The rest of the retired is nobody's, and about to be reclaimed.
+    let sum = stats.live + stats.retired + stats.quarantined;
+    assert_eq!(pool.bytes(), sum, "{stats}");
+    let memory = stats.memory;
+    assert_eq!(memory.reserved, memory.in_use + memory.free, "{stats}");
+    assert!(pool.bytes() <= memory.in_use, "{stats}");
+    in_order(&stats);
+}
+
+/// What is true of the figures whatever other threads do.
+pub fn in_order(stats: &PoolStats) {
+    let memory = stats.memory;
+    assert!(memory.in_use + memory.free <= memory.reserved, "{stats}");
+    assert!(memory.reserved <= memory.peak, "{stats}");
+    assert!(
+        memory.budget.is_none_or(|budget| memory.peak <= budget),
+        "{stats}"
+    );
+    // The rest of the retired is about to be free.
     let held = stats.held_by_guards.bytes + stats.held_by_leases.bytes;
     assert!(held <= stats.retired, "{stats}");
+    assert!(stats.payload <= stats.live, "{stats}");
 }
+
+/// Bytes of the first chunk of a thread, the smallest there is.
+pub const SMALLEST: usize = 512;
+
+/// Bytes of the header of such a chunk.
+pub const HEADER: usize = 32;

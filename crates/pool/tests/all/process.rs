@@ -70,8 +70,8 @@ fn fill_to_the_limit(source: impl Source, same_room: bool) {
             assert_eq!(pool.pin().alloc_copy(&[1; 100_000]), Err(refused));
         }
         assert_eq!(
-            pool.stats().reserved,
-            before.reserved,
+            pool.stats().memory.reserved,
+            before.memory.reserved,
             "a refusal costs nothing"
         );
         let guard = pool.pin();
@@ -82,7 +82,7 @@ fn fill_to_the_limit(source: impl Source, same_room: bool) {
         adds_up(&pool);
         advance(&pool, 1);
         assert_eq!(find(&pool, handles[0]), None);
-        assert!(pool.stats().free > 0, "reclaimed");
+        assert!(pool.stats().memory.free > 0, "reclaimed");
         let after = put(&pool, b"goes on");
         assert_eq!(find(&pool, after), Some(b"goes on".to_vec()));
         if round % 2 == 1 {
@@ -95,8 +95,8 @@ fn fill_to_the_limit(source: impl Source, same_room: bool) {
 const LIMIT: usize = 48 << 20;
 
 #[test]
-fn m2_m3_bug15_fault_a_limit_on_data_is_an_error_and_not_the_end() {
-    let name = "process::m2_m3_bug15_fault_a_limit_on_data_is_an_error_and_not_the_end";
+fn a_limit_on_data_is_an_error_and_not_the_end() {
+    let name = "process::a_limit_on_data_is_an_error_and_not_the_end";
     alone(name, || {
         if is_sanitized() {
             return;
@@ -108,8 +108,8 @@ fn m2_m3_bug15_fault_a_limit_on_data_is_an_error_and_not_the_end() {
 }
 
 #[test]
-fn m2_m3_bug15_fault_a_limit_on_address_space_is_an_error_and_not_the_end() {
-    let name = "process::m2_m3_bug15_fault_a_limit_on_address_space_is_an_error_and_not_the_end";
+fn a_limit_on_address_space_is_an_error_and_not_the_end() {
+    let name = "process::a_limit_on_address_space_is_an_error_and_not_the_end";
     alone(name, || {
         if is_sanitized() {
             return;
@@ -120,10 +120,10 @@ fn m2_m3_bug15_fault_a_limit_on_address_space_is_an_error_and_not_the_end() {
     });
 }
 
-/// Peer bug 17: pools come and go, and nothing of them stays.
+/// Pools come and go, and nothing of them stays.
 #[test]
-fn m9_bug17_bug18_a_hundred_thousand_pools_leave_no_growth() {
-    let name = "process::m9_bug17_bug18_a_hundred_thousand_pools_leave_no_growth";
+fn a_hundred_thousand_pools_leave_no_growth() {
+    let name = "process::a_hundred_thousand_pools_leave_no_growth";
     alone(name, || {
         if is_sanitized() {
             return;

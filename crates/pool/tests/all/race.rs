@@ -6,16 +6,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use epoch_arena_pool::ArenaHandle;
 
-use crate::pools::{adds_up, advance, all_reclaimed, builder, maintain_until, pool};
+use crate::pools::{adds_up, advance, all_reclaimed, maintain_until, pool};
 use crate::rng::Rng;
 use crate::support::Finish;
 
-/// Peer bugs 2 and 4: with every epoch retained, what handles say adds up to what the epochs
+/// With every epoch retained, what handles say adds up to what the epochs
 /// say: no allocation is wiped, or tagged with another epoch than the one it was made in.
 #[test]
-fn m6_bug02_bug04_allocations_race_with_advance_and_none_is_mistagged() {
+fn allocations_race_with_advance_and_none_is_mistagged() {
     const EPOCHS: u32 = if cfg!(miri) { 10 } else { 500 };
-    let pool = builder(EPOCHS + 10).max_epochs(1024).build().unwrap();
+    let pool = pool(EPOCHS + 10);
     let done = AtomicBool::new(false);
     let all: Vec<Vec<ArenaHandle>> = std::thread::scope(|s| {
         let finish = Finish(&done);
@@ -76,10 +76,10 @@ fn m6_bug02_bug04_allocations_race_with_advance_and_none_is_mistagged() {
     adds_up(&pool);
 }
 
-/// M7: readers resolve what writers published while epochs go as fast as they can. Every value
+/// Readers resolve what writers published while epochs go as fast as they can. Every value
 /// carries its own check; a wrong byte would be a reclaimed arena that was still in view.
 #[test]
-fn m5_m7_readers_never_see_a_wrong_byte_while_epochs_fly_past() {
+fn readers_never_see_a_wrong_byte_while_epochs_fly_past() {
     const SHELVES: usize = 64;
     let pool = pool(2);
     let shelves: [Mutex<Option<ArenaHandle>>; SHELVES] = [const { Mutex::new(None) }; SHELVES];

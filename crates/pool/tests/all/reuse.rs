@@ -1,4 +1,4 @@
-//! M8, peer bug 18: memory is flat over thousands of epochs at constant load, and really falls
+//! Memory is flat over thousands of epochs at constant load, and really falls
 //! when it is given back.
 
 use epoch_arena_block::Heap;
@@ -21,13 +21,13 @@ fn load(pool: &ArenaPool, epochs: usize, mut values: impl FnMut(&ArenaPool)) -> 
                 (0, 0),
                 "nobody is pinned"
             );
-            stats.reserved
+            stats.memory.reserved
         })
         .collect()
 }
 
 #[test]
-fn m8_bug18_reserved_is_flat_after_the_first_epochs() {
+fn reserved_is_flat_after_the_first_epochs() {
     for retained in [1, 2, 4] {
         let pool = pool(retained);
         let reserved = load(&pool, EPOCHS, |pool| {
@@ -48,7 +48,7 @@ fn m8_bug18_reserved_is_flat_after_the_first_epochs() {
 
 /// Values of all sizes, in another order in every epoch, oversize ones among them.
 #[test]
-fn m8_bug18_mixed_sizes_reach_a_plateau_too() {
+fn mixed_sizes_reach_a_plateau_too() {
     let pool = pool(2);
     let mut rng = Rng::new(3);
     let reserved = load(&pool, EPOCHS / 4, |pool| {
@@ -78,7 +78,7 @@ fn m8_bug18_mixed_sizes_reach_a_plateau_too() {
 
 /// The same from several threads: what one wrote, another's next epoch reuses.
 #[test]
-fn m8_bug18_threads_reuse_each_others_memory() {
+fn threads_reuse_each_others_memory() {
     let pool = pool(1);
     let mut reserved = Vec::new();
     for _ in 0..if cfg!(miri) { 3 } else { 100 } {
@@ -99,36 +99,34 @@ fn m8_bug18_threads_reuse_each_others_memory() {
 }
 
 #[test]
-fn m8_a_reclaimed_epoch_gives_back_all_its_blocks() {
+fn a_reclaimed_epoch_gives_back_all_its_blocks() {
     let pool = pool(1);
     for _ in 0..100 {
         put(&pool, &[1; 3_000]);
     }
-    let blocks = pool.stats().blocks;
-    assert!(blocks > 3);
+    let reserved = pool.stats().memory.reserved;
+    assert!(reserved > 3 * BLOCK && reserved.is_multiple_of(BLOCK));
     advance(&pool, 1);
     let stats = pool.stats();
+    assert_eq!((stats.live, pool.bytes()), (0, 0));
     assert_eq!(
-        (stats.free, stats.live, stats.blocks),
-        (blocks * BLOCK, 0, blocks)
+        (stats.memory.free, stats.memory.reserved),
+        (reserved, reserved)
     );
-    assert_eq!(pool.maintain().returned, blocks * BLOCK);
-    assert_eq!(
-        (pool.stats().blocks, pool.stats().memory.free),
-        (0, blocks * BLOCK)
-    );
-    put(&pool, b"from the memory's free blocks");
-    assert_eq!(
-        pool.memory().stats().reserved,
-        blocks * BLOCK,
-        "nothing new"
-    );
+    put(&pool, b"from the memory's free chunks");
+    assert_eq!(pool.memory().stats().reserved, reserved, "nothing new");
+    advance(&pool, 1);
+    assert_eq!(pool.maintain().returned, 0, "below the high-water mark");
+    assert_eq!(pool.memory().trim(0), reserved);
+    assert_eq!(pool.memory().stats().reserved, 0);
 }
 
 /// A block of which one chunk is in use stays; the others go.
 #[test]
-fn m8_maintain_returns_whole_blocks_only() {
-    let pool = pool(2);
+fn maintain_returns_whole_blocks_only() {
+    let memory = Memory::builder().source(Heap).block_size(BLOCK);
+    let memory = memory.high_water(0).build().unwrap();
+    let pool = ArenaPool::builder().memory(memory).build().unwrap();
     for _ in 0..60 {
         put(&pool, &[1; 3_000]);
     }
@@ -138,8 +136,8 @@ fn m8_maintain_returns_whole_blocks_only() {
     let before = pool.stats();
     let returned = pool.maintain().returned;
     let after = pool.stats();
-    assert_eq!(after.reserved, before.reserved - returned);
-    assert!(after.reserved >= BLOCK && after.reserved < before.reserved);
+    assert_eq!(after.memory.reserved, before.memory.reserved - returned);
+    assert!(after.memory.reserved >= BLOCK && after.memory.reserved < before.memory.reserved);
     assert_eq!(pool.pin().get(kept), Some(&b"kept"[..]));
     adds_up(&pool);
 }
@@ -147,7 +145,7 @@ fn m8_maintain_returns_whole_blocks_only() {
 #[test]
 #[cfg(target_os = "linux")]
 #[cfg_attr(miri, ignore = "residency is the kernel's")]
-fn m3_m8_resident_memory_is_flat_and_falls_to_nothing() {
+fn resident_memory_is_flat_and_falls_to_nothing() {
     let memory = Memory::builder()
         .source(epoch_arena_block::AnonymousMap::new().huge_pages(false))
         .high_water(0)
@@ -156,7 +154,7 @@ fn m3_m8_resident_memory_is_flat_and_falls_to_nothing() {
     let builder = ArenaPool::builder().memory(memory.clone());
     let pool = builder.retained_epochs(2).build().unwrap();
     let mut resident = Vec::new();
-    for _ in 0..200 {
+    for _ in 0..300 {
         let guard = pool.pin();
         for _ in 0..3_000 {
             guard.alloc_copy(&[1; 1_000]).unwrap();
@@ -164,30 +162,35 @@ fn m3_m8_resident_memory_is_flat_and_falls_to_nothing() {
         drop(guard);
         advance(&pool, 1);
         let stats = pool.stats();
-        resident.push(stats.resident.unwrap());
-        assert!(stats.resident.unwrap() <= stats.reserved);
+        resident.push(stats.resident);
+        assert!(stats.resident <= stats.memory.reserved);
     }
     assert!(resident[0] >= 3_000_000, "it was written, so it is there");
-    assert!(
-        resident[10..]
-            .iter()
-            .all(|bytes| *bytes <= resident[9] + (2 << 20))
-    );
+    // It takes some dozens of epochs until every block has been divided as these values need it.
+    let most = |part: &[usize]| part.iter().copied().max().unwrap();
+    let (early, late) = resident.split_at(150);
+    assert!(most(late) <= most(early), "{resident:?}");
+    // Two epochs of 3 MB are live at a time.
+    assert!(most(late) <= 2 * 6_200_000, "{}", most(late));
     advance(&pool, 2);
     pool.maintain();
     let stats = pool.stats();
     assert_eq!(
-        (stats.resident, stats.reserved, memory.stats().reserved),
-        (Some(0), 0, 0)
+        (
+            stats.resident,
+            stats.memory.reserved,
+            memory.stats().reserved
+        ),
+        (0, 0, 0)
     );
 }
 
 #[test]
 #[cfg(target_os = "linux")]
 #[cfg_attr(miri, ignore = "residency is the kernel's")]
-fn m3_m8_the_process_shrinks_when_a_pool_is_maintained() {
+fn the_process_shrinks_when_a_pool_is_maintained() {
     crate::alone::alone(
-        "reuse::m3_m8_the_process_shrinks_when_a_pool_is_maintained",
+        "reuse::the_process_shrinks_when_a_pool_is_maintained",
         || {
             let memory = Memory::builder().high_water(0).build().unwrap();
             let pool = ArenaPool::builder().memory(memory).build().unwrap();
@@ -209,12 +212,12 @@ fn m3_m8_the_process_shrinks_when_a_pool_is_maintained() {
 
 /// Above the high-water mark blocks go back to the source, below it they stay.
 #[test]
-fn m3_the_high_water_mark_decides_what_is_kept() {
+fn the_high_water_mark_decides_what_is_kept() {
     let memory = Memory::builder().source(Heap).block_size(BLOCK);
     let memory = memory.high_water(2 * BLOCK).build().unwrap();
     let pool = ArenaPool::builder().memory(memory.clone()).build().unwrap();
     put_many(&pool, 300, &[1; 1_000]);
-    assert!(pool.stats().blocks >= 4);
+    assert!(pool.stats().memory.reserved >= 4 * BLOCK);
     advance(&pool, 2);
     pool.maintain();
     assert_eq!(

@@ -8,7 +8,7 @@ use std::time::Duration;
 use epoch_arena_block::{Heap, Pages, Region, Source, SourceError};
 use epoch_arena_pool::{ArenaPool, Lease, Memory, PoolBuilder};
 
-use crate::pools::{BLOCK, adds_up, advance, put, put_many};
+use crate::pools::{BLOCK, adds_up, advance, in_order, put, put_many};
 
 const SECRET: &[u8] = b"correct horse battery staple";
 
@@ -17,7 +17,7 @@ const SECRET: &[u8] = b"correct horse battery staple";
 struct Kept(Arc<Mutex<Vec<Box<[u64]>>>>);
 
 impl Source for Kept {
-    fn acquire(&self, layout: Layout, pages: Pages) -> Result<Region, SourceError> {
+    fn acquire(&self, layout: Layout, _pages: Pages) -> Result<Region, SourceError> {
         // Two pages more than asked for, to find an aligned place in.
         let mut words = vec![0_u64; (layout.size() + layout.align()) / 8].into_boxed_slice();
         let first = words.as_mut_ptr().cast::<u8>();
@@ -65,7 +65,7 @@ fn write_secrets(pool: &ArenaPool) {
 }
 
 #[test]
-fn b7_secrets_are_zeroed_when_their_epoch_is_reclaimed() {
+fn secrets_are_zeroed_when_their_epoch_is_reclaimed() {
     let kept = Kept::default();
     let pool = builder(&kept).zero_on_reclaim(true).build().unwrap();
     for _ in 0..3 {
@@ -73,8 +73,9 @@ fn b7_secrets_are_zeroed_when_their_epoch_is_reclaimed() {
         advance(&pool, 1);
         adds_up(&pool);
     }
-    assert_eq!(pool.maintain().returned, pool.memory().stats().free);
-    pool.memory().trim(0);
+    let memory = pool.memory().stats();
+    assert_eq!((pool.bytes(), memory.free), (0, memory.reserved));
+    assert_eq!(pool.memory().trim(0), memory.reserved);
     assert_eq!(kept.count(SECRET), 0);
     // The test can see: without the option they stay.
     let careless = Kept::default();
@@ -87,7 +88,7 @@ fn b7_secrets_are_zeroed_when_their_epoch_is_reclaimed() {
 
 /// Those of live epochs, too, when the pool goes; but not before the last lease.
 #[test]
-fn b7_secrets_are_zeroed_when_the_pool_goes() {
+fn secrets_are_zeroed_when_the_pool_goes() {
     let kept = Kept::default();
     let pool = builder(&kept).zero_on_reclaim(true).build().unwrap();
     write_secrets(&pool);
@@ -99,8 +100,58 @@ fn b7_secrets_are_zeroed_when_the_pool_goes() {
     assert_eq!(kept.count(SECRET), 0);
 }
 
+/// A callback that is pending still holds the epoch when the pool, the last lease and the memory go: its bytes are
+/// zeroed all the same before they leave.
 #[test]
-fn b7_reclaimed_bytes_are_poisoned() {
+fn secrets_are_zeroed_when_the_memory_goes_while_a_callback_is_pending() {
+    let kept = Kept::default();
+    let collector = crossbeam_epoch::Collector::new();
+    let participant = collector.register();
+    let foreign = participant.pin();
+    let pool = builder(&kept)
+        .zero_on_reclaim(true)
+        .collector(collector.clone());
+    let pool = pool.build().unwrap();
+    write_secrets(&pool);
+    let lease = pool.lease(pool.current_epoch()).unwrap();
+    advance(&pool, 1);
+    write_secrets(&pool);
+    drop(pool);
+    drop(lease);
+    assert_eq!(kept.count(SECRET), 0);
+    drop(foreign);
+}
+
+/// A lease that outlives a pool with a quarantine: there is none any more when it goes, and the memory is of use again.
+#[test]
+fn a_quarantine_ends_with_its_pool_even_if_a_lease_does_not() {
+    let memory = Memory::builder().source(Heap).block_size(BLOCK);
+    let memory = memory.build().unwrap();
+    let other = ArenaPool::builder().memory(memory.clone()).build().unwrap();
+    for leased_first in [false, true] {
+        let builder = ArenaPool::builder().memory(memory.clone()).quarantine(true);
+        let pool = builder.retained_epochs(1).build().unwrap();
+        put(&pool, b"in quarantine");
+        advance(&pool, 1);
+        let handle = put(&pool, b"leased");
+        let lease = pool.lease(handle.epoch()).unwrap();
+        advance(&pool, 1);
+        if leased_first {
+            drop(lease);
+            drop(pool);
+        } else {
+            drop(pool);
+            assert_eq!(lease.get(handle), Some(&b"leased"[..]));
+            drop(lease);
+        }
+        other.maintain();
+        assert_eq!(memory.stats().in_use, other.bytes(), "nothing is left");
+        put_many(&other, 100, &[1; 1_000]);
+    }
+}
+
+#[test]
+fn reclaimed_bytes_are_poisoned() {
     let kept = Kept::default();
     let pool = builder(&kept).poison_on_reclaim(true).build().unwrap();
     write_secrets(&pool);
@@ -112,7 +163,7 @@ fn b7_reclaimed_bytes_are_poisoned() {
 
 /// Reclaiming while others put, read, lease and look, with the bytes overwritten outside the lock.
 #[test]
-fn b7_scrubbing_races_with_everything_else() {
+fn scrubbing_races_with_everything_else() {
     let memory = Memory::builder().source(Heap).block_size(BLOCK);
     let builder = ArenaPool::builder().memory(memory.build().unwrap());
     let pool = builder.zero_on_reclaim(true).build().unwrap();
@@ -132,7 +183,7 @@ fn b7_scrubbing_races_with_everything_else() {
                     drop(guard);
                     match i % 16 {
                         0..4 => drop(pool.advance()),
-                        4 => adds_up(pool),
+                        4 => in_order(&pool.stats()),
                         5 => drop(pool.snapshot()),
                         6 => drop(pool.maintain()),
                         _ => {}
@@ -148,7 +199,7 @@ fn b7_scrubbing_races_with_everything_else() {
 }
 
 #[test]
-fn b7_memory_in_quarantine_is_never_used_again_and_comes_back_with_the_pool() {
+fn memory_in_quarantine_is_never_used_again_and_comes_back_with_the_pool() {
     let memory = Memory::builder().source(Heap).block_size(BLOCK);
     let memory = memory.budget(4 * BLOCK).build().unwrap();
     let builder = ArenaPool::builder().memory(memory.clone()).quarantine(true);
@@ -178,7 +229,7 @@ fn b7_memory_in_quarantine_is_never_used_again_and_comes_back_with_the_pool() {
 /// The point of a quarantine: a program that uses a reclaimed key dies there and then.
 #[cfg(all(unix, not(miri)))]
 #[test]
-fn b7_a_late_use_of_memory_in_quarantine_faults() {
+fn a_late_use_of_memory_in_quarantine_faults() {
     const CHILD: &str = "EPOCH_ARENA_TEST_LATE_USE";
     if std::env::var_os(CHILD).is_some() {
         let pool = ArenaPool::builder().quarantine(true).build().unwrap();
@@ -193,7 +244,7 @@ fn b7_a_late_use_of_memory_in_quarantine_faults() {
         println!("still alive, and read {byte}");
         std::process::exit(0);
     }
-    let test = "scrub::b7_a_late_use_of_memory_in_quarantine_faults";
+    let test = "scrub::a_late_use_of_memory_in_quarantine_faults";
     let child = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture"])
         .env(CHILD, "1")
@@ -210,14 +261,13 @@ fn b7_a_late_use_of_memory_in_quarantine_faults() {
 /// What takes a moment to overwrite, and fills the budget.
 const LARGE: usize = if cfg!(miri) { BLOCK } else { 64 * BLOCK };
 
-/// An epoch of `LARGE` bytes that is retired and that only a lease holds, with no news on their way,
-/// in a pool of two slots over a memory that it fills.
+/// An epoch of `LARGE` bytes that is retired and that only a lease holds, with no callback pending,
+/// in a pool over a memory that it fills.
 fn held_by_a_lease_alone() -> (ArenaPool, Lease) {
     let memory = Memory::builder().source(Heap).block_size(BLOCK);
     let memory = memory.budget(LARGE).high_water(0).build().unwrap();
     let builder = ArenaPool::builder().memory(memory).zero_on_reclaim(true);
-    let builder = builder.retained_epochs(1).max_epochs(2);
-    let pool = builder.build().unwrap();
+    let pool = builder.retained_epochs(1).build().unwrap();
     while pool.pin().alloc_copy(&[7; 3_000]).is_ok() {}
     let lease = pool.lease(pool.current_epoch()).unwrap();
     advance(&pool, 1);
@@ -247,13 +297,13 @@ fn beside_a_scrub(act: impl Fn(&ArenaPool) + Sync) {
 }
 
 #[test]
-fn b7_a_put_is_not_refused_while_another_thread_overwrites_what_nobody_holds() {
+fn a_put_is_not_refused_while_another_thread_overwrites_what_nobody_holds() {
     beside_a_scrub(|pool| put_many(pool, 1, b"there is room soon"));
     beside_a_scrub(|pool| put_many(pool, 1, &[1; BLOCK]));
 }
 
 #[test]
-fn b7_nor_is_a_put_of_another_pool_over_the_memory() {
+fn nor_is_a_put_of_another_pool_over_the_memory() {
     beside_a_scrub(|pool| {
         let beside = ArenaPool::builder().memory(pool.memory().clone());
         put(&beside.build().unwrap(), b"there is room soon");
@@ -261,7 +311,7 @@ fn b7_nor_is_a_put_of_another_pool_over_the_memory() {
 }
 
 #[test]
-fn b7_nor_is_an_advance() {
+fn nor_is_an_advance() {
     beside_a_scrub(|pool| {
         pool.advance().unwrap();
         pool.maintain();

@@ -16,7 +16,7 @@ use crate::support::Finish;
 const LONG: Duration = Duration::from_secs(60);
 
 #[test]
-fn m11_the_current_epoch_is_never_sealed_and_the_last_one_is_when_nobody_is_pinned() {
+fn the_current_epoch_is_never_sealed_and_the_last_one_is_when_nobody_is_pinned() {
     let pool = pool(3);
     for _ in 0..10 {
         let epoch = pool.current_epoch();
@@ -29,7 +29,7 @@ fn m11_the_current_epoch_is_never_sealed_and_the_last_one_is_when_nobody_is_pinn
 }
 
 #[test]
-fn m11_an_epoch_is_not_sealed_while_a_writer_is_pinned_in_it() {
+fn an_epoch_is_not_sealed_while_a_writer_is_pinned_in_it() {
     let pool = pool(3);
     let epoch = pool.current_epoch();
     std::thread::scope(|s| {
@@ -70,7 +70,7 @@ fn m11_an_epoch_is_not_sealed_while_a_writer_is_pinned_in_it() {
 }
 
 #[test]
-fn m11_once_sealed_for_ever_sealed() {
+fn once_sealed_for_ever_sealed() {
     let pool = pool(2);
     let mut past = Vec::new();
     for _ in 0..if cfg!(miri) { 8 } else { 200 } {
@@ -84,7 +84,7 @@ fn m11_once_sealed_for_ever_sealed() {
 
 /// Figures of a sealed epoch, taken twice with much in between, are the same.
 #[test]
-fn m11_bug23_figures_of_a_sealed_epoch_are_final() {
+fn figures_of_a_sealed_epoch_are_final() {
     const THREADS: usize = if cfg!(miri) { 2 } else { 4 };
     let pool = pool(2);
     for _ in 0..if cfg!(miri) { 2 } else { 50 } {
@@ -113,9 +113,9 @@ fn m11_bug23_figures_of_a_sealed_epoch_are_final() {
     }
 }
 
-/// B9: one waits for the writers of an epoch, and its figures are final then.
+/// One waits for the writers of an epoch, and its figures are final then.
 #[test]
-fn b9_waiting_ends_when_the_last_writer_is_gone() {
+fn waiting_ends_when_the_last_writer_is_gone() {
     let pool = pool(3);
     let epoch = pool.current_epoch();
     std::thread::scope(|s| {
@@ -145,7 +145,7 @@ fn b9_waiting_ends_when_the_last_writer_is_gone() {
 }
 
 #[test]
-fn b9_waiting_for_the_current_epoch_waits_for_an_advance() {
+fn waiting_for_the_current_epoch_waits_for_an_advance() {
     let pool = pool(3);
     let epoch = pool.current_epoch();
     std::thread::scope(|s| {
@@ -159,7 +159,7 @@ fn b9_waiting_for_the_current_epoch_waits_for_an_advance() {
 }
 
 #[test]
-fn b9_waiting_in_vain_ends_in_time_and_never_waits_for_itself() {
+fn waiting_in_vain_ends_in_time_and_never_waits_for_itself() {
     let pool = pool(3);
     let epoch = pool.current_epoch();
     let start = Instant::now();
@@ -232,7 +232,7 @@ fn watch(pool: &ArenaPool, done: &AtomicBool) -> BTreeMap<Epoch, ArenaStats> {
 /// Threads that write, with batches dropped late, race with advances and with two that watch: what
 /// is seen of an epoch once it is sealed never changes, and is all that was written to it.
 #[test]
-fn m11_bug23_figures_never_change_once_sealed_whatever_races() {
+fn figures_never_change_once_sealed_whatever_races() {
     const EPOCHS: usize = if cfg!(miri) { 5 } else { 300 };
     let retained = EPOCHS as u32 + 2;
     let pool = builder(1).retained_epochs(retained).build().unwrap();

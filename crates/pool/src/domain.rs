@@ -1,0 +1,125 @@
+//! A collector, and what the pools that use it have in common: a clock of retirements, and which threads are pinned.
+
+use std::any::Any;
+
+use crossbeam_epoch::Collector;
+use crossbeam_utils::CachePadded;
+use epoch_arena_block::Memory;
+
+use crate::record::Record;
+use crate::sync::{Arc, AtomicU64, Mutex, OnceLock, Ordering, StaticAtomicU64, Weak, lock};
+
+pub(crate) struct Domain {
+    /// Never reused, so that a thread's participant of a dead domain matches no other.
+    pub id: u64,
+    pub collector: Collector,
+    pub clock: Arc<Clock>,
+    records: Mutex<Records>,
+}
+
+/// One record for each thread that has a participant, and some of threads that have ended.
+#[derive(Default)]
+struct Records {
+    list: Vec<Arc<CachePadded<Record>>>,
+    /// How long the list may become before those of ended threads are taken out.
+    prune_at: usize,
+}
+
+/// What a memory keeps: the domain of the pools that are told no collector, and those of collectors that its pools
+/// were given.
+#[derive(Default)]
+struct Domains {
+    own: OnceLock<Arc<Domain>>,
+    given: Mutex<Vec<Weak<Domain>>>,
+}
+
+impl Domain {
+    pub fn new(collector: Collector) -> Arc<Self> {
+        static DOMAINS: StaticAtomicU64 = StaticAtomicU64::new(0);
+        Arc::new(Self {
+            // Relaxed: only uniqueness is needed.
+            id: DOMAINS.fetch_add(1, Ordering::Relaxed),
+            collector,
+            clock: Arc::default(),
+            records: Mutex::new(Records::default()),
+        })
+    }
+
+    /// That of the pools over `memory` that use `collector`, or the memory's own.
+    pub fn of(memory: &Memory, collector: Option<Collector>) -> Arc<Self> {
+        let make = || Box::new(Domains::default()) as Box<dyn Any + Send + Sync>;
+        let domains = memory.extension(make).downcast_ref::<Domains>();
+        match (domains, collector) {
+            (Some(domains), None) => {
+                let own = || Self::new(Collector::new());
+                domains.own.get_or_init(own).clone()
+            }
+            (Some(domains), Some(collector)) => domains.given(collector),
+            // Another layer than this keeps something there, so the pool is on its own.
+            (None, collector) => Self::new(collector.unwrap_or_default()),
+        }
+    }
+
+    /// Lists the record of a thread that gets a participant. Constant time, amortised.
+    pub fn list(&self, record: &Arc<CachePadded<Record>>) {
+        const FEW: usize = 16;
+        let mut records = lock(&self.records);
+        if records.list.len() >= records.prune_at {
+            // Those of threads that have ended: a name and a word.
+            records.list.retain(|record| Arc::strong_count(record) > 1);
+            records.prune_at = (2 * records.list.len()).max(FEW);
+        }
+        records.list.push(record.clone());
+    }
+
+    /// The threads that are pinned: by name, and since when.
+    pub fn pinned(&self) -> Vec<(String, u64)> {
+        let records = lock(&self.records);
+        let pinned = records.list.iter().filter_map(|record| {
+            let since = record.since()?;
+            Some((record.thread().to_owned(), since))
+        });
+        pinned.collect()
+    }
+}
+
+/// Counts epochs that are opened or retired, of all pools of a domain: a pin shows by it when it was made.
+#[derive(Debug, Default)]
+pub(crate) struct Clock(CachePadded<AtomicU64>);
+
+impl Clock {
+    /// The time now.
+    #[inline(always)]
+    pub fn now(&self) -> u64 {
+        // Relaxed: it is for reports, and nothing is decided by it.
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// One more epoch is opened or retired; gives the time of that.
+    pub fn tick(&self) -> u64 {
+        // Relaxed: as above.
+        self.0.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+impl Domains {
+    fn given(&self, collector: Collector) -> Arc<Domain> {
+        let mut given = lock(&self.given);
+        given.retain(|domain| domain.strong_count() > 0);
+        let known = given.iter().filter_map(Weak::upgrade);
+        let found = { known }.find(|domain| domain.collector == collector);
+        found.unwrap_or_else(|| {
+            let domain = Domain::new(collector);
+            given.push(Arc::downgrade(&domain));
+            domain
+        })
+    }
+}
+
+impl std::fmt::Debug for Domain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Domain")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,126 @@
+//! The pool, and the memory, are dropped while closures are pending that another thread runs.
+
+use std::sync::Arc;
+
+use crossbeam_epoch::Collector;
+use epoch_arena_block::raw::Generation;
+use epoch_arena_block::{Heap, Memory};
+use epoch_arena_core::raw::EpochCounter;
+
+use super::{ALL, caught, defer, model};
+use crate::ArenaPool;
+use crate::hold::{Hold, POOL, WRITERS};
+use crate::local::{Local, Owner};
+use crate::record::Record;
+
+/// What is left of a pool whose first epoch is retired, with the closures pending.
+struct Left {
+    pool: ArenaPool,
+    memory: Memory,
+    old: Arc<Generation>,
+    runs: Owner,
+}
+
+fn retired() -> Left {
+    let memory = Memory::builder().source(Heap).block_size(ALL).budget(ALL);
+    let memory = memory.build().unwrap();
+    let pool = ArenaPool::builder()
+        .memory(memory.clone())
+        .collector(Collector::new())
+        .poison_on_reclaim(false)
+        .retained_epochs(1);
+    let counter = Box::leak(Box::new(EpochCounter::starting_at(0)));
+    // SAFETY: no handle or epoch of this pool meets another pool's.
+    let pool = unsafe { pool.counter(counter) }.build().unwrap();
+    let [runs, defers] = [(), ()].map(|()| {
+        let local = Local::register(&pool.core, Record::of_ending_thread());
+        drop(local.pin(&pool.core));
+        local
+    });
+    let guard = defers.pin(&pool.core);
+    guard.alloc_copy(b"old").unwrap();
+    let old = pool.core.state().live[0].generation.clone();
+    let published = pool.core.publish(None).unwrap();
+    defer(&guard, published.seal);
+    defer(&guard, published.retired.unwrap().hold);
+    guard.pinned().flush();
+    drop(guard);
+    drop(defers);
+    Left {
+        pool,
+        memory,
+        old,
+        runs,
+    }
+}
+
+/// Runs what is pending, as another pool's pins would.
+fn run(local: &Owner) {
+    for _ in 0..3 {
+        local.participant().handle().pin().flush();
+    }
+}
+
+#[test]
+fn a_pool_is_dropped_against_its_closures() {
+    model(|| {
+        let left = retired();
+        let closures = loom::thread::spawn(move || {
+            run(&left.runs);
+            left.runs
+        });
+        drop(left.pool);
+        let runs = closures.join().unwrap();
+        run(&runs);
+        left.memory.reclaim();
+        assert_eq!(left.memory.stats().in_use, 0);
+        assert_eq!((left.old.holds(), left.old.chunks.bytes()), (0, 0));
+        assert_eq!(
+            Arc::strong_count(&left.old),
+            1,
+            "neither kept nor freed twice"
+        );
+    });
+}
+
+/// Also with the last of the memory.
+#[test]
+fn a_memory_is_dropped_against_the_closures_of_a_pool_that_is_gone() {
+    model(|| {
+        let left = retired();
+        let closures = loom::thread::spawn(move || {
+            run(&left.runs);
+            left.runs
+        });
+        drop(left.pool);
+        drop(left.memory);
+        let runs = closures.join().unwrap();
+        run(&runs);
+        assert_eq!(
+            Arc::strong_count(&left.old),
+            1,
+            "neither kept nor freed twice"
+        );
+    });
+}
+
+/// The twin gives the pool's holds up itself, though their closures are pending.
+#[test]
+fn a_twin_that_lets_go_twice_is_caught() {
+    caught(|| {
+        let left = retired();
+        let closures = loom::thread::spawn(move || {
+            run(&left.runs);
+            left.runs
+        });
+        if left.old.holds() != 0 {
+            // SAFETY: none, that is what is wrong.
+            unsafe { Hold::new(&left.old, POOL | WRITERS) }.let_go();
+        }
+        let runs = closures.join().unwrap();
+        run(&runs);
+        assert_eq!(left.old.holds(), 0, "let go twice");
+        // Its reference would be given up twice: kept, so that the test's process survives it.
+        std::mem::forget((left.old, left.pool));
+    });
+}
