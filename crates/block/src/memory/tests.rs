@@ -1,5 +1,7 @@
 //! What becomes of regions that the system does not take back, and of memory that is confined.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
 use std::panic::Location;
 use std::ptr::NonNull;
 use std::sync::Arc;

@@ -77,8 +77,18 @@ fn block_requests_of_every_size_succeed_or_change_nothing() {
     memory.trim(0);
     for bytes in [(1 << 20) + 1, 1 << 40] {
         let refused = memory.block(bytes).unwrap_err();
-        assert!(matches!(refused, MemoryError::OverBudget(_)));
-        says(refused, &["budget", "raise MemoryBuilder::budget"]);
+        let MemoryError::OverBudget(over) = refused else {
+            panic!("{refused:?}");
+        };
+        assert!(over.wanted >= bytes && over.budget == 1 << 20);
+        assert_eq!((over.used, over.own, over.reclaimable), (0, 0, 0));
+        says(
+            refused,
+            &[
+                "more than the whole budget of 1.0 MiB",
+                "raise MemoryBuilder::budget",
+            ],
+        );
     }
     for bytes in [
         isize::MAX as usize,

@@ -115,7 +115,7 @@ fn threads_take_and_give_up_chunks_and_all_of_it_is_free_and_whole_again() {
                     let mut rng = Rng::new(thread);
                     let users = [(); 3].map(|()| User::new(memory));
                     let (mut refused, mut rounds) = (0, 0);
-                    while !done.load(Ordering::Relaxed) && (!cfg!(miri) || rounds < 40) {
+                    while !done.load(Ordering::Relaxed) && (!cfg!(miri) || rounds < 15) {
                         rounds += 1;
                         let user = &users[rng.below(users.len())];
                         match user.take(any(&mut rng)) {
@@ -156,14 +156,14 @@ fn check(size: usize, user: &User) {
 #[test]
 fn a_source_that_fails_or_panics_at_the_kth_call_changes_no_figure() {
     for fault in FAULTS {
-        for k in 1..=12 {
+        for k in 1..=if cfg!(miri) { 2 } else { 12 } {
             let source = Faulty::default();
             let memory = memory(&source, 40);
             let user = User::new(&memory);
             let mut rng = Rng::new(k as u64);
             source.fail_once(k, fault);
             let mut failed = 0;
-            for _ in 0..if cfg!(miri) { 30 } else { 200 } {
+            for _ in 0..if cfg!(miri) { 12 } else { 200 } {
                 let request = any(&mut rng);
                 let before = (memory.stats(), user.chunks.bytes(), source.regions());
                 match caught(|| user.take(request)) {
@@ -232,6 +232,7 @@ fn a_smaller_chunk_is_had_before_a_refusal() {
 
 /// A report of a thousand users is read by people.
 #[test]
+#[cfg_attr(miri, ignore = "a thousand users")]
 fn usage_of_a_thousand_users_is_shown_in_twenty_lines() {
     let memory = memory(&Faulty::default(), 1000);
     let users: Vec<_> = (0..1000).map(|_| User::new(&memory)).collect();

@@ -9,6 +9,7 @@ mod borrowed;
 mod budget;
 mod chunks;
 mod faults;
+mod generations;
 mod memory;
 mod model;
 mod rng;

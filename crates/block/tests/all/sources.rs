@@ -1,15 +1,60 @@
 //! Heap, anonymous maps, temporary files, and memory of one's own.
 
 use std::alloc::Layout;
+use std::sync::{Arc, Mutex};
 
 use epoch_arena_block::{
-    AnonymousMap, Heap, Memory, MemoryError, Pages, Source, SourceError, TempFile,
+    AnonymousMap, Heap, Memory, MemoryError, Pages, Region, Source, SourceError, TempFile,
 };
 
 use crate::support::{Fault, Faulty};
 
 fn layout(size: usize, align: usize) -> Layout {
     Layout::from_size_align(size, align).expect("a valid layout")
+}
+
+/// The heap, which notes what pages it is asked for.
+#[derive(Clone, Debug, Default)]
+struct Noted(Arc<Mutex<Vec<Pages>>>);
+
+impl Source for Noted {
+    fn acquire(&self, layout: Layout, pages: Pages) -> Result<Region, SourceError> {
+        self.0.lock().unwrap().push(pages);
+        Heap.acquire(layout, pages)
+    }
+}
+
+/// The first bytes of a memory are on small pages, so that a few keys take a few of them.
+#[test]
+fn huge_pages_are_asked_for_from_the_bytes_on_that_the_builder_says() {
+    const BLOCK: usize = 64 << 10;
+    use Pages::{Huge, Small};
+    for (from, expected) in [
+        (0, [Huge; 4]),
+        (BLOCK, [Small, Huge, Huge, Huge]),
+        (3 * BLOCK, [Small, Small, Small, Huge]),
+        (usize::MAX, [Small; 4]),
+    ] {
+        let noted = Noted::default();
+        let builder = Memory::builder().source(noted.clone()).block_size(BLOCK);
+        let memory = builder.huge_pages_from(from).high_water(0).build().unwrap();
+        for _ in 0..2 {
+            let blocks: Vec<_> = (0..4).map(|_| memory.block(1).unwrap()).collect();
+            drop(blocks);
+        }
+        // By what is reserved, so a memory that has shrunk begins with small ones again.
+        assert_eq!(
+            *noted.0.lock().unwrap(),
+            [expected, expected].concat(),
+            "{from}"
+        );
+    }
+    let noted = Noted::default();
+    let memory = Memory::builder().source(noted.clone()).build().unwrap();
+    let _three = [(); 3].map(|()| memory.block(1).unwrap());
+    if memory.block_size() == 2 << 20 {
+        assert_eq!(*noted.0.lock().unwrap(), [Small, Small, Huge], "by default");
+    }
 }
 
 /// A directory of this test's own, gone with it.
