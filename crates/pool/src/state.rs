@@ -327,6 +327,8 @@ impl State {
 
 impl Drop for Core {
     fn drop(&mut self) {
+        // First, so that what another thread confines from here on comes back as well.
+        self.memory.end_account(&self.account);
         if self.settings.scrub.quarantine {
             // What is on its way to be confined is so, and found below.
             self.memory.reclaim();
@@ -346,7 +348,6 @@ impl Drop for Core {
         for (generation, own) in live.chain(retired) {
             self.end(&generation, own);
         }
-        self.memory.end_account(&self.account);
         // What its chunks make whole blocks goes back, as far as the memory is not to keep it.
         self.memory.trim_to_high_water();
     }

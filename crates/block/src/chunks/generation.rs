@@ -240,11 +240,12 @@ impl Generation {
         !lock(&self.confined).is_empty()
     }
 
-    /// Makes its confined chunks accessible again; gives the addresses of those that are not.
-    pub(crate) fn release(&self) -> Vec<NonNull<u8>> {
+    /// Makes its confined chunks accessible again; gives the addresses of those that are not. `None` if there are none,
+    /// or another thread has them already, which alone gives them up then.
+    pub(crate) fn release(&self) -> Option<Vec<NonNull<u8>>> {
         let confined = std::mem::take(&mut *lock(&self.confined));
         // SAFETY: confined by `clean`, and not given up since.
-        unsafe { super::list::release(&confined) }
+        (!confined.is_empty()).then(|| unsafe { super::list::release(&confined) })
     }
 
     /// For a list of the memory's own, under its lock.

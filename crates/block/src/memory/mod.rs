@@ -435,21 +435,13 @@ impl Memory {
     /// Nobody reads or claims bytes of its chunks any more, nor will; it is not on its way here, unless it is
     /// confined already.
     pub unsafe fn end_generation(&self, generation: &Generation) {
-        let confined = generation.is_confined();
-        if !confined {
-            // SAFETY: 1. nobody else has them; 2. nobody uses them.
-            unsafe { generation.chunks.scrub(generation.scrub) };
+        if generation.is_confined() {
+            return self.shared.end_confined(generation);
         }
-        let refused = generation.release();
-        let mut store = lock(&self.shared.store);
-        if refused.is_empty() {
-            // SAFETY: by the contract.
-            unsafe { store.give_up_generation(generation) };
-        }
-        // What stays out of reach is not given to anybody, and leaked with its region in the end.
-        for address in refused {
-            store.carved.leak(address);
-        }
+        // SAFETY: 1. nobody else has them; 2. nobody uses them.
+        unsafe { generation.chunks.scrub(generation.scrub) };
+        // SAFETY: by the contract.
+        unsafe { lock(&self.shared.store).give_up_generation(generation) };
     }
 
     /// What a layer above keeps with this memory, made at the first call. There is one such layer.

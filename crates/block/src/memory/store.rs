@@ -370,7 +370,7 @@ impl Drop for Store {
             self.dirty = rest;
             // SAFETY: nobody holds it; it was taken off the ready stack.
             unsafe { generation.clean() };
-            for refused in generation.release() {
+            for refused in generation.release().into_iter().flatten() {
                 self.carved.leak(refused);
             }
         }

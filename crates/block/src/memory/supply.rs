@@ -198,7 +198,31 @@ impl Shared {
         // SAFETY: as above.
         unsafe { store.cleaned(generation, usable) };
         self.cleaned.notify_all();
-        store
+        if usable || !generation.account.is_ended() {
+            return store;
+        }
+        // It was confined for a pool that is gone. If that has ended its account before the lock was taken here, it
+        // may have looked before there was anything to release; if after, it sees what is confined. Whichever takes
+        // the list of these chunks gives them up.
+        drop(store);
+        self.end_confined(generation);
+        lock(&self.store)
+    }
+
+    /// Gives up what is confined, unless another thread does.
+    pub(super) fn end_confined(&self, generation: &Generation) {
+        let Some(refused) = generation.release() else {
+            return;
+        };
+        let mut store = lock(&self.store);
+        if refused.is_empty() {
+            // SAFETY: it was confined, so nobody holds it.
+            unsafe { store.give_up_generation(generation) };
+        }
+        // What stays out of reach is not given to anybody, and leaked with its region in the end.
+        for address in refused {
+            store.carved.leak(address);
+        }
     }
 }
 

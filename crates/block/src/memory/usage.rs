@@ -38,6 +38,11 @@ impl Account {
         )
     }
 
+    /// Whether its owner is gone. Under the memory's lock.
+    pub(super) fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed) != 0
+    }
+
     pub(super) fn add(&self, bytes: usize) {
         self.bytes.store(self.bytes() + bytes, Ordering::Relaxed);
     }
