@@ -52,7 +52,8 @@ async fn write(pool: ArenaPool, done: Arc<AtomicBool>) {
     while !done.load(Ordering::Relaxed) {
         // A guard is not `Send`, so none is alive where the task may be suspended.
         put(&pool, &[0xff; 2_000]);
-        pool.advance().expect("it is never refused for what is held");
+        pool.advance()
+            .expect("it is never refused for what is held");
         yield_now().await;
     }
 }
