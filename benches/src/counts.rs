@@ -58,7 +58,8 @@ fn pool() -> ArenaPool {
 }
 
 /// One put of 16 bytes, under one guard for all.
-fn put(n: u64, burden: impl Fn()) {
+#[inline(never)]
+pub fn put(n: u64, burden: impl Fn()) {
     let pool = pool();
     let guard = pool.pin();
     for _ in 0..n {
@@ -69,7 +70,8 @@ fn put(n: u64, burden: impl Fn()) {
 }
 
 /// One key of 16 bytes in batches of 64.
-fn put_batch(n: u64) {
+#[inline(never)]
+pub fn put_batch(n: u64) {
     let pool = pool();
     let guard = pool.pin();
     for _ in 0..n / BATCH {
@@ -84,7 +86,8 @@ fn put_batch(n: u64) {
 }
 
 /// One handle of a live epoch.
-fn resolve(n: u64) {
+#[inline(never)]
+pub fn resolve(n: u64) {
     let pool = pool();
     let guard = pool.pin();
     let handle = guard.alloc_copy(&KEY).expect("there is memory");
@@ -94,7 +97,8 @@ fn resolve(n: u64) {
 }
 
 /// One pin and its unpin, what crossbeam-epoch does now and then included.
-fn pin(n: u64) {
+#[inline(never)]
+pub fn pin(n: u64) {
     let pool = pool();
     for _ in 0..n {
         black_box(&pool.pin());

@@ -1,16 +1,8 @@
 //! A random order that is the same in every run.
 
-/// Shuffles `items` (Fisher and Yates), from a fixed seed.
+/// Shuffles `items` from a fixed seed.
 pub fn shuffle<T>(items: &mut [T]) {
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    for at in (1..items.len()).rev() {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        // The high half of a product: a range without a division, and bias far below what matters here.
-        let other = (u128::from(state) * (at as u128 + 1)) >> 64;
-        items.swap(at, other as usize);
-    }
+    fastrand::Rng::with_seed(0x2545_f491).shuffle(items);
 }
 
 #[cfg(test)]

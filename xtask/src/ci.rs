@@ -1,120 +1,42 @@
 //! `cargo xtask ci`: what `.ci/run` runs.
 
-use crate::programs;
-use crate::stage::{Stage, run_all};
+use crate::step::{Command, Name, Step};
 use crate::test;
+use crate::verify;
 
-/// Arguments.
-#[derive(clap::Args)]
-pub struct Args {}
-
-/// Runs the verb: format, lints and documentation first, as they are quick to fail, then the instruction counts, then
-/// exactly the stages of `cargo xtask test`.
-pub fn run(_args: Args) -> Result<(), String> {
-    let mut stages = lints();
-    stages.push(counts());
-    stages.extend(test::stages());
-    run_all(stages)
-}
-
-/// The hot operations' instructions, against those on record. Where valgrind is missing it says SKIPPED.
-fn counts() -> Stage {
-    Stage::cargo(
-        "instruction counts",
-        &[
-            "run",
-            "--quiet",
-            "--package",
-            "xtask",
-            "--",
-            "verify",
-            "--only",
-            "counts",
-        ],
-    )
-}
-
-/// A command on the crates that are published.
-pub fn ours(name: &'static str, command: &[&str]) -> Stage {
-    let packages = PUBLISHED.iter().flat_map(|name| ["--package", name]);
-    let arguments: Vec<&str> = command.iter().copied().chain(packages).collect();
-    Stage::cargo(name, &arguments)
+/// Format, lints and documentation first, as they are quick to fail, then the instruction counts, then exactly the steps of
+/// `cargo xtask test`.
+pub fn steps() -> Vec<Step> {
+    lints().into_iter().chain(verify::counts::steps(false)).chain(test::steps()).collect()
 }
 
 /// The crates that are published, in the order in which they depend on each other.
-pub const PUBLISHED: [&str; 5] = [
-    "epoch-arena-block",
-    "epoch-arena-core",
-    "epoch-arena-pool",
-    "epoch-arena-key",
-    "epoch-arena",
-];
+pub const PUBLISHED: &str = "--package epoch-arena-block --package epoch-arena-core --package epoch-arena-pool \
+                             --package epoch-arena-key --package epoch-arena";
 
 /// Format, lints, and the documentation with warnings denied.
-pub fn lints() -> Vec<Stage> {
-    let mut stages = vec![
-        Stage::cargo("format", &["fmt", "--all", "--check"]),
-        Stage::cargo(
-            "clippy",
-            &[
-                "clippy",
-                "--workspace",
-                "--all-targets",
-                "--",
-                "-D",
-                "warnings",
-            ],
-        ),
-        Stage::cargo(
-            "clippy, model runs",
-            &[
-                "clippy",
-                "--lib",
-                "--tests",
-                "--package",
-                "epoch-arena-block",
-                "--package",
-                "epoch-arena-core",
-                "--package",
-                "epoch-arena-pool",
-                "--",
-                "-D",
-                "warnings",
-            ],
-        )
-        .env("RUSTFLAGS", test::LOOM)
-        .env("CARGO_TARGET_DIR", "target/loom"),
-        ours(
-            "clippy, features on",
-            &["clippy", "--all-targets", "--all-features"],
-        )
-        .args(&["--", "-D", "warnings"]),
-        Stage::cargo(
-            "clippy, counting",
-            &[
-                "clippy",
-                "--lib",
-                "--tests",
-                "--package",
-                "epoch-arena",
-                "--package",
-                "epoch-arena-bench",
-                "--",
-                "-D",
-                "warnings",
-            ],
-        )
-        .env("RUSTFLAGS", crate::bench::COUNT)
-        .env("CARGO_TARGET_DIR", "target/count"),
-        Stage::cargo("documentation builds", &["doc", "--workspace", "--no-deps"])
-            .env("RUSTDOCFLAGS", "-D warnings"),
+pub fn lints() -> Vec<Step> {
+    let deny = "-- -D warnings";
+    let step = |name, command| Step::command(Name::Lint, name, command);
+    let lint = |name, words: &str| step(name, Command::cargo(&format!("{words} {deny}")));
+    let doc = |name, words: &str| step(name, Command::cargo(words).env("RUSTDOCFLAGS", "-D warnings"));
+    let with = |name, packages: &str, flags, folder| {
+        let command = Command::cargo(&format!("clippy --lib --tests {packages} {deny}"));
+        step(name, command.env("RUSTFLAGS", flags).target(folder))
+    };
+    let models = "--package epoch-arena-block --package epoch-arena-core --package epoch-arena-pool";
+    let counting = "--package epoch-arena --package epoch-arena-bench";
+    let fuzz = |words: &str| Command::cargo(words).target("target/fuzz-programs");
+    vec![
+        step("format", Command::cargo("fmt --all --check")),
+        lint("clippy", "clippy --workspace --all-targets"),
+        with("clippy, model runs", models, test::LOOM, "target/loom"),
+        lint("clippy, features on", &format!("clippy --all-targets --all-features {PUBLISHED}")),
+        with("clippy, counting", counting, crate::bench::COUNT, "target/count"),
+        doc("documentation builds", "doc --workspace --no-deps"),
         // As docs.rs does.
-        ours(
-            "documentation, features on",
-            &["doc", "--no-deps", "--all-features"],
-        )
-        .env("RUSTDOCFLAGS", "-D warnings"),
-    ];
-    stages.extend(programs::lints());
-    stages
+        doc("documentation, features on", &format!("doc --no-deps --all-features {PUBLISHED}")),
+        step("format, fuzz", fuzz(&format!("fmt {} --check", test::FUZZ))),
+        step("clippy, fuzz", fuzz(&format!("clippy --all-targets {} {deny}", test::FUZZ))),
+    ]
 }

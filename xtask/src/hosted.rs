@@ -10,9 +10,7 @@ use crate::Xtask;
 fn lines() -> Vec<String> {
     let folder = crate::workspace().join(".github/workflows");
     let files = fs::read_dir(folder).unwrap();
-    let text: Vec<String> = files
-        .map(|file| fs::read_to_string(file.unwrap().path()).unwrap())
-        .collect();
+    let text: Vec<String> = files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect();
     let lines = text.iter().flat_map(|text| text.lines());
     lines
         .map(|line| line.split(" #").next().unwrap_or_default())

@@ -1,15 +1,15 @@
 //! The project's chores: `cargo xtask VERB`, one verb per file.
 
-mod asm;
 mod bench;
 mod ci;
 #[cfg(test)]
 mod hosted;
 mod newcomer;
-mod programs;
+mod page;
 mod soak;
-mod stage;
+mod step;
 mod test;
+mod tidy;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -28,17 +28,18 @@ struct Xtask {
 #[derive(Subcommand)]
 enum Verb {
     /// Measure put, resolve, reclaim, memory, churn and tail, beside the floor and the peers.
+    #[command(after_long_help = bench::after_help())]
     Bench(bench::Args),
-    /// Print the machine code of a hot operation, and count its straight path.
-    Asm(asm::Args),
     /// Run everything at once, at random, and see that nothing is wrong and memory is flat.
     Soak(soak::Args),
     /// Run every test.
-    Test(test::Args),
+    Test,
     /// Run what `.ci/run` runs: tests, format, lints, docs.
-    Ci(ci::Args),
+    Ci,
+    /// Look for what tests of behaviour do not see: dead links, undocumented items, orderings without a reason.
+    Tidy,
     /// Build and run the README's programs as new crates outside the workspace.
-    Newcomer(newcomer::Args),
+    Newcomer,
     /// Prove what tests alone cannot: sanitizers, Miri, loom, fuzzing, instruction counts.
     Verify(verify::Args),
 }
@@ -46,11 +47,11 @@ enum Verb {
 fn main() -> ExitCode {
     let outcome = match Xtask::parse().verb {
         Verb::Bench(args) => bench::run(args),
-        Verb::Asm(args) => asm::run(args),
         Verb::Soak(args) => soak::run(args),
-        Verb::Test(args) => test::run(args),
-        Verb::Ci(args) => ci::run(args),
-        Verb::Newcomer(args) => newcomer::run(args),
+        Verb::Test => step::run_all(test::steps()),
+        Verb::Ci => step::run_all(ci::steps()),
+        Verb::Tidy => step::run_all(vec![tidy::step()]),
+        Verb::Newcomer => step::run_all(newcomer::steps()),
         Verb::Verify(args) => verify::run(args),
     };
     match outcome {
@@ -64,14 +65,24 @@ fn main() -> ExitCode {
 
 /// The root of the workspace.
 fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap_or(Path::new("."))
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+}
+
+/// The text of a file, or what is wrong with it.
+fn read(file: &Path) -> Result<String, String> {
+    std::fs::read_to_string(file).map_err(|error| format!("{}: cannot be read: {error}", file.display()))
 }
 
 /// Where builds go: as cargo decides it.
 fn target_dir() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
+}
+
+/// The arguments of a verb, as its tests give them.
+#[cfg(test)]
+fn parsed<A: clap::Args>(line: &str) -> Result<A, clap::Error> {
+    let command = A::augment_args(clap::Command::new("verb").no_binary_name(true));
+    A::from_arg_matches(&command.try_get_matches_from(line.split_whitespace())?)
 }
 
 #[cfg(test)]

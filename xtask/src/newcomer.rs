@@ -4,18 +4,10 @@
 use std::fs;
 use std::path::Path;
 
-use crate::stage::{Stage, run_all};
+use crate::step::{Command, Name, Step, Verdict};
 
-/// Arguments.
-#[derive(clap::Args)]
-pub struct Args {}
-
-/// A program of the README, and what it asks to have under `[dependencies]`.
-#[derive(Debug, PartialEq, Eq)]
-struct Program {
-    dependencies: String,
-    main: String,
-}
+/// A program of the README: what it asks to have under `[dependencies]`, and itself.
+type Program = (String, String);
 
 /// The longest program that a newcomer is asked to type.
 const LINES: usize = 20;
@@ -23,30 +15,36 @@ const LINES: usize = 20;
 /// Where the README says that the repository is.
 const CLONE: &str = "\"../epoch-arena/";
 
-/// Runs the verb: makes the crates in `target/newcomer`, builds and runs them. Without the network: what they need is
-/// what the workspace has, at the versions of its lock file.
-pub fn run(_args: Args) -> Result<(), String> {
+/// The crates, in the README's order.
+const NAMES: [&str; 3] = ["everything", "maps", "block"];
+
+/// Makes the crates in `target/newcomer`, builds and runs them. Without the network: what they need is what the workspace
+/// has, at the versions of its lock file.
+pub fn steps() -> Vec<Step> {
+    let step = |(at, name): (usize, &'static str)| {
+        Step::work(Name::Tests, name, move |runner| {
+            let folder = make(at, name)?;
+            let command = Command::cargo("run --quiet --offline --manifest-path").arg(folder.join("Cargo.toml"));
+            runner.must(&command.target("target/newcomer/target")).map(|_| Verdict::Passed("README".into()))
+        })
+    };
+    NAMES.into_iter().enumerate().map(step).collect()
+}
+
+fn make(at: usize, name: &str) -> Result<std::path::PathBuf, String> {
     let root = crate::workspace();
-    let readme = fs::read_to_string(root.join("README.md")).map_err(|e| e.to_string())?;
+    let readme = crate::read(&root.join("README.md"))?;
     let programs = programs(&readme);
-    let names = ["everything", "maps", "block"];
-    if programs.len() != names.len() {
-        return Err(format!("README.md has {} programs", programs.len()));
+    if programs.len() != NAMES.len() {
+        return Err(format!("README.md has {} programs, and not {}", programs.len(), NAMES.len()));
     }
-    let mut stages = Vec::new();
-    for (name, program) in names.into_iter().zip(&programs) {
-        let lines = program.main.lines().count();
-        if lines > LINES {
-            return Err(format!("{name} has {lines} lines, more than {LINES}"));
-        }
-        let folder = root.join("target/newcomer").join(name);
-        write(&folder, name, program, root).map_err(|error| format!("{name}: {error}"))?;
-        let manifest = folder.join("Cargo.toml");
-        let run = Stage::cargo(name, &["run", "--quiet", "--offline", "--manifest-path"]);
-        let run = run.arg(manifest);
-        stages.push(run.env("CARGO_TARGET_DIR", "target/newcomer/target"));
+    let lines = programs[at].1.lines().count();
+    if lines > LINES {
+        return Err(format!("{name} has {lines} lines, more than {LINES}"));
     }
-    run_all(stages)
+    let folder = root.join("target/newcomer").join(name);
+    write(&folder, name, &programs[at], root).map_err(|error| format!("{name}: {error}"))?;
+    Ok(folder)
 }
 
 /// Each `toml` with the `rust` that follows it.
@@ -57,12 +55,7 @@ fn programs(readme: &str) -> Vec<Program> {
     for part in readme.split("```").skip(1).step_by(2) {
         match part.split_once('\n') {
             Some(("toml", text)) => dependencies = Some(text.to_owned()),
-            Some(("rust", text)) => {
-                programs.extend(dependencies.take().map(|dependencies| Program {
-                    dependencies,
-                    main: text.to_owned(),
-                }));
-            }
+            Some(("rust", text)) => programs.extend(dependencies.take().map(|asked| (asked, text.to_owned()))),
             _ => {}
         }
     }
@@ -74,14 +67,14 @@ fn write(folder: &Path, name: &str, program: &Program, root: &Path) -> std::io::
     // As `cargo new` writes it; and a workspace of its own, as this one is around it. A path in TOML has slashes on
     // Windows, too.
     let clone = format!("\"{}/", root.display()).replace('\\', "/");
-    let dependencies = program.dependencies.replace(CLONE, &clone);
+    let dependencies = program.0.replace(CLONE, &clone);
     let manifest = format!(
         "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n\
          [dependencies]\n{dependencies}\n[workspace]\n"
     );
     fs::write(folder.join("Cargo.toml"), manifest)?;
     fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock"))?;
-    fs::write(folder.join("src/main.rs"), &program.main)
+    fs::write(folder.join("src/main.rs"), &program.1)
 }
 
 #[cfg(test)]
@@ -91,10 +84,6 @@ mod tests {
     #[test]
     fn a_program_is_what_follows_dependencies() {
         let readme = "```rust\nno\n```\n\n```toml\na = 1\n```\ntext `x`\n```rust\nyes\n```\n```rust\nno\n```\n";
-        let expected = Program {
-            dependencies: "a = 1\n".into(),
-            main: "yes\n".into(),
-        };
-        assert_eq!(programs(readme), [expected]);
+        assert_eq!(programs(readme), [("a = 1\n".into(), "yes\n".into())]);
     }
 }

@@ -255,32 +255,15 @@ impl std::error::Error for KeysError {}
 mod tests {
     use super::*;
 
-    /// A file of its own for each test, removed when the test ends.
-    struct Temporary(PathBuf);
-
-    impl Temporary {
-        fn with(name: &str, content: &[u8]) -> Self {
-            let path = std::env::temp_dir()
-                .join(format!("epoch-arena-keys-{}-{name}", std::process::id()));
-            fs::write(&path, content).unwrap();
-            Self(path)
-        }
-
-        fn load(&self) -> Result<Keys, KeysError> {
-            Keys::read(&self.0)
-        }
-    }
-
-    impl Drop for Temporary {
-        fn drop(&mut self) {
-            let _ = fs::remove_file(&self.0);
-        }
+    fn of_file(content: &[u8]) -> Result<Keys, KeysError> {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(content).unwrap();
+        Keys::read(file.path())
     }
 
     #[test]
     fn any_bytes_one_key_per_line() {
-        let file = Temporary::with("bytes", b"one\n\xff\x00two\r\n\nlast");
-        let keys = file.load().unwrap();
+        let keys = of_file(b"one\n\xff\x00two\r\n\nlast").unwrap();
         let expected: [&[u8]; 4] = [b"one", b"\xff\x00two\r", b"", b"last"];
         assert!(keys.iter().eq(expected));
         assert_eq!(keys.payload(), 13);
@@ -288,10 +271,7 @@ mod tests {
 
     #[test]
     fn a_closing_line_end_is_not_a_key() {
-        assert_eq!(
-            Temporary::with("closed", b"a\nb\n").load().unwrap().len(),
-            2
-        );
+        assert_eq!(of_file(b"a\nb\n").unwrap().len(), 2);
     }
 
     #[test]
@@ -306,17 +286,11 @@ mod tests {
         let folder = Keys::read(&std::env::temp_dir()).unwrap_err().to_string();
         assert!(folder.contains("cannot be read"), "{folder}");
         for content in [&b""[..], b"\n\n\n"] {
-            let empty = Temporary::with("empty", content)
-                .load()
-                .unwrap_err()
-                .to_string();
+            let empty = of_file(content).unwrap_err().to_string();
             assert!(empty.contains("holds no key"), "{empty}");
         }
-        let long = Temporary::with(
-            "long",
-            &[b"x\n".as_slice(), &vec![b'y'; MAX_KEY_LEN + 1]].concat(),
-        );
-        let long = long.load().unwrap_err().to_string();
+        let long = [b"x\n".as_slice(), &vec![b'y'; MAX_KEY_LEN + 1]].concat();
+        let long = of_file(&long).unwrap_err().to_string();
         assert!(
             long.contains("line 2") && long.contains("16777215"),
             "{long}"

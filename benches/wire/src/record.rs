@@ -1,8 +1,10 @@
 //! From the samples of single rounds to the record of a measurement.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
-use crate::stats::median;
+use crate::stats::{median, quartiles};
 
 /// A value as it went over a run: memory over the epochs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,6 +54,9 @@ pub struct Record {
     pub unit: String,
     /// The median of the ratios, each taken within one round.
     pub ratio_to_floor: Option<f64>,
+    /// The quartiles of what is compared: of the ratios, or of the values where there is no ratio.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quartiles: Option<[f64; 2]>,
     /// How many rounds there were.
     pub rounds: usize,
     /// How the value went over a round: of each place, the median over the rounds.
@@ -79,10 +84,30 @@ impl Record {
             value: None,
             unit: String::new(),
             ratio_to_floor: None,
+            quartiles: None,
             rounds: 0,
             series: None,
             skipped: Some(reason.to_owned()),
         }
+    }
+
+    /// What is compared with other contestants: the ratio, or the value where there is none; and its quartiles.
+    pub fn compared(&self) -> Option<(f64, [f64; 2])> {
+        let figure = self.ratio_to_floor.or(self.value)?;
+        Some((figure, self.quartiles.unwrap_or([figure; 2])))
+    }
+
+    /// How this stands to another record; equal where the spread of the two does not allow an order: where half of the
+    /// rounds of one and half of the other's overlap.
+    pub fn order(&self, other: &Self) -> Option<Ordering> {
+        let (mine, theirs) = (self.compared()?, other.compared()?);
+        Some(if mine.1[1] < theirs.1[0] {
+            Ordering::Less
+        } else if mine.1[0] > theirs.1[1] {
+            Ordering::Greater
+        } else {
+            Ordering::Equal
+        })
     }
 
     fn is_of(&self, sample: &Sample) -> bool {
@@ -126,6 +151,7 @@ pub fn summarise(samples: &[Sample]) -> Vec<Record> {
             .collect();
         record.value = median(&values);
         record.ratio_to_floor = median(&ratios);
+        record.quartiles = quartiles(if ratios.is_empty() { &values } else { &ratios });
         record.rounds = rounds.len();
         let series: Vec<&Series> = rounds
             .iter()
@@ -195,6 +221,27 @@ mod tests {
         assert_eq!(records[0].value, Some(4.0));
         assert_eq!(records[0].ratio_to_floor, Some(2.0));
         assert_eq!(records[0].rounds, 3);
+    }
+
+    #[test]
+    fn an_order_is_told_only_where_the_spread_allows_it() {
+        let rounds =
+            |who: &str, ratios: [f64; 4]| ratios.map(|ratio| sample(who, ratio, Some(1.0)));
+        let samples = [
+            rounds("a", [1.0, 1.1, 1.2, 1.3]),
+            rounds("b", [1.1, 1.2, 1.3, 1.4]),
+            rounds("c", [1.5, 1.6, 1.7, 1.8]),
+        ];
+        let [a, b, c] = &summarise(&samples.concat())[..] else {
+            panic!("three contestants");
+        };
+        assert_eq!(a.quartiles, Some([1.0, 1.2]));
+        assert_eq!(a.order(b), Some(Ordering::Equal));
+        assert_eq!(
+            (a.order(c), c.order(b)),
+            (Some(Ordering::Less), Some(Ordering::Greater))
+        );
+        assert_eq!(a.order(&Record::skipped("", "", "", 1, "")), None);
     }
 
     #[test]

@@ -13,6 +13,14 @@ pub fn median(values: &[f64]) -> Option<f64> {
     Some(f64::midpoint(sorted[sorted.len() / 2 - 1], upper))
 }
 
+/// The lower and the upper quartile (nearest rank): half of all rounds lie between. `None` of fewer than three values.
+pub fn quartiles(values: &[f64]) -> Option<[f64; 2]> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let of = |q| quantile(&sorted, q);
+    (sorted.len() > 2).then_some([of(0.25)?, of(0.75)?])
+}
+
 /// The value that the fraction `q` of `sorted` does not exceed (nearest rank). `None` of nothing.
 pub fn quantile<T: Copy>(sorted: &[T], q: f64) -> Option<T> {
     let last = sorted.len().checked_sub(1)?;
@@ -30,6 +38,13 @@ mod tests {
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
         assert_eq!(median(&[7.0]), Some(7.0));
         assert_eq!(median(&[]), None);
+    }
+
+    #[test]
+    fn half_of_the_rounds_lie_between_the_quartiles() {
+        let values: Vec<f64> = (1..=8).rev().map(f64::from).collect();
+        assert_eq!(quartiles(&values), Some([2.0, 6.0]));
+        assert_eq!(quartiles(&[1.0, 2.0]), None);
     }
 
     #[test]

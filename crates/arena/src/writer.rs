@@ -175,8 +175,10 @@ impl Writer {
         if let Some((of, chunk)) = kept.map(Cell::get)
             && of == stamp
         {
-            // SAFETY: by the invariant taken for this epoch's arena (2.), by this writer alone.
-            if let Some(first) = unsafe { chunk.live().bump_aligned(len, align) } {
+            // SAFETY: by the invariant taken for this epoch's arena, which is not reclaimed (2.).
+            let live = unsafe { chunk.live() };
+            // SAFETY: by the same invariant this writer alone claims from it.
+            if let Some(first) = unsafe { live.bump_aligned(len, align) } {
                 return Ok((first, chunk));
             }
         }

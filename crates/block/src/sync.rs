@@ -22,7 +22,7 @@ pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
 pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
 // loom's `Arc` cannot hold a `dyn Source`; ownership alone is not what a model is about.
 #[cfg(feature = "std")]
-pub(crate) use std::sync::{Arc, OnceLock};
+pub(crate) use std::sync::{Arc, OnceLock, TryLockError};
 
 /// Locks, whatever a panicking holder left behind: what our locks guard is consistent at every
 /// point where a panic can leave them.

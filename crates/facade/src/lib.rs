@@ -1,4 +1,4 @@
-//! Memory for keys that live and die by the epoch.
+//! A concurrent arena for keys, and any other byte strings, that expire together.
 //!
 //! ```
 //! use epoch_arena::{ArenaKey, ArenaPool};
@@ -18,8 +18,7 @@
 //! ```
 //!
 //! For writers of memtables, MVCC stores, caches and in-memory indexes: millions of small keys,
-//! written and read by many threads, and garbage all at once when their epoch is no longer
-//! visible. Writing a key is a bump of the thread's own chunk, with no shared write; reading one
+//! written and read by many threads, and garbage all at once when no guard can see their epoch. Writing a key is a bump of the thread's own chunk, with no shared write; reading one
 //! is a compare; and reclaiming an epoch costs the same for ten keys as for ten million (unless
 //! its bytes are to be overwritten).
 //!
@@ -50,8 +49,8 @@
 //! ```
 //!
 //! **Handles.** What is written gives an [`ArenaHandle`]: 16 bytes, `Copy`, `Send`, `'static`, to
-//! be stored anywhere. It resolves to its bytes while its epoch is live, and to `None` ever
-//! after; also in every other pool. It cannot dangle.
+//! be stored anywhere. It resolves to its bytes while its epoch is live, to `None` afterwards, and
+//! always to `None` in any other pool. It cannot dangle.
 //!
 //! **Keys.** An [`ArenaKey`] is a handle with the key's first eight bytes. Resolved, it is a
 //! [`KeyRef`], which compares and hashes as its bytes do. An [`OwnedKey`] holds its epoch, for
@@ -59,8 +58,8 @@
 //! [`KeyWriter`].
 //!
 //! **Leases.** A guard is not a snapshot, and should be short. A [`Lease`] holds one epoch
-//! without pinning anybody, a [`Snapshot`] all live ones, for as long as one likes, on any
-//! thread, across `.await`:
+//! without a pin, a [`Snapshot`] all live ones, for as long as you like, on any thread, across
+//! `.await`. The last one to go frees the epoch.
 //!
 //! ```
 //! # use epoch_arena::ArenaPool;
@@ -75,10 +74,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! **Memory.** A pool takes blocks of 2 MiB from a [`Memory`]: a source (heap, maps with huge
-//! pages, temporary files), a budget that is never exceeded, and a mark up to which free blocks
-//! are kept. Pools can share one. [`maintain`], called now and then from a thread of your choice,
-//! returns what is free and says what is held, and by whom:
+//! **Memory.** A pool takes chunks, from 512 bytes, from a [`Memory`]: a source of blocks of 2 MiB
+//! (heap, maps with huge pages, temporary files), a budget that is never exceeded, and a mark up
+//! to which free blocks are kept. Any number of pools and arenas can share one, to the chunk.
+//! [`maintain`], called now and then from a thread of your choice, returns what is free and says
+//! what is held, and by which threads and leases:
 //!
 //! ```
 //! use epoch_arena::{ArenaPool, Memory};
@@ -117,9 +117,9 @@
 //! |---|---|---|
 //! | `epoch-arena` | this: re-exports, the tour and the [guide] | all |
 //! | `epoch-arena-key` | [`ArenaKey`], [`KeyRef`], [`OwnedKey`] | pool |
-//! | `epoch-arena-pool` | [`ArenaPool`], guards, leases, reclamation | core, crossbeam-epoch |
-//! | `epoch-arena-core` | [`EpochArena`], [`ArenaHandle`], chunks | block |
-//! | `epoch-arena-block` | [`Block`], [`Memory`], sources | |
+//! | `epoch-arena-pool` | [`ArenaPool`], guards, leases, reclamation | core, block, crossbeam-epoch |
+//! | `epoch-arena-core` | [`EpochArena`], [`ArenaHandle`] | block |
+//! | `epoch-arena-block` | [`Block`], [`Memory`], chunks, sources | |
 //!
 //! [`advance`]: ArenaPool::advance
 //! [`maintain`]: ArenaPool::maintain

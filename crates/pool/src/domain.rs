@@ -7,7 +7,7 @@ use crossbeam_utils::CachePadded;
 use epoch_arena_block::Memory;
 
 use crate::record::Record;
-use crate::sync::{Arc, AtomicU64, Mutex, Ordering, StaticAtomicU64, Weak, lock};
+use crate::sync::{Arc, AtomicU64, Mutex, OnceLock, Ordering, StaticAtomicU64, Weak, lock};
 
 pub(crate) struct Domain {
     /// Never reused, so that a thread's participant of a dead domain matches no other.
@@ -27,8 +27,9 @@ struct Records {
 
 /// What a memory keeps: the domain of the pools that are told no collector, and those of collectors that its pools
 /// were given.
+#[derive(Default)]
 struct Domains {
-    own: Arc<Domain>,
+    own: OnceLock<Arc<Domain>>,
     given: Mutex<Vec<Weak<Domain>>>,
 }
 
@@ -46,14 +47,13 @@ impl Domain {
 
     /// That of the pools over `memory` that use `collector`, or the memory's own.
     pub fn of(memory: &Memory, collector: Option<Collector>) -> Arc<Self> {
-        let make = || {
-            let own = Self::new(Collector::new());
-            let given = Mutex::new(Vec::new());
-            Box::new(Domains { own, given }) as Box<dyn Any + Send + Sync>
-        };
+        let make = || Box::new(Domains::default()) as Box<dyn Any + Send + Sync>;
         let domains = memory.extension(make).downcast_ref::<Domains>();
         match (domains, collector) {
-            (Some(domains), None) => domains.own.clone(),
+            (Some(domains), None) => {
+                let own = || Self::new(Collector::new());
+                domains.own.get_or_init(own).clone()
+            }
             (Some(domains), Some(collector)) => domains.given(collector),
             // Another layer than this keeps something there, so the pool is on its own.
             (None, collector) => Self::new(collector.unwrap_or_default()),

@@ -70,9 +70,8 @@ struct RetiredEpoch {
 
 /// What holds back how much.
 pub(crate) struct HeldReport {
-    /// Bytes of all retired epochs, looked at together with what of them is held: other threads give them up
-    /// meanwhile, or write to them.
-    pub retired: usize,
+    /// What is retired and not reclaimed.
+    pub retired: EpochBytes,
     pub guards: EpochBytes,
     pub unseen: EpochBytes,
     pub leases: EpochBytes,
@@ -94,7 +93,7 @@ impl HeldReport {
             .into_iter()
             .map(|(thread, since)| pin_info(thread, since, state, &retired));
         let mut this = Self {
-            retired: retired.iter().map(|retired| retired.bytes).sum(),
+            retired: EpochBytes::default(),
             guards: EpochBytes::default(),
             unseen: EpochBytes::default(),
             leases: EpochBytes::default(),
@@ -102,6 +101,7 @@ impl HeldReport {
             leased: state.leases.report(bytes_of),
         };
         for retired in &retired {
+            this.retired.add(retired.bytes);
             match retired.held_by {
                 HeldBy::Pool => {
                     this.guards.add(retired.bytes);
@@ -126,7 +126,10 @@ fn retired(state: &State) -> Vec<RetiredEpoch> {
         bytes: retired.generation.chunks.bytes(),
         held_by: HeldBy::of(&retired.generation),
     };
-    state.retired.iter().map(look).collect()
+    // What is in quarantine is reclaimed, and of no use all the same.
+    let retired = state.retired.iter();
+    let retired = retired.filter(|(_, retired)| !retired.generation.is_confined());
+    retired.map(look).collect()
 }
 
 /// A thread that is pinned since a time of the domain's clock. What was current then, or was opened later, cannot be

@@ -226,7 +226,7 @@ impl ArenaPool {
             let Some(left) = timeout.checked_sub(start.elapsed()) else {
                 return Err(WaitError::TimedOut);
             };
-            self.settle(local.pin(&self.core), &local, 0);
+            self.settle(local.pin(&self.core), &local);
             if !self.is_sealed(epoch) {
                 std::thread::sleep(nap.min(left));
                 nap = (2 * nap).min(LONGEST_NAP);
@@ -365,7 +365,7 @@ impl ArenaPool {
     pub fn maintain(&self) -> MaintainReport {
         let core = &*self.core;
         let local = local::owner(core);
-        let reclaimed = self.settle(local.pin(core), &local, core.pending());
+        let reclaimed = self.settle_all(&local);
         let returned = core.memory.trim_to_high_water();
         trace::trim(core, returned);
         core.memory.prepare();
@@ -523,21 +523,35 @@ impl ArenaPool {
         &self.core.memory
     }
 
-    /// Sees that deferred closures run if nobody holds them up, and reclaims what that frees;
+    /// Sees that deferred closures run if no guard holds them up, and reclaims what that frees;
     /// says what that was. A flush moves the closures on, and each pin after it can pass one
-    /// of crossbeam's two grace periods, if this thread is not pinned otherwise. A flush runs no
-    /// more than eight bags, and each `advance` makes one: so there are more rounds where callbacks
-    /// of `pending` epochs may wait.
-    pub(crate) fn settle(&self, guard: ArenaGuard<'_>, local: &Owner, pending: usize) -> Reclaimed {
+    /// of crossbeam's two grace periods, if this thread is not pinned otherwise.
+    pub(crate) fn settle(&self, guard: ArenaGuard<'_>, local: &Owner) -> Reclaimed {
         guard.pinned().flush();
         drop(guard);
-        self.settle_unpinned(local, pending)
+        self.settle_unpinned(local, 0)
     }
 
-    /// The rest of [`settle`](Self::settle), after the flush.
-    fn settle_unpinned(&self, local: &Owner, pending: usize) -> Reclaimed {
-        const BAGS_PER_FLUSH: usize = 8;
-        for _ in 0..2 + pending.div_ceil(BAGS_PER_FLUSH) {
+    /// As [`settle`](Self::settle), and goes on while closures of this pool are pending. A flush runs no more than eight
+    /// bags, `advance` makes one or more, and so does crossbeam's queue of what it throws away: so there are as many
+    /// rounds as `pending` epochs can need, and some more for what is before them in the queue.
+    fn settle_all(&self, local: &Owner) -> Reclaimed {
+        const ROUNDS: usize = 8;
+        const MORE: usize = 8;
+        let mut reclaimed = self.settle(local.pin(&self.core), local);
+        for _ in 0..MORE {
+            let pending = self.core.pending();
+            if pending == 0 || local.is_pinned() {
+                break;
+            }
+            reclaimed += self.settle_unpinned(local, ROUNDS + pending / ROUNDS);
+        }
+        reclaimed
+    }
+
+    /// The rest of [`settle`](Self::settle), after the flush, with some rounds more.
+    fn settle_unpinned(&self, local: &Owner, more: usize) -> Reclaimed {
+        for _ in 0..2 + more {
             if local.is_pinned() {
                 break;
             }

@@ -72,9 +72,7 @@ pub(crate) struct Retired {
 impl Retired {
     /// Whether its memory is free, and the memory has let it go.
     fn is_done(&self) -> bool {
-        self.generation.holds() == 0
-            && Arc::strong_count(&self.generation) == 1
-            && !self.generation.is_confined()
+        self.generation.holds() == 0 && Arc::strong_count(&self.generation) == 1
     }
 }
 
@@ -84,6 +82,13 @@ pub(crate) struct Reclaimed {
     pub epochs: usize,
     /// Bytes of their chunks.
     pub bytes: usize,
+}
+
+impl std::ops::AddAssign for Reclaimed {
+    fn add_assign(&mut self, more: Self) {
+        self.epochs += more.epochs;
+        self.bytes += more.bytes;
+    }
 }
 
 /// What was retired by one call.
@@ -327,12 +332,6 @@ impl State {
 
 impl Drop for Core {
     fn drop(&mut self) {
-        // First, so that what another thread confines from here on comes back as well.
-        self.memory.end_account(&self.account);
-        if self.settings.scrub.quarantine {
-            // What is on its way to be confined is so, and found below.
-            self.memory.reclaim();
-        }
         let state = self.state.get_mut();
         let state = state.unwrap_or_else(std::sync::PoisonError::into_inner);
         let current = state.live.back().map(|live| live.generation.name);
@@ -348,6 +347,7 @@ impl Drop for Core {
         for (generation, own) in live.chain(retired) {
             self.end(&generation, own);
         }
+        self.memory.end_account(&self.account);
         // What its chunks make whole blocks goes back, as far as the memory is not to keep it.
         self.memory.trim_to_high_water();
     }
@@ -359,11 +359,8 @@ impl Core {
     fn end(&mut self, generation: &Arc<Generation>, own: u64) {
         // With a hold of this call's, whatever closures are pending do not make the epoch free meanwhile.
         if !generation.try_hold(LEASE) {
-            // It is free already, or another thread is about to make it so; or it is confined for good.
-            if generation.is_confined() {
-                // SAFETY: it is not used any more.
-                unsafe { self.memory.end_generation(generation) };
-            }
+            // It is free already, or another thread is about to make it so; or it is in quarantine, which ends with
+            // the account.
             return;
         }
         // SAFETY: taken above, and the pool's own.

@@ -9,7 +9,7 @@ use crate::held::{EpochBytes, HeldReport, fmt_held};
 use crate::lease_entry::LeaseInfo;
 use crate::plural::Plural;
 use crate::record::PinInfo;
-use crate::state::{self, Core, Live, Retired};
+use crate::state::{self, Core, Live};
 
 /// Figures of a pool at one moment; all sizes in bytes. [`Display`](fmt::Display) prints at most
 /// some twenty lines: the threads and the places that hold back most.
@@ -79,17 +79,14 @@ impl PoolStats {
             payload += stats.payload;
             allocations += stats.allocations;
         }
-        let confined = |retired: &&Retired| retired.generation.is_confined();
-        let confined = state.retired.values().filter(confined);
-        let confined: Vec<_> = confined.map(|c| c.generation.chunks.bytes()).collect();
         let held = HeldReport::new(core, &state);
-        let quarantined = confined.iter().sum();
+        let quarantined = core.account.confined();
         Self {
             current: state::epoch(core.slots.current()),
             live_epochs: state.live.len(),
             live,
-            retired_epochs: state.retired.len() - confined.len(),
-            retired: held.retired - quarantined,
+            retired_epochs: held.retired.epochs,
+            retired: held.retired.bytes,
             held_by_guards: held.guards,
             held_unseen: held.unseen,
             held_by_leases: held.leases,

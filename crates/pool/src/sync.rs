@@ -17,7 +17,7 @@ pub(crate) use loom::sync::{
 };
 
 // Ownership only; no protocol of ours rests on these, and a model needs no loom `Arc<[T]>`.
-pub(crate) use std::sync::{Arc, Weak};
+pub(crate) use std::sync::{Arc, OnceLock, Weak};
 // The process-wide pool counter lives across model runs, so it is never loom's.
 #[cfg(epoch_arena_count)]
 pub(crate) use epoch_arena_block::count::AtomicU64 as StaticAtomicU64;

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
-use epoch_arena_bench_wire::{Binary, Group, ROSTER};
+use epoch_arena_bench_wire::{Binary, ROSTER};
 use serde_json::Value;
+
+use crate::step::Command;
 
 /// What was built, and what could not be.
 #[derive(Debug, Default)]
@@ -23,16 +24,14 @@ impl Built {
 
     /// Why the feature is missing, if it is.
     pub fn missing(&self, feature: Option<&str>) -> Option<&str> {
-        feature
-            .and_then(|feature| self.missing.get(feature))
-            .map(String::as_str)
+        feature.and_then(|feature| self.missing.get(feature)).map(String::as_str)
     }
 }
 
-/// Builds what the groups need.
-pub fn build(groups: &[Group]) -> Result<Built, String> {
+/// Builds the processes; the one that counts shared writes where it is needed.
+pub fn build(is_counted: bool) -> Result<Built, String> {
     let mut built = with_peers()?;
-    if groups.contains(&Group::Shared) {
+    if is_counted {
         built.executables.extend(counted()?);
     }
     Ok(built)
@@ -44,98 +43,52 @@ pub const COUNT: &str = "--cfg epoch_arena_count";
 /// The executable that counts. No peers: what they share is not counted.
 fn counted() -> Result<Option<(String, PathBuf)>, String> {
     eprintln!("building the benchmark that counts shared writes");
-    let mut command = cargo_build(&BTreeSet::new());
     // Flags of its own would rebuild everything in the shared directory, twice.
-    command
-        .args(["--target-dir", "target/count"])
-        .env("RUSTFLAGS", COUNT);
-    let mut built = run(command, Noise::Loud)
-        .map_err(|reason| format!("the benchmark that counts cannot be built: {reason}"))?;
-    let executable = built.remove(Binary::System.name());
-    Ok(executable.map(|path| (Binary::Counted.name().to_owned(), path)))
+    let command = command(&BTreeSet::new()).env("RUSTFLAGS", COUNT).target("target/count");
+    let built = run(&command, true).map_err(|reason| format!("the benchmark that counts cannot be built: {reason}"));
+    Ok(built?.remove(Binary::System.name()).map(|path| (Binary::Counted.name().to_owned(), path)))
 }
 
 /// Builds with every peer; if that fails, with every peer that can be built by itself.
 fn with_peers() -> Result<Built, String> {
-    let mut features: BTreeSet<&'static str> =
-        ROSTER.iter().filter_map(|entry| entry.feature).collect();
-    eprintln!("building the benchmark and its peers (release)");
-    if let Ok(executables) = cargo(&features, Noise::Loud) {
-        return Ok(Built {
-            executables,
-            missing: BTreeMap::new(),
-        });
-    }
-    eprintln!(
-        "that failed; building without peers, then each peer by itself, to find out which one it is"
-    );
-    cargo(&BTreeSet::new(), Noise::Loud)
-        .map_err(|reason| format!("the benchmark cannot be built: {reason}"))?;
+    let mut features: BTreeSet<&'static str> = ROSTER.iter().filter_map(|entry| entry.feature).collect();
     let mut missing = BTreeMap::new();
+    eprintln!("building the benchmark and its peers (release)");
+    if let Ok(executables) = run(&command(&features), true) {
+        return Ok(Built { executables, missing });
+    }
+    eprintln!("that failed; building without peers, then each peer by itself, to find out which one it is");
+    let alone = run(&command(&BTreeSet::new()), true);
+    alone.map_err(|reason| format!("the benchmark cannot be built: {reason}"))?;
     for feature in features.clone() {
-        if let Err(reason) = cargo(&BTreeSet::from([feature]), Noise::Quiet) {
+        if let Err(reason) = run(&command(&BTreeSet::from([feature])), false) {
             eprintln!("{feature} cannot be built: {reason}");
             features.remove(feature);
             missing.insert(feature, format!("cannot be built: {reason}"));
         }
     }
-    let executables = cargo(&features, Noise::Loud)?;
-    Ok(Built {
-        executables,
-        missing,
-    })
+    Ok(Built { executables: run(&command(&features), true)?, missing })
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Noise {
-    /// What cargo says goes to the terminal.
-    Loud,
-    /// It is kept, and the first error becomes the reason.
-    Quiet,
-}
-
-/// Builds the executables of these features; their paths by name, or the reason why not.
-fn cargo(features: &BTreeSet<&str>, noise: Noise) -> Result<BTreeMap<String, PathBuf>, String> {
-    run(cargo_build(features), noise)
-}
-
-fn cargo_build(features: &BTreeSet<&str>) -> Command {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+/// Builds the executables of these features. Their paths come as JSON on stdout, whatever the target directory.
+fn command(features: &BTreeSet<&str>) -> Command {
     let list = features.iter().copied().collect::<Vec<_>>().join(",");
-    let mut command = Command::new(&cargo);
-    command
-        .current_dir(crate::workspace())
-        .args([
-            "build",
-            "--release",
-            "--package",
-            "epoch-arena-bench",
-            "--bins",
-            "--features",
-            &list,
-        ])
-        // The paths of the executables come as JSON on stdout, whatever the target directory.
-        .arg("--message-format=json-render-diagnostics");
-    command
+    let words =
+        "build --release --package epoch-arena-bench --bins --message-format=json-render-diagnostics --features";
+    Command::cargo(words).arg(list)
 }
 
-/// Runs a build; the executables it made by name, or the reason why not.
-fn run(mut command: Command, noise: Noise) -> Result<BTreeMap<String, PathBuf>, String> {
-    let output = command
-        .stdin(Stdio::null())
-        .stderr(if noise == Noise::Loud {
-            Stdio::inherit()
-        } else {
-            Stdio::piped()
-        })
-        .stdout(Stdio::piped())
-        .spawn()
-        .and_then(std::process::Child::wait_with_output)
-        .map_err(|error| format!("cargo cannot be started: {error}"))?;
-    if !output.status.success() {
-        return Err(first_error(&String::from_utf8_lossy(&output.stderr)));
+/// Runs a build; the executables it made by name, or the reason why not. What cargo says goes to the terminal, or else its
+/// first error becomes the reason.
+fn run(command: &Command, loud: bool) -> Result<BTreeMap<String, PathBuf>, String> {
+    let process = command.expression().stdout_capture().unchecked();
+    let process = if loud { process } else { process.stderr_capture() };
+    let output = process.run().map_err(|error| format!("cargo cannot be started: {error}"))?;
+    if output.status.success() {
+        Ok(executables(&String::from_utf8_lossy(&output.stdout)))
+    } else {
+        Err(first_error(&String::from_utf8_lossy(&output.stderr)))
     }
-    Ok(executables(&String::from_utf8_lossy(&output.stdout)))
 }
 
 /// The line that says what went wrong, of all that a failing build prints.
@@ -170,19 +123,13 @@ mod tests {
 {"reason":"build-finished","success":true}"#;
         let found = executables(messages);
         assert_eq!(found.len(), 1);
-        assert_eq!(
-            found["bench-system"],
-            PathBuf::from("/t/release/bench-system")
-        );
+        assert_eq!(found["bench-system"], PathBuf::from("/t/release/bench-system"));
     }
 
     #[test]
     fn the_reason_is_the_first_error() {
         let text = "   Compiling x\n  error: failed to run custom build command\nerror: more\n";
-        assert_eq!(
-            first_error(text),
-            "error: failed to run custom build command"
-        );
+        assert_eq!(first_error(text), "error: failed to run custom build command");
         assert!(first_error("").contains("see its messages"));
     }
 }

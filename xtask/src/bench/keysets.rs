@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use epoch_arena_bench_wire::{KeySource, Keys};
 
@@ -20,16 +19,10 @@ pub struct KeySets {
 
 /// The standard sets and the user's files. `folder` takes the list of paths.
 pub fn collect(files: &[PathBuf], folder: &Path) -> Result<KeySets, String> {
-    let mut sets = KeySets {
-        usable: vec![KeySource::Fix16, KeySource::User],
-        skipped: Vec::new(),
-    };
+    let mut sets = KeySets { usable: vec![KeySource::Fix16, KeySource::User], skipped: Vec::new() };
     for (name, made) in [("paths", paths(folder)), ("words", words())] {
         match made {
-            Ok(path) => sets.usable.push(KeySource::File {
-                name: name.into(),
-                path,
-            }),
+            Ok(path) => sets.usable.push(KeySource::File { name: name.into(), path }),
             Err(reason) => sets.skipped.push((name.into(), reason)),
         }
     }
@@ -38,105 +31,61 @@ pub fn collect(files: &[PathBuf], folder: &Path) -> Result<KeySets, String> {
         Keys::read(path).map_err(|error| error.to_string())?;
         let name = unused_name(path, &taken);
         taken.insert(name.clone());
-        sets.usable.push(KeySource::File {
-            name,
-            path: path.clone(),
-        });
+        sets.usable.push(KeySource::File { name, path: path.clone() });
     }
     Ok(sets)
 }
 
 /// The file's name, with a number if that name is in use.
 fn unused_name(path: &Path, taken: &BTreeSet<String>) -> String {
-    let base = path
-        .file_name()
-        .map_or_else(|| "keys".into(), |name| name.to_string_lossy().into_owned());
-    std::iter::once(base.clone())
-        .chain((2..).map(|number| format!("{base}#{number}")))
-        .find(|name| !taken.contains(name))
-        .unwrap_or(base)
+    let base = path.file_name().map_or_else(|| "keys".into(), |name| name.to_string_lossy().into_owned());
+    let mut names = std::iter::once(base.clone()).chain((2..).map(|number| format!("{base}#{number}")));
+    names.find(|name| !taken.contains(name)).unwrap_or(base.clone())
 }
 
 /// Lists the files below the toolchain's sysroot, once for all processes; gives the file with the list.
 fn paths(folder: &Path) -> Result<PathBuf, String> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let output = Command::new(&rustc)
-        .args(["--print", "sysroot"])
-        .output()
-        .map_err(|error| format!("`{}` cannot be started: {error}", rustc.display()))?;
-    let sysroot = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
-    let mut found = Vec::new();
-    walk(&sysroot, &mut found);
+    let sysroot = duct::cmd!(&rustc, "--print", "sysroot").read();
+    let sysroot = sysroot.map_err(|error| format!("`{}`: {error}", rustc.display()))?;
+    // A folder that cannot be read has no keys for us; that is all.
+    let files = walkdir::WalkDir::new(&sysroot).into_iter().flatten().filter(|entry| !entry.file_type().is_dir());
+    let mut found: Vec<PathBuf> = files.map(walkdir::DirEntry::into_path).collect();
     if found.is_empty() {
-        return Err(format!("{}: holds no file", sysroot.display()));
+        return Err(format!("{sysroot}: holds no file"));
     }
     // Sorted: the order of a directory depends on its history, the figures should not.
     found.sort();
-    let lines: Vec<u8> = found
-        .iter()
-        .flat_map(|path| [path.as_os_str().as_encoded_bytes(), b"\n"].concat())
-        .collect();
+    let lines: Vec<u8> = found.iter().flat_map(|path| [path.as_os_str().as_encoded_bytes(), b"\n"].concat()).collect();
     let list = folder.join("paths");
-    fs::create_dir_all(folder)
-        .and_then(|()| fs::write(&list, lines))
-        .map_err(|error| format!("{}: cannot be written: {error}", list.display()))?;
+    let written = fs::create_dir_all(folder).and_then(|()| fs::write(&list, lines));
+    written.map_err(|error| format!("{}: cannot be written: {error}", list.display()))?;
     Ok(list)
 }
 
-/// Collects the files below `dir`. A folder that cannot be read has no keys for us; that is all.
-fn walk(dir: &Path, found: &mut Vec<PathBuf>) {
-    let Ok(entries) = fs::read_dir(dir) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() => walk(&entry.path(), found),
-            Ok(_) => found.push(entry.path()),
-            Err(_) => {}
-        }
-    }
-}
-
 fn words() -> Result<PathBuf, String> {
-    let list = PathBuf::from(WORD_LIST);
-    match Keys::read(&list) {
-        Ok(_) => Ok(list),
-        Err(_) => Err(format!(
-            "{WORD_LIST}: this system has no word list (Debian: `apt-get install wamerican`)"
-        )),
-    }
+    let missing = || format!("{WORD_LIST}: this system has no word list (Debian: `apt-get install wamerican`)");
+    Keys::read(Path::new(WORD_LIST)).map(|_| WORD_LIST.into()).map_err(|_| missing())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn folder(name: &str) -> PathBuf {
-        std::env::temp_dir().join(format!("epoch-arena-xtask-{}-{name}", std::process::id()))
-    }
-
     #[test]
     fn the_standard_sets_are_there_or_explained() {
-        let folder = folder("standard");
-        let sets = collect(&[], &folder).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let sets = collect(&[], folder.path()).unwrap();
         let names: Vec<_> = sets.usable.iter().map(KeySource::name).collect();
-        assert!(
-            names.starts_with(&["fix16".into(), "user".into(), "paths".into()]),
-            "{names:?}"
-        );
+        assert!(names.starts_with(&["fix16".into(), "user".into(), "paths".into()]), "{names:?}");
         assert_eq!(sets.usable.len() + sets.skipped.len(), 4);
-        assert!(Keys::read(&folder.join("paths")).unwrap().len() > 100);
-        let _ = fs::remove_dir_all(folder);
+        assert!(Keys::read(&folder.path().join("paths")).unwrap().len() > 100);
     }
 
     #[test]
     fn a_bad_file_ends_the_run_before_it_begins() {
-        let error = collect(&["/nonexistent/keys".into()], &folder("bad")).unwrap_err();
-        assert!(
-            error.contains("/nonexistent/keys") && error.contains("one key per line"),
-            "{error}"
-        );
-        let _ = fs::remove_dir_all(folder("bad"));
+        let error = collect(&["/nonexistent/keys".into()], tempfile::tempdir().unwrap().path()).unwrap_err();
+        assert!(error.contains("/nonexistent/keys") && error.contains("one key per line"), "{error}");
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! What a figure means nothing without: the machine, the compiler, the versions.
 
 use std::fs;
-use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
@@ -26,39 +25,16 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Name and value, in the order of the report.
-    pub fn facts(&self) -> [(&'static str, String); 6] {
-        [
-            ("cpu", format!("{}, {} cores", self.cpu, self.cores)),
-            ("memory", self.memory.clone()),
-            ("system", self.system.clone()),
-            ("compiler", self.compiler.clone()),
-            ("effort", self.effort.clone()),
-            ("versions", self.versions.clone()),
-        ]
-    }
-
     /// What fits a line.
     pub fn line(&self) -> String {
-        let facts = &self.facts()[..4];
-        let values: Vec<&str> = facts.iter().map(|(_, value)| value.as_str()).collect();
-        values.join(" | ")
+        let compiler = self.compiler.split(" (").next().unwrap_or_default();
+        format!("{}, {} cores, {}, {compiler}, {} run", self.cpu, self.cores, self.memory, self.effort)
     }
 }
 
 /// The crates whose versions stand in the report.
-const PEERS: [&str; 10] = [
-    "bumpalo",
-    "bump-scope",
-    "blink-alloc",
-    "rarena-allocator",
-    "mimalloc",
-    "tikv-jemallocator",
-    "crossbeam-epoch",
-    "crossbeam-skiplist",
-    "scc",
-    "epoch-arena",
-];
+const PEERS: &str = "bumpalo bump-scope blink-alloc rarena-allocator mimalloc tikv-jemallocator crossbeam-epoch \
+                     crossbeam-skiplist scc epoch-arena";
 
 /// Cores that this process may use.
 pub fn cores() -> usize {
@@ -68,27 +44,17 @@ pub fn cores() -> usize {
 /// Looks at the machine.
 pub fn describe(quick: bool) -> Machine {
     let cpu = field("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.into());
-    let kib = field("/proc/meminfo", "MemTotal")
-        .and_then(|text| text.split(' ').next()?.parse::<u64>().ok());
+    let kib = field("/proc/meminfo", "MemTotal").and_then(|text| text.split(' ').next()?.parse::<u64>().ok());
     let kernel = read("/proc/sys/kernel/osrelease");
     let pages = read("/sys/kernel/mm/transparent_hugepage/enabled");
-    let rustc = Command::new("rustc")
-        .arg("-V")
-        .output()
-        .map(|out| String::from_utf8_lossy(&out.stdout).into_owned());
+    let rustc = duct::cmd!("rustc", "-V").read();
     let lock = fs::read_to_string(crate::workspace().join("Cargo.lock")).unwrap_or_default();
     Machine {
         cpu,
         cores: cores(),
-        memory: kib.map_or_else(
-            || "memory unknown".into(),
-            |kib| format!("{} GiB", kib.div_ceil(1 << 20)),
-        ),
+        memory: kib.map_or_else(|| "memory unknown".into(), |kib| format!("{} GiB", kib.div_ceil(1 << 20))),
         system: format!("{} {kernel}, huge pages {pages}", std::env::consts::OS),
-        compiler: format!(
-            "{}, release, fat LTO, one codegen unit",
-            rustc.unwrap_or_default().trim()
-        ),
+        compiler: format!("{}, release, fat LTO, one codegen unit", rustc.unwrap_or_default().trim()),
         effort: if quick { "quick".into() } else { "full".into() },
         versions: versions(&lock),
     }
@@ -96,26 +62,12 @@ pub fn describe(quick: bool) -> Machine {
 
 /// The commit that is checked out, with a `+` if files of it were changed since.
 pub fn commit() -> String {
-    let git = |arguments: &[&str]| {
-        let output = Command::new("git")
-            .args(arguments)
-            .current_dir(crate::workspace())
-            .output();
-        output
-            .ok()
-            .filter(|output| output.status.success())
-            .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    };
-    let Some(commit) = git(&["rev-parse", "--short=12", "HEAD"]) else {
+    let git = |arguments: &[&str]| duct::cmd("git", arguments).dir(crate::workspace()).stderr_null().read();
+    let Ok(commit) = git(&["rev-parse", "--short=12", "HEAD"]) else {
         return "unknown".into();
     };
     let changed = git(&["status", "--porcelain", "--untracked-files=no"]);
-    let mark = if changed.is_none_or(|files| files.is_empty()) {
-        ""
-    } else {
-        "+"
-    };
-    commit + mark
+    commit + if changed.is_ok_and(|files| files.is_empty()) { "" } else { "+" }
 }
 
 fn read(file: &str) -> String {
@@ -130,51 +82,24 @@ fn field(file: &str, name: &str) -> Option<String> {
 
 /// The versions that `Cargo.lock` holds: what was built, not what somebody wrote down.
 fn versions(lock: &str) -> String {
-    let mut found = Vec::new();
-    let mut lines = lock.lines();
-    while let Some(line) = lines.next() {
-        let name = line
-            .strip_prefix("name = \"")
-            .and_then(|rest| rest.strip_suffix('"'));
-        if let Some(name) = name.filter(|name| PEERS.contains(name))
-            && let Some(version) = lines
-                .next()
-                .and_then(|line| line.strip_prefix("version = "))
-        {
-            found.push(format!("{name} {}", version.trim_matches('"')));
-        }
-    }
-    found.join(", ")
+    let lock: toml::Table = lock.parse().unwrap_or_default();
+    let packages = lock.get("package").and_then(toml::Value::as_array).into_iter().flatten();
+    let of =
+        |package: &toml::Value| Some((package["name"].as_str()?.to_owned(), package["version"].as_str()?.to_owned()));
+    let shown = packages.filter_map(of).filter(|(name, _)| PEERS.split(' ').any(|peer| peer == name));
+    shown.map(|(name, version)| format!("{name} {version}")).collect::<Vec<_>>().join(", ")
+}
+
+/// The bytes that may be taken without swapping; `None` where the system does not tell.
+pub fn available() -> Option<u64> {
+    let kib: u64 = field("/proc/meminfo", "MemAvailable")?.strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib << 10)
 }
 
 /// Now.
 pub fn date() -> String {
-    let seconds = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    let (year, month, day) = civil(seconds / 86_400);
-    format!(
-        "{year}-{month:02}-{day:02} {:02}:{:02} UTC",
-        seconds / 3600 % 24,
-        seconds / 60 % 60
-    )
-}
-
-/// The date of a day counted from 1970-01-01, in the Gregorian calendar: years that begin in March put the leap day last.
-fn civil(day: u64) -> (u64, u64, u64) {
-    let shifted = day + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * day_of_year + 2) / 153;
-    let month = if from_march < 10 {
-        from_march + 3
-    } else {
-        from_march - 9
-    };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    (year, month, day_of_year - (153 * from_march + 2) / 5 + 1)
+    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    format!("{} UTC", now[..16].replace('T', " "))
 }
 
 #[cfg(test)]
@@ -182,20 +107,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_of_known_days() {
-        assert_eq!(civil(0), (1970, 1, 1));
-        assert_eq!(civil(19_782), (2024, 2, 29));
-        assert_eq!(civil(20_454), (2026, 1, 1));
-    }
-
-    #[test]
-    fn versions_come_from_the_lock_file() {
-        let lock = "[[package]]\nname = \"bumpalo\"\nversion = \"3.1.0\"\n[[package]]\nname = \"other\"\nversion = \"1\"\n";
+    fn the_machine_is_described_and_versions_come_from_the_lock_file() {
+        let lock = "[[package]]\nname = \"bumpalo\"\nversion = \"3.1.0\"\n[[package]]\nname = \"a\"\nversion = \"1\"\n";
         assert_eq!(versions(lock), "bumpalo 3.1.0");
-    }
-
-    #[test]
-    fn the_machine_is_described() {
         let line = describe(true).line();
         assert!(line.contains("cores") && line.contains("rustc"), "{line}");
     }

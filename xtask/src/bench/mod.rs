@@ -1,30 +1,30 @@
 //! `cargo xtask bench`: builds the benchmark processes, runs them one after the other, and reports.
 
-mod bars;
 mod build;
+mod charts;
 mod docs;
-mod figures;
-mod html;
+mod groups;
 mod keysets;
 mod machine;
-mod notes;
+mod page;
+mod picture;
 mod plan;
 mod run;
 mod saved;
-mod scale;
-pub mod svg;
-mod sweep;
-mod table;
 mod targets;
+mod text;
+mod view;
 
 use std::fs;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 pub use build::COUNT;
-use epoch_arena_bench_wire::{Group, Record};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use epoch_arena_bench_wire::{Group, KeySource, ROSTER, Record};
 
 use crate::target_dir;
+use groups::GROUPS;
+use run::Run;
 use saved::Saved;
 
 /// Arguments.
@@ -33,13 +33,19 @@ pub struct Args {
     /// Fewer rounds and key sets: ends within three minutes after the build, in place of twenty.
     #[arg(long, conflicts_with = "from")]
     quick: bool,
-    /// Only these groups; an unknown name is answered with the known ones.
-    #[arg(long, value_name = "GROUP", value_delimiter = ',')]
+    /// Only these groups; by comma, or repeated.
+    #[arg(long, value_name = "GROUP", value_delimiter = ',', value_parser = known_groups())]
     only: Vec<Group>,
+    /// Only these contestants, beside the reference.
+    #[arg(long, value_name = "CONTESTANT", value_delimiter = ',', value_parser = known_contestants(), hide_possible_values = true)]
+    contestants: Vec<String>,
+    /// Only these of the standard key sets, in quick runs as well.
+    #[arg(long, value_name = "SET", value_delimiter = ',', value_parser = ["fix16", "user", "paths", "words"], conflicts_with = "from")]
+    sets: Vec<String>,
     /// Measure on the lines of this file too, one key per line, any bytes; repeatable.
     #[arg(long, value_name = "FILE", conflicts_with = "from")]
     keys: Vec<PathBuf>,
-    /// Write the run as JSON: machine, versions, date and every record.
+    /// Write the run as JSON here: machine, versions, date and every record; without it, beside the page.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Write the page here; without it, below the target directory.
@@ -53,83 +59,144 @@ pub struct Args {
     update_docs: bool,
 }
 
+fn known_groups() -> impl TypedValueParser<Value = Group> {
+    let value = |info: &'static groups::Info| PossibleValue::new(&*info.name).help(&*info.what);
+    PossibleValuesParser::new(GROUPS.group.iter().map(value)).map(|name| name.parse().expect("it is one of these"))
+}
+
+fn known_contestants() -> PossibleValuesParser {
+    PossibleValuesParser::new(ROSTER.iter().map(|one| PossibleValue::new(one.id)))
+}
+
+/// What `--help` says below the options.
+pub fn after_help() -> String {
+    let mut text = String::from("Contestants:\n");
+    for one in ROSTER {
+        let groups: Vec<&str> = one.groups.iter().map(|group| group.name()).collect();
+        text += &format!("  {:<22} {} ({})\n", one.id, one.label, groups.join(", "));
+    }
+    text + "\nCtrl-C ends a run; what was measured is kept, and the last lines say where."
+}
+
+/// Where a run is written.
+struct Places {
+    page: PathBuf,
+    json: Option<PathBuf>,
+}
+
+impl Places {
+    fn write(&self, saved: &Saved) -> Result<(), String> {
+        let files = [(Some(&self.page), page::page(saved)), (self.json.as_ref(), saved.json())];
+        for (file, text) in files {
+            let Some(file) = file else { continue };
+            crate::page::write(file, &text)?;
+        }
+        Ok(())
+    }
+}
+
 /// Runs the verb.
 pub fn run(args: Args) -> Result<(), String> {
-    let page = args
-        .html
-        .clone()
-        .unwrap_or_else(|| target_dir().join("bench").join("report.html"));
+    let folder = target_dir().join("bench");
+    let json = args.json.clone().or_else(|| args.from.is_none().then(|| folder.join("report.json")));
+    let places = Places { page: args.html.clone().unwrap_or_else(|| folder.join("report.html")), json };
     // Everything that can be wrong with the command line comes before the minutes of building and measuring.
-    for file in std::iter::once(&page).chain(&args.json) {
+    for file in std::iter::once(&places.page).chain(&places.json) {
         claim(file)?;
     }
     if args.update_docs {
         docs::check()?;
     }
-    let (mut saved, failures) = match &args.from {
-        Some(file) => (Saved::read(file)?, Vec::new()),
-        None => measure(&args)?,
+    let width = text::width();
+    let (saved, failures) = match &args.from {
+        Some(file) => (report(file, &args, width)?, Vec::new()),
+        None => measure(&args, &places, width)?,
     };
-    if !args.only.is_empty() {
-        let belongs = |record: &Record| {
-            args.only
-                .iter()
-                .any(|group| table::belongs(group.name(), record))
-        };
-        saved.records.retain(belongs);
-    }
-    print_tables(&saved);
-    if let Some(file) = &args.json {
-        write(file, &saved.json())?;
-    }
-    write(&page, &html::page(&saved))?;
+    places.write(&saved)?;
     if failures.is_empty() && args.update_docs {
         docs::update(&saved)?;
     }
-    let shown = fs::canonicalize(&page).unwrap_or(page);
-    println!("{}", shown.display());
+    println!("{}", text::targets(&targets::judge(&saved.records), width));
+    if saved.interrupted {
+        println!("interrupted: what was measured so far is kept");
+    }
+    for file in places.json.iter().chain([&places.page]) {
+        println!("{}", fs::canonicalize(file).as_deref().unwrap_or(file).display());
+    }
     match failures.as_slice() {
+        [] if saved.interrupted => Err("the run was interrupted before its end".into()),
         [] => Ok(()),
-        failures => Err(format!(
-            "something of this library failed:\n  {}",
-            failures.join("\n  ")
-        )),
+        failures => Err(format!("something of this library failed:\n  {}", failures.join("\n  "))),
     }
 }
 
-/// Builds and measures; what of our own failed comes beside it.
-fn measure(args: &Args) -> Result<(Saved, Vec<String>), String> {
-    let sets = keysets::collect(&args.keys, &target_dir().join("bench"))?;
-    let groups = if args.only.is_empty() {
-        Group::ALL.to_vec()
-    } else {
-        args.only.clone()
-    };
-    let built = build::build(&groups)?;
-    let plan = plan::plan(&groups, &sets.usable, args.quick, machine::cores());
-    let mut outcome = run::run(plan, &built);
-    for (group, set, reason) in groups
-        .iter()
-        .flat_map(|g| sets.skipped.iter().map(move |(s, r)| (g, s, r)))
-    {
-        if plan::uses_key_sets(*group) {
-            outcome.records.push(Record::skipped(
-                group.name(),
-                "every contestant",
-                set,
-                0,
-                reason,
-            ));
+/// Reads an earlier run, and prints what was asked for of it.
+fn report(file: &Path, args: &Args, width: usize) -> Result<Saved, String> {
+    let mut saved = Saved::read(file)?;
+    let group = |record: &Record, group: &Group| groups::info(*group).has(record);
+    saved.records.retain(|record| {
+        (args.only.is_empty() || args.only.iter().any(|one| group(record, one)))
+            && (args.contestants.is_empty() || args.contestants.contains(&record.contestant))
+    });
+    println!("{}\n{}\n", saved.machine.line(), text::legend(&saved.records));
+    for info in &GROUPS.group {
+        if saved.records.iter().any(|record| info.has(record)) {
+            println!("{}\n", text::group(info, &saved.records, width));
         }
     }
-    let saved = Saved {
+    Ok(saved)
+}
+
+/// Builds and measures, group by group; each is printed and saved as it ends. What of our own failed comes beside it.
+fn measure(args: &Args, places: &Places, width: usize) -> Result<(Saved, Vec<String>), String> {
+    let mut sets = keysets::collect(&args.keys, &target_dir().join("bench"))?;
+    if !args.sets.is_empty() {
+        let standard = |set: &KeySource| matches!(set.name().as_str(), "fix16" | "user" | "paths" | "words");
+        sets.usable.retain(|set| args.sets.contains(&set.name()) || !standard(set));
+        sets.skipped.retain(|(set, _)| args.sets.contains(set));
+    }
+    let steps = plan::plan(&plan::Choice {
+        groups: &args.only,
+        contestants: &args.contestants,
+        sets: &sets.usable,
+        named_sets: !args.sets.is_empty(),
+        quick: args.quick,
+        cores: machine::cores(),
+    });
+    if steps.is_empty() {
+        return Err(
+            "none of these contestants takes part in these groups; `cargo xtask bench --help` lists who does".into()
+        );
+    }
+    let is_counted = steps.iter().any(|step| step.job.bench.group() == Group::Shared);
+    let built = build::build(is_counted)?;
+    let mut saved = Saved {
         date: machine::date(),
         command: command(std::env::args().skip(2)),
         commit: machine::commit(),
         machine: machine::describe(args.quick),
-        records: outcome.records,
+        ..Saved::default()
     };
-    Ok((saved, outcome.failures))
+    let mut run = Run::new(&steps, &built)?;
+    println!("{}", saved.machine.line());
+    for of_group in steps.chunk_by(|a, b| a.job.bench.group() == b.job.bench.group()) {
+        let group = of_group[0].job.bench.group();
+        saved.records.extend(run.group(of_group));
+        if plan::uses_key_sets(group) {
+            let skip =
+                |(set, reason): &(String, String)| Record::skipped(group.name(), "every contestant", set, 0, reason);
+            saved.records.extend(sets.skipped.iter().map(skip));
+        }
+        saved.interrupted = run.is_interrupted();
+        run.quietly(|| println!("\n{}", text::group(groups::info(group), &saved.records, width)));
+        places.write(&saved)?;
+        if saved.interrupted {
+            break;
+        }
+    }
+    saved.date = machine::date();
+    println!("\n{}", text::legend(&saved.records));
+    Ok((saved, run.finish()))
 }
 
 /// The command that repeats a run: what was asked for, and not where it was to be written.
@@ -148,114 +215,59 @@ fn command(arguments: impl Iterator<Item = String>) -> String {
     kept
 }
 
-fn print_tables(saved: &Saved) {
-    let width = if std::io::stdout().is_terminal() {
-        None
-    } else {
-        Some(200)
-    };
-    println!("{}\n", saved.machine.line());
-    for group in table::groups(&saved.records) {
-        println!(
-            "{}\n{}\n",
-            notes::heading(group),
-            table::table(group, &saved.records, width)
-        );
-    }
-    let targets = targets::targets(&saved.records);
-    println!(
-        "== targets: {}\n{}\n",
-        targets::summary(&targets),
-        table::of_targets(&targets, width)
-    );
-}
-
 /// Makes sure that a file can be written in the end, without touching what it holds.
 fn claim(file: &Path) -> Result<(), String> {
     let cannot = |error: std::io::Error| {
-        format!(
-            "{}: cannot be written: {error}; choose another place with --html or --json",
-            file.display()
-        )
+        format!("{}: cannot be written: {error}; choose another place with --html or --json", file.display())
     };
-    if let Some(folder) = file
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
+    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder).map_err(cannot)?;
     }
-    fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(file)
-        .map(drop)
-        .map_err(cannot)
-}
-
-fn write(file: &Path, text: &str) -> Result<(), String> {
-    fs::write(file, text).map_err(|error| format!("{}: cannot be written: {error}", file.display()))
+    fs::OpenOptions::new().create(true).append(true).open(file).map(drop).map_err(cannot)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        args: Args,
-    }
-
-    fn parse(line: &str) -> Result<Args, clap::Error> {
-        Line::try_parse_from(std::iter::once("bench").chain(line.split_whitespace()))
-            .map(|line| line.args)
-    }
+    use crate::parsed;
 
     #[test]
     fn groups_come_by_comma_and_files_by_repetition() {
-        let args = parse("--quick --only put,tail --keys a --keys b --json out.json").unwrap();
-        assert!(args.quick);
+        let args = parsed::<Args>("--quick --only put,tail --keys a --keys b --json out.json").unwrap();
+        assert!(args.quick && args.keys == [PathBuf::from("a"), PathBuf::from("b")]);
         assert_eq!(args.only, [Group::Put, Group::Tail]);
-        assert_eq!(args.keys, [PathBuf::from("a"), PathBuf::from("b")]);
-        assert_eq!(args.json, Some("out.json".into()));
-        assert!(parse("").unwrap().only.is_empty());
+        assert!(parsed::<Args>("").unwrap().only.is_empty());
     }
 
     #[test]
-    fn an_unknown_group_is_refused_with_the_known_ones() {
-        let error = parse("--only puts").unwrap_err().to_string();
-        assert!(
-            error.contains("`puts`") && error.contains("resolve"),
-            "{error}"
-        );
+    fn a_wrong_name_is_answered_with_the_right_one() {
+        for (wrong, right) in
+            [("--only putt", "'put'"), ("--contestants bumpallo", "'bumpalo'"), ("--sets users", "'user'")]
+        {
+            let error = parsed::<Args>(wrong).unwrap_err().to_string();
+            assert!(error.contains("similar") && error.contains(right), "{error}");
+        }
+        assert!(after_help().contains("naive-shared"));
     }
 
     #[test]
     fn an_earlier_run_is_reported_and_not_measured() {
-        let args = parse("--from a.json --update-docs --html b.html").unwrap();
+        let args = parsed::<Args>("--from a.json --update-docs --html b.html").unwrap();
         assert!(args.update_docs && args.from == Some("a.json".into()));
         for wrong in ["--quick", "--keys k", "--json c"] {
-            assert!(parse(&format!("--from a.json {wrong}")).is_err(), "{wrong}");
+            assert!(parsed::<Args>(&format!("--from a.json {wrong}")).is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn the_command_says_what_was_measured_and_not_where_it_went() {
         let line = "--quick --json a.json --keys k --html=b.html --update-docs --only put";
-        let arguments = line.split(' ').map(str::to_owned);
-        assert_eq!(
-            command(arguments),
-            "cargo xtask bench --quick --keys k --only put"
-        );
+        assert_eq!(command(line.split(' ').map(str::to_owned)), "cargo xtask bench --quick --keys k --only put");
     }
 
     #[test]
     fn a_place_that_cannot_be_written_is_named() {
         let error = claim(Path::new("/proc/nowhere/report.html")).unwrap_err();
-        assert!(
-            error.contains("/proc/nowhere/report.html") && error.contains("--html"),
-            "{error}"
-        );
+        assert!(error.contains("/proc/nowhere/report.html") && error.contains("--html"), "{error}");
     }
 }

@@ -1,10 +1,9 @@
 //! Runs the steps one after the other; nothing else runs meanwhile, as far as it is up to us.
 
 use std::collections::BTreeSet;
-use std::io::Read;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use epoch_arena_bench_wire::{Job, Line, Record, Role, Sample, contestant, summarise};
@@ -15,239 +14,206 @@ use super::plan::Step;
 
 /// No honest process takes this long; one that does hangs.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// How often a process is looked at, and Ctrl-C.
+const GLANCE: Duration = Duration::from_millis(20);
 
-/// What a run found out.
-#[derive(Debug, Default)]
-pub struct Outcome {
-    /// Measured and skipped rows.
-    pub records: Vec<Record>,
-    /// What of our own failed.
-    pub failures: Vec<String>,
-}
-
-/// Runs every step.
-pub fn run(steps: Vec<Step>, built: &Built) -> Outcome {
-    let mut outcome = Outcome::default();
-    let progress = Progress::new(steps.iter().map(|step| u64::from(step.starts)).sum());
-    // A whole run's samples are summarised per group of steps with the same bench, keys and threads.
-    let mut samples = Vec::new();
-    for step in &steps {
-        progress.announce(&step.job);
-        let mut gone = BTreeSet::new();
-        match executable(step, built) {
-            Err(reason) => leave_out(&step.job, &step.job.contestants, &reason, &mut outcome),
-            Ok((path, job)) => {
-                for id in step
-                    .job
-                    .contestants
-                    .iter()
-                    .filter(|id| !job.contestants.contains(id))
-                {
-                    let reason = contestant(id)
-                        .and_then(|one| built.missing(one.feature))
-                        .unwrap_or("not built");
-                    leave_out(&step.job, std::slice::from_ref(id), reason, &mut outcome);
-                }
-                for _ in 0..step.starts {
-                    start(path, &job, &mut samples, &mut gone, &mut outcome);
-                    progress.advance();
-                }
-            }
-        }
-    }
-    progress.finish();
-    outcome.records.splice(0..0, summarise(&samples));
-    outcome
-}
-
-/// The executable of a step, and its job without the contestants that were not built.
-fn executable<'b>(step: &Step, built: &'b Built) -> Result<(&'b Path, Job), String> {
-    let missing = |id: &String| contestant(id).and_then(|one| built.missing(one.feature));
-    let mut job = step.job.clone();
-    job.contestants.retain(|id| missing(id).is_none());
-    if job.contestants.is_empty() {
-        return Err(step
-            .job
-            .contestants
-            .first()
-            .and_then(missing)
-            .unwrap_or("not built")
-            .to_owned());
-    }
-    match built.executable(step.binary) {
-        Some(path) => Ok((path, job)),
-        None => Err(format!("{} was not built", step.binary.name())),
-    }
-}
-
-/// Starts one process and takes in its lines.
-fn start(
-    path: &Path,
-    job: &Job,
-    samples: &mut Vec<Sample>,
-    gone: &mut BTreeSet<String>,
-    outcome: &mut Outcome,
-) {
-    let (lines, complaint) = match converse(path, job) {
-        Ok((output, status, errors)) => (
-            output,
-            (!status.success()).then(|| verdict(status, &errors)),
-        ),
-        Err(reason) => (String::new(), Some(reason)),
-    };
-    let mut heard = BTreeSet::new();
-    for line in lines.lines() {
-        match serde_json::from_str(line) {
-            Ok(Line::Sample(sample)) => {
-                heard.insert(sample.contestant.clone());
-                samples.push(sample);
-            }
-            Ok(Line::Skip { contestant, reason }) => {
-                heard.insert(contestant.clone());
-                lose(job, &contestant, &reason, gone, outcome);
-            }
-            Err(error) => outcome.failures.push(format!(
-                "{}: a line that is none: {error}: {line}",
-                job.name()
-            )),
-        }
-    }
-    let reason = complaint.unwrap_or_else(|| "the process gave no figure for it".into());
-    for id in job.contestants.iter().filter(|id| !heard.contains(*id)) {
-        lose(job, id, &reason, gone, outcome);
-    }
-}
-
-/// Notes a contestant's failure, once per step.
-fn lose(job: &Job, id: &str, reason: &str, gone: &mut BTreeSet<String>, outcome: &mut Outcome) {
-    if gone.insert(id.to_owned()) {
-        skip(job, &[id.to_owned()], reason, outcome);
-    }
-}
-
-/// Rows of what was not built: it needs a peer that cannot be had here, were it only its allocator or its map.
-fn leave_out(job: &Job, ids: &[String], reason: &str, outcome: &mut Outcome) {
-    let (bench, keys) = (job.name(), job.keys.name());
-    outcome.records.extend(
-        ids.iter()
-            .map(|id| Record::skipped(&bench, id, &keys, job.threads, reason)),
-    );
-}
-
-/// Rows of what was built and failed.
-fn skip(job: &Job, ids: &[String], reason: &str, outcome: &mut Outcome) {
-    leave_out(job, ids, reason, outcome);
-    let (bench, keys) = (job.name(), job.keys.name());
-    for id in ids {
-        // A peer may fail; what is ours, the floor included, may not.
-        if contestant(id).is_none_or(|one| one.role != Role::Peer) {
-            outcome
-                .failures
-                .push(format!("{bench} {id} on {keys}: {reason}"));
-        }
-    }
-}
-
-/// Runs the process to its end: its output, status and complaints.
-fn converse(path: &Path, job: &Job) -> Result<(String, ExitStatus, String), String> {
-    let argument = serde_json::to_string(job)
-        .map_err(|error| format!("the job cannot be written down: {error}"))?;
-    let mut child = Command::new(path)
-        .arg(argument)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| format!("{}: cannot be started: {error}", path.display()))?;
-    let (output, errors) = (collect(child.stdout.take()), collect(child.stderr.take()));
-    let status = wait(&mut child)?;
-    Ok((
-        output.join().unwrap_or_default(),
-        status,
-        errors.join().unwrap_or_default(),
-    ))
-}
-
-fn collect(stream: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        // What came before an error is still worth having.
-        let _ = stream.map(|mut stream| stream.read_to_end(&mut bytes));
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
-}
-
-fn wait(child: &mut Child) -> Result<ExitStatus, String> {
-    let start = Instant::now();
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return Ok(status),
-            Ok(None) if start.elapsed() > PATIENCE => {
-                // Both may fail only if it ended just now.
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(format!(
-                    "took more than {} seconds and was stopped",
-                    PATIENCE.as_secs()
-                ));
-            }
-            Ok(None) => thread::sleep(Duration::from_millis(2)),
-            Err(error) => return Err(format!("cannot be waited for: {error}")),
-        }
-    }
-}
-
-fn verdict(status: ExitStatus, errors: &str) -> String {
-    let last = errors
-        .lines()
-        .map(str::trim)
-        .rfind(|line| !line.is_empty() && !line.starts_with("note:"));
-    last.map_or_else(|| status.to_string(), |line| format!("{status}: {line}"))
-}
-
-/// A bar on a terminal; elsewhere a line whenever something new begins.
-struct Progress {
+/// A run under way.
+pub struct Run<'b> {
+    built: &'b Built,
+    interrupted: Arc<AtomicBool>,
     bar: ProgressBar,
-    last: std::cell::RefCell<String>,
+    last: String,
+    failures: Vec<String>,
 }
 
-impl Progress {
-    fn new(length: u64) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template(
-            "{elapsed_precise} [{bar:40}] {percent:>3}%, {eta} left, {msg}",
-        ) {
-            bar.set_style(style.progress_chars("=> "));
+/// What the processes of one group said.
+#[derive(Debug, Default)]
+struct Heard {
+    samples: Vec<Sample>,
+    records: Vec<Record>,
+    failures: Vec<String>,
+}
+
+impl<'b> Run<'b> {
+    /// Before the first step. From here on Ctrl-C ends the run and not the program; a second one ends that.
+    pub fn new(steps: &[Step], built: &'b Built) -> Result<Self, String> {
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let flag = interrupted.clone();
+        // Relaxed: the flag is all that is told.
+        let handler = move || {
+            if flag.swap(true, Ordering::Relaxed) {
+                std::process::exit(130);
+            }
+        };
+        ctrlc::set_handler(handler).map_err(|error| format!("Ctrl-C cannot be handled: {error}"))?;
+        let bar = ProgressBar::with_draw_target(Some(steps.iter().map(work).sum()), ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template("{elapsed_precise} [{bar:30}] {percent:>3}%, {eta} left, {wide_msg}");
+        bar.set_style(style.map_err(|error| error.to_string())?.progress_chars("=> "));
+        Ok(Self { built, interrupted, bar, last: String::new(), failures: Vec::new() })
+    }
+
+    /// Whether somebody pressed Ctrl-C.
+    pub fn is_interrupted(&self) -> bool {
+        // Relaxed: as where it is set.
+        self.interrupted.load(Ordering::Relaxed)
+    }
+
+    /// Runs the steps of a group.
+    pub fn group(&mut self, steps: &[Step]) -> Vec<Record> {
+        let mut heard = Heard::default();
+        for step in steps {
+            if self.is_interrupted() {
+                break;
+            }
+            self.announce(&step.job);
+            self.step(step, &mut heard);
         }
-        Self {
-            bar,
-            last: std::cell::RefCell::default(),
+        self.failures.append(&mut heard.failures);
+        let mut records = summarise(&heard.samples);
+        records.append(&mut heard.records);
+        records
+    }
+
+    fn step(&self, step: &Step, heard: &mut Heard) {
+        let missing = |id: &String| contestant(id).and_then(|one| self.built.missing(one.feature));
+        let mut job = step.job.clone();
+        for id in &step.job.contestants {
+            if let Some(reason) = missing(id) {
+                // It needs a peer that cannot be had here, were it only its allocator or its map.
+                heard.leave_out(&step.job, id, reason);
+                job.contestants.retain(|one| one != id);
+            }
+        }
+        let each = work(step) / u64::from(step.starts).max(1);
+        let mut gone = BTreeSet::new();
+        for _ in 0..step.starts {
+            if !job.contestants.is_empty() && !self.is_interrupted() {
+                match self.built.executable(step.binary) {
+                    Some(path) => self.start(path, &job, &mut gone, heard),
+                    None => job.contestants.iter().for_each(|id| heard.lose(&job, id, "it was not built", &mut gone)),
+                }
+            }
+            self.bar.inc(each);
         }
     }
 
-    fn announce(&self, job: &Job) {
-        let what = format!(
-            "{} on {}, {} thread(s)",
-            job.name(),
-            job.keys.name(),
-            job.threads
-        );
-        if self.last.replace(what.clone()) == what {
+    /// Starts one process and takes in its lines.
+    fn start(&self, path: &Path, job: &Job, gone: &mut BTreeSet<String>, heard: &mut Heard) {
+        let (lines, complaint) = self.converse(path, job);
+        let mut named = BTreeSet::new();
+        for line in lines.lines() {
+            match serde_json::from_str(line) {
+                Ok(Line::Sample(sample)) => {
+                    named.insert(sample.contestant.clone());
+                    heard.samples.push(sample);
+                }
+                Ok(Line::Skip { contestant, reason }) => {
+                    named.insert(contestant.clone());
+                    heard.lose(job, &contestant, &reason, gone);
+                }
+                // A process that was ended in the middle of a line.
+                Err(_) if self.is_interrupted() => {}
+                Err(error) => heard.failures.push(format!("{}: a line that is none: {error}: {line}", job.name())),
+            }
+        }
+        if self.is_interrupted() {
             return;
         }
-        if self.bar.is_hidden() {
+        let reason = complaint.unwrap_or_else(|| "the process gave no figure for it".into());
+        for id in job.contestants.iter().filter(|id| !named.contains(*id)) {
+            heard.lose(job, id, &reason, gone);
+        }
+    }
+
+    /// Runs the process to its end: its output, and what is wrong.
+    fn converse(&self, path: &Path, job: &Job) -> (String, Option<String>) {
+        let argument = serde_json::to_string(job).unwrap_or_default();
+        let process = duct::cmd!(path, argument).stdin_null().stdout_capture().stderr_capture().unchecked();
+        let started = Instant::now();
+        let handle = match process.start() {
+            Ok(handle) => handle,
+            Err(error) => {
+                return (String::new(), Some(format!("{}: cannot be started: {error}", path.display())));
+            }
+        };
+        let stop = |why: String| {
+            // It fails only if the process ended just now.
+            let _ = handle.kill();
+            (String::new(), Some(why))
+        };
+        loop {
+            match handle.wait_timeout(GLANCE) {
+                Ok(Some(output)) => {
+                    let errors = String::from_utf8_lossy(&output.stderr);
+                    let complaint = (!output.status.success()).then(|| verdict(&output.status.to_string(), &errors));
+                    return (String::from_utf8_lossy(&output.stdout).into_owned(), complaint);
+                }
+                Ok(None) if self.is_interrupted() => return stop("interrupted".into()),
+                Ok(None) if started.elapsed() > PATIENCE => {
+                    return stop(format!("took more than {} seconds and was stopped", PATIENCE.as_secs()));
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    return (String::new(), Some(format!("cannot be waited for: {error}")));
+                }
+            }
+        }
+    }
+
+    /// On a terminal beside the bar; elsewhere a line whenever something new begins.
+    fn announce(&mut self, job: &Job) {
+        let keys = if job.keys.name() == "-" { String::new() } else { format!(" on {}", job.keys.name()) };
+        let crew = if job.threads > 1 { format!(", {} threads", job.threads) } else { String::new() };
+        let what = format!("{}{keys}{crew}", job.name());
+        if self.bar.is_hidden() && self.last != what {
             eprintln!("{what}");
         }
-        self.bar.set_message(what);
+        self.bar.set_message(what.clone());
+        self.last = what;
     }
 
-    fn advance(&self) {
-        self.bar.inc(1);
+    /// Prints without the bar in between.
+    pub fn quietly(&self, print: impl FnOnce()) {
+        self.bar.suspend(print);
     }
 
-    fn finish(&self) {
+    /// After the last step: what of our own failed.
+    pub fn finish(self) -> Vec<String> {
         self.bar.finish_and_clear();
+        self.failures
     }
+}
+
+/// How long a step may take, beside others: roughly its operations, and what a process costs.
+fn work(step: &Step) -> u64 {
+    const PROCESS: u64 = 4_000_000;
+    let keys = (step.job.count.max(step.job.at.unwrap_or(0)) * step.job.threads) as u64;
+    let passes = u64::from(step.job.rounds) * step.job.contestants.len() as u64;
+    (PROCESS + (2 * keys * passes).max(if step.job.count == 0 { 40 * PROCESS } else { 0 })) * u64::from(step.starts)
+}
+
+impl Heard {
+    /// A row with the reason.
+    fn leave_out(&mut self, job: &Job, id: &str, reason: &str) {
+        self.records.push(Record::skipped(&job.name(), id, &job.keys.name(), job.threads, reason));
+    }
+
+    /// Notes a contestant's failure, once per step. A peer may fail; what is ours, the floor included, may not.
+    fn lose(&mut self, job: &Job, id: &str, reason: &str, gone: &mut BTreeSet<String>) {
+        if !gone.insert(id.to_owned()) {
+            return;
+        }
+        self.leave_out(job, id, reason);
+        if contestant(id).is_none_or(|one| one.role != Role::Peer) {
+            self.failures.push(format!("{} {id} on {}: {reason}", job.name(), job.keys.name()));
+        }
+    }
+}
+
+fn verdict(status: &str, errors: &str) -> String {
+    let mut lines = errors.lines().map(str::trim);
+    let last = lines.rfind(|line| !line.is_empty() && !line.starts_with("note:"));
+    last.map_or_else(|| status.to_owned(), |line| format!("{status}: {line}"))
 }
 
 #[cfg(test)]
@@ -255,59 +221,47 @@ mod tests {
     use super::*;
     use epoch_arena_bench_wire::{Bench, KeySource};
 
-    fn job(contestants: &[&str]) -> Job {
-        let contestants = contestants.iter().map(|id| (*id).to_owned()).collect();
-        Job {
+    fn run_as(program: &str, who: &[&str], interrupted: bool) -> Heard {
+        let job = Job {
             bench: Bench::PutWarm,
-            contestants,
+            contestants: who.iter().map(|id| (*id).to_owned()).collect(),
             keys: KeySource::User,
             threads: 1,
             rounds: 1,
             count: 1,
             at: None,
-        }
-    }
-
-    fn run_as(program: &str, who: &[&str]) -> Outcome {
-        let (mut samples, mut gone, mut outcome) =
-            (Vec::new(), BTreeSet::new(), Outcome::default());
-        start(
-            Path::new(program),
-            &job(who),
-            &mut samples,
-            &mut gone,
-            &mut outcome,
-        );
-        assert!(samples.is_empty());
-        outcome
+        };
+        let built = Built::default();
+        let run = Run {
+            built: &built,
+            interrupted: Arc::new(AtomicBool::new(interrupted)),
+            bar: ProgressBar::hidden(),
+            last: String::new(),
+            failures: Vec::new(),
+        };
+        let mut heard = Heard::default();
+        run.start(Path::new(program), &job, &mut BTreeSet::new(), &mut heard);
+        assert!(heard.samples.is_empty());
+        heard
     }
 
     #[test]
     fn a_peer_that_fails_is_a_row_with_the_reason() {
-        let outcome = run_as("/bin/false", &["bumpalo"]);
-        assert!(outcome.failures.is_empty(), "{:?}", outcome.failures);
-        assert!(
-            outcome.records[0]
-                .skipped
-                .as_ref()
-                .unwrap()
-                .contains("exit status: 1")
-        );
+        let heard = run_as("/bin/false", &["bumpalo"], false);
+        assert!(heard.failures.is_empty(), "{:?}", heard.failures);
+        assert!(heard.records[0].skipped.as_ref().unwrap().contains('1'));
     }
 
     #[test]
     fn our_own_failure_fails_the_run() {
-        let outcome = run_as("/nonexistent/bench", &["ours", "bumpalo"]);
-        assert_eq!((outcome.records.len(), outcome.failures.len()), (2, 1));
-        assert!(
-            outcome.failures[0].contains("put/warm ours on user"),
-            "{:?}",
-            outcome.failures
-        );
+        let heard = run_as("/nonexistent/bench", &["ours", "bumpalo"], false);
+        assert_eq!((heard.records.len(), heard.failures.len()), (2, 1));
+        assert!(heard.failures[0].contains("put/warm ours on user"), "{:?}", heard.failures);
     }
 
     #[test]
-    fn a_process_that_says_nothing_is_not_taken_for_success() {
-        assert_eq!(run_as("/bin/true", &["ours"]).failures.len(), 1);
+    fn a_process_that_says_nothing_is_not_taken_for_success_unless_it_was_stopped() {
+        assert_eq!(run_as("/bin/true", &["ours"], false).failures.len(), 1);
+        assert_eq!(run_as("/bin/true", &["ours"], true).failures.len(), 0);
     }
 }

@@ -1,7 +1,5 @@
 //! A run as `--json` writes it and `--from` reads it: everything that the page and the documents say of it.
 
-use std::fs;
-use std::io::Write;
 use std::path::Path;
 
 use epoch_arena_bench_wire::Record;
@@ -20,6 +18,9 @@ pub struct Saved {
     pub commit: String,
     /// Where it ran, and with what.
     pub machine: Machine,
+    /// Whether it was ended before everything was measured.
+    #[serde(default)]
+    pub interrupted: bool,
     /// What came of it.
     pub records: Vec<Record>,
 }
@@ -27,35 +28,34 @@ pub struct Saved {
 impl Saved {
     /// Reads a file that `--json` wrote.
     pub fn read(file: &Path) -> Result<Self, String> {
-        let text = fs::read_to_string(file)
-            .map_err(|error| format!("{}: cannot be read: {error}", file.display()))?;
-        serde_json::from_str(&text).map_err(|error| {
-            format!(
-                "{}: not a file that `cargo xtask bench --json` wrote: {error}",
-                file.display()
-            )
-        })
+        serde_json::from_str(&crate::read(file)?)
+            .map_err(|error| format!("{}: not a file that `cargo xtask bench --json` wrote: {error}", file.display()))
+    }
+
+    /// The circumstances: name and value, in the order of the report.
+    pub fn facts(&self) -> Vec<(&'static str, &str)> {
+        let Machine { cpu, memory, system, compiler, effort, versions, .. } = &self.machine;
+        let names = ["cpu", "memory", "system", "compiler", "effort", "versions", "date", "commit", "command"];
+        let values = [cpu, memory, system, compiler, effort, versions, &self.date, &self.commit, &self.command];
+        names.into_iter().zip(values.map(String::as_str)).collect()
     }
 
     /// One object, with one record per line: parses as a whole, and reads well in a diff.
     pub fn json(&self) -> String {
-        let mut text = Vec::new();
-        // A vector takes what it is given.
-        let _ = writeln!(text, "{{\"date\":{},", line(&self.date));
-        let _ = writeln!(text, "\"command\":{},", line(&self.command));
-        let _ = writeln!(text, "\"commit\":{},", line(&self.commit));
-        let _ = writeln!(text, "\"machine\":{},", line(&self.machine));
-        text.extend_from_slice(b"\"records\":[\n");
-        for (at, record) in self.records.iter().enumerate() {
-            let comma = if at + 1 < self.records.len() { "," } else { "" };
-            let _ = writeln!(text, "{}{comma}", line(record));
-        }
-        text.extend_from_slice(b"]}\n");
-        String::from_utf8_lossy(&text).into_owned()
+        // Nothing here has a map with keys that are no strings, so it cannot fail.
+        let records: Vec<String> = self.records.iter().map(line).collect();
+        format!(
+            "{{\"date\":{},\n\"command\":{},\n\"commit\":{},\n\"machine\":{},\n\"interrupted\":{},\n\"records\":[\n{}\n]}}\n",
+            line(&self.date),
+            line(&self.command),
+            line(&self.commit),
+            line(&self.machine),
+            self.interrupted,
+            records.join(",\n")
+        )
     }
 }
 
-/// One value without a line break. Nothing here has a map with keys that are no strings, so it cannot fail.
 fn line(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_else(|_| "null".into())
 }
@@ -63,10 +63,11 @@ fn line(value: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn a_run_reads_back_as_it_was_written() {
-        let folder = std::env::temp_dir().join(format!("epoch-arena-saved-{}", std::process::id()));
+        let file = tempfile::NamedTempFile::new().unwrap();
         for count in [0, 1, 2] {
             let record = Record::skipped("put", "a", "b", 1, "\"x\"\n");
             let saved = Saved {
@@ -75,19 +76,15 @@ mod tests {
                 records: vec![record; count],
                 ..Saved::default()
             };
-            fs::write(&folder, saved.json()).unwrap();
-            assert_eq!(Saved::read(&folder).unwrap(), saved);
-            assert_eq!(saved.json().lines().count(), 6 + count);
+            fs::write(file.path(), saved.json()).unwrap();
+            assert_eq!(Saved::read(file.path()).unwrap(), saved);
+            assert_eq!(saved.json().lines().count(), 7 + count.max(1));
         }
-        let _ = fs::remove_file(folder);
     }
 
     #[test]
     fn another_file_is_refused_by_name() {
         let error = Saved::read(Path::new("/proc/version")).unwrap_err();
-        assert!(
-            error.contains("/proc/version") && error.contains("--json"),
-            "{error}"
-        );
+        assert!(error.contains("/proc/version") && error.contains("--json"), "{error}");
     }
 }

@@ -1,10 +1,8 @@
 //! `cargo xtask soak`: everything at once, at random, for as long as one likes; see `checks/soak`.
 
 mod page;
-mod plot;
 mod run;
 
-use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -40,21 +38,12 @@ pub fn run(args: Args) -> Result<(), String> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         now.map_or(1, |time| u64::from(time.subsec_nanos()))
     });
-    let page = args.html.clone().unwrap_or_else(|| {
-        crate::workspace()
-            .join("target")
-            .join("soak")
-            .join("report.html")
-    });
+    let page = args.html.clone().unwrap_or_else(|| crate::workspace().join("target/soak/report.html"));
     let again = again(&args, seed);
     println!("seed {seed}; again, but for the order of threads: {again}");
     let outcome = run::run(&args, seed, Duration::from_secs(seconds as u64))?;
     report(&outcome);
-    if let Some(folder) = page.parent() {
-        fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    }
-    fs::write(&page, page::page(&outcome, &again))
-        .map_err(|error| format!("{}: cannot be written: {error}", page.display()))?;
+    crate::page::write(&page, &page::page(&outcome, &again))?;
     println!("{}", page.display());
     match outcome.failures.as_slice() {
         [] => Ok(()),
@@ -80,50 +69,16 @@ fn report(outcome: &Outcome) {
     };
     println!();
     for (name, value) in last.counts() {
-        println!("{name:<12} {:>14}", digits(value));
+        println!("{name:<12} {:>14}", value.to_string());
     }
     println!();
-    for (name, value) in [
-        ("budget", last.get("budget")),
-        ("reserved, at most", outcome.most("reserved")),
-        ("in use, at most", outcome.most("in_use")),
-        ("resident, at most", outcome.most("resident")),
-    ] {
-        println!("{name:<18} {:>8.1} MiB", value / MIB);
+    let most = ["reserved", "in_use", "resident"].map(|name| (name, outcome.most(name)));
+    for (name, value) in std::iter::once(("budget", last.get("budget"))).chain(most) {
+        println!("{name:<10} at most {:>8.1} MiB", value / MIB);
     }
     let floors = outcome.calms.iter().map(|calm| calm.get("resident") / MIB);
     let floors: Vec<_> = floors.map(|floor| format!("{floor:.0}")).collect();
-    println!(
-        "resident in calm moments, with nothing in any pool: {} MiB",
-        floors.join(" ")
-    );
-    println!("failures           {:>8}", outcome.failures.len());
+    println!("resident in calm moments, with nothing in any pool: {} MiB", floors.join(" "));
 }
 
 const MIB: f64 = 1024.0 * 1024.0;
-
-/// A number in groups of three digits.
-fn digits(value: f64) -> String {
-    let plain = format!("{value:.0}");
-    let mut grouped = String::new();
-    for (at, digit) in plain.chars().enumerate() {
-        if at > 0 && (plain.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn digits_come_in_threes() {
-        assert_eq!(
-            [0.0, 999.0, 1000.0, 1234567.0].map(digits),
-            ["0", "999", "1,000", "1,234,567"]
-        );
-    }
-}

@@ -2,15 +2,11 @@
 //! times do not, so that a small loss on the hot path is seen on any machine.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::need::{Missing, Need};
-use super::runner::Runner;
-use super::seeded;
-use super::step::{Name, Step, Verdict};
-use crate::stage::Stage;
+use super::{Command, Name, Need, SEEDED, Step};
+use crate::step::{Missing, Runner, Verdict};
 
 /// Where they are on record, from the workspace's root.
 const RECORD: &str = "benches/counts.json";
@@ -37,137 +33,63 @@ struct Recorded {
 /// The step.
 pub fn steps(record: bool) -> Vec<Step> {
     let compare_or_record = move |runner: &mut Runner| {
-        let counted = match plain(runner)? {
-            Ok(counted) => counted,
-            Err(failed) => return Ok(failed),
-        };
         let now = Recorded {
-            rustc: version(runner, "rustc", "-V")?,
-            valgrind: version(runner, "valgrind", "--version")?,
-            instructions_per_operation: counted,
+            rustc: runner.must(&Command::program("rustc -V"))?.text.trim().to_owned(),
+            valgrind: runner.must(&Command::program("valgrind --version"))?.text.trim().to_owned(),
+            instructions_per_operation: count(runner, PLAIN, "target/counts")?,
         };
         let path = crate::workspace().join(RECORD);
         if record {
-            return write(&path, &now);
+            let text = serde_json::to_string_pretty(&now).map_err(|error| error.to_string())?;
+            crate::page::write(&path, &(text + "\n"))?;
+            return Ok(Verdict::Passed(format!("recorded in {RECORD}")));
         }
-        Ok(match read(&path) {
-            Ok(recorded) => judge(&recorded, &now),
-            Err(error) => Verdict::Failed(format!("{error}; {RECORD_ANEW}")),
-        })
+        let recorded = crate::read(&path).and_then(|text| serde_json::from_str(&text).map_err(|it| it.to_string()));
+        Ok(judge(&recorded.map_err(|error| format!("{RECORD}: {error}; {RECORD_ANEW}"))?, &now))
     };
     let hunt = |runner: &mut Runner| {
-        let plain = match plain(runner)? {
-            Ok(counted) => counted,
-            Err(failed) => return Ok(failed),
-        };
-        Ok(match regressed(runner)? {
-            Err(failed) => failed,
-            Ok(counted) => match compare(&plain, &counted) {
-                Verdict::Failed(why) => Verdict::Passed(format!("caught: {why}")),
-                _ => Verdict::Failed("not caught".into()),
-            },
-        })
+        let plain = count(runner, PLAIN, "target/counts")?;
+        let regressed = count(runner, &format!("{SEEDED} --features counts"), "target/counts-seeded")?;
+        match compare(&plain, &regressed) {
+            Verdict::Failed(why) => Ok(Verdict::Passed(format!("caught: {why}"))),
+            _ => Err("not caught".into()),
+        }
     };
-    let name = "instructions";
-    vec![
-        Step::work(Name::Counts, name, compare_or_record)
-            .needs(&[Need::Linux, Need::Valgrind])
-            .hunts("a put with more to do", hunt),
-    ]
+    let step = Step::work(Name::Counts, "instructions", compare_or_record).needs(&[Need::Linux, Need::Valgrind]);
+    vec![step.hunts("a put with more to do", hunt)]
 }
 
-/// The counts, or why there are none.
-type Counted = Result<Counts, Verdict>;
-
-fn plain(runner: &mut Runner) -> Result<Counted, String> {
-    let which = ["-p", "epoch-arena-bench"];
-    count(runner, &which, "target/counts")
-}
-
-fn regressed(runner: &mut Runner) -> Result<Counted, String> {
-    let which = ["--manifest-path", seeded::MANIFEST, "--features", "counts"];
-    count(runner, &which, "target/counts-seeded")
-}
+const PLAIN: &str = "-p epoch-arena-bench";
 
 /// Builds the scenarios and counts each.
-fn count(runner: &mut Runner, which: &[&str], folder: &str) -> Result<Counted, String> {
-    let arguments = [&["build", "--release", "--bin", "counts"], which].concat();
-    let build = Stage::cargo("build", &arguments)
-        .env("CARGO_TARGET_DIR", folder)
-        // Flags of the user's would make other code.
-        .env("RUSTFLAGS", "");
-    let built = runner.run(build)?;
-    if !built.success {
-        return Ok(Err(Verdict::Failed(runner.show(&built))));
-    }
+fn count(runner: &mut Runner, which: &str, folder: &str) -> Result<Counts, String> {
+    // Flags of the user's would make other code.
+    let build = Command::cargo(&format!("build --release --bin counts {which}")).env("RUSTFLAGS", "");
+    runner.must(&build.target(folder))?;
     let program = crate::workspace().join(folder).join("release/counts");
-    let listed = runner.run(Stage::program("list", program.as_os_str(), &[]))?;
+    let listed = runner.must(&Command::program("").arg(&program))?;
     let mut counts = Counts::new();
     for scenario in listed.text.lines() {
-        let once = instructions(runner, &program, scenario, OPERATIONS)?;
-        let twice = instructions(runner, &program, scenario, 2 * OPERATIONS)?;
-        let (Some(once), Some(twice)) = (once, twice) else {
-            let why = format!("{scenario}: callgrind gave no count, see the log");
-            return Ok(Err(Verdict::Failed(why)));
-        };
-        let each = twice.saturating_sub(once) as f64 / OPERATIONS as f64;
+        let [once, twice] = [1, 2].map(|times| {
+            let callgrind = Command::program("valgrind --tool=callgrind --callgrind-out-file=/dev/null").arg(&program);
+            let ran = runner.must(&callgrind.arg(scenario).arg((times * OPERATIONS).to_string()))?;
+            collected(&ran.text).ok_or_else(|| format!("{scenario}: callgrind gave no count, see the log"))
+        });
+        let each = twice?.saturating_sub(once?) as f64 / OPERATIONS as f64;
         runner.note(&format!("{scenario}: {each:.2} instructions per operation"))?;
         counts.insert(scenario.to_owned(), (each * 100.0).round() / 100.0);
     }
-    if counts.is_empty() {
-        return Ok(Err(Verdict::Failed("no scenarios".into())));
-    }
-    Ok(Ok(counts))
-}
-
-fn instructions(
-    runner: &mut Runner,
-    program: &Path,
-    scenario: &str,
-    operations: u64,
-) -> Result<Option<u64>, String> {
-    let fixed = ["--tool=callgrind", "--callgrind-out-file=/dev/null"];
-    let callgrind = Stage::program("callgrind", "valgrind".as_ref(), &fixed)
-        .arg(program)
-        .arg(scenario)
-        .arg(operations.to_string());
-    let ran = runner.run(callgrind)?;
-    Ok(if ran.success {
-        collected(&ran.text)
-    } else {
-        None
-    })
+    if counts.is_empty() { Err("no scenarios".into()) } else { Ok(counts) }
 }
 
 /// The figure in callgrind's last lines: `==123== Collected : 457055`.
 fn collected(text: &str) -> Option<u64> {
-    text.lines()
-        .filter_map(|line| line.split_once("Collected : "))
-        .find_map(|(_, figure)| figure.trim().parse().ok())
-}
-
-fn version(runner: &mut Runner, program: &str, flag: &str) -> Result<String, String> {
-    let ran = runner.run(Stage::program("version", program.as_ref(), &[flag]))?;
-    Ok(ran.text.trim().to_owned())
-}
-
-fn read(path: &PathBuf) -> Result<Recorded, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{RECORD}: {error}"))?;
-    serde_json::from_str(&text).map_err(|error| format!("{RECORD}: {error}"))
-}
-
-fn write(path: &PathBuf, recorded: &Recorded) -> Result<Verdict, String> {
-    let text = serde_json::to_string_pretty(recorded).map_err(|error| error.to_string())?;
-    std::fs::write(path, text + "\n").map_err(|error| format!("{RECORD}: {error}"))?;
-    Ok(Verdict::Passed(format!("recorded in {RECORD}")))
+    text.lines().filter_map(|line| line.split_once("Collected : ")).find_map(|(_, figure)| figure.trim().parse().ok())
 }
 
 /// Compares, if both were made by the same tools.
 fn judge(recorded: &Recorded, now: &Recorded) -> Verdict {
-    for (then, here) in [
-        (&recorded.rustc, &now.rustc),
-        (&recorded.valgrind, &now.valgrind),
-    ] {
+    for (then, here) in [(&recorded.rustc, &now.rustc), (&recorded.valgrind, &now.valgrind)] {
         if then != here {
             return Verdict::Skipped(Missing {
                 why: format!("the counts on record are of {then}, here is {here}"),
@@ -175,10 +97,7 @@ fn judge(recorded: &Recorded, now: &Recorded) -> Verdict {
             });
         }
     }
-    compare(
-        &recorded.instructions_per_operation,
-        &now.instructions_per_operation,
-    )
+    compare(&recorded.instructions_per_operation, &now.instructions_per_operation)
 }
 
 fn compare(recorded: &Counts, now: &Counts) -> Verdict {
@@ -231,10 +150,7 @@ mod unit {
     #[test]
     fn more_than_the_tolerance_fails_and_names_the_scenario() {
         let before = counts(100.0, 90.0);
-        assert!(matches!(
-            compare(&before, &counts(101.9, 90.0)),
-            Verdict::Passed(_)
-        ));
+        assert!(matches!(compare(&before, &counts(101.9, 90.0)), Verdict::Passed(_)));
         let Verdict::Failed(why) = compare(&before, &counts(102.1, 90.0)) else {
             panic!("2.1 % more passed");
         };
@@ -242,49 +158,25 @@ mod unit {
         let Verdict::Passed(note) = compare(&before, &counts(90.0, 90.0)) else {
             panic!("fewer failed");
         };
-        assert!(
-            note.contains("put 100 -> 90") && note.contains("--record"),
-            "{note}"
-        );
+        assert!(note.contains("put 100 -> 90") && note.contains("--record"), "{note}");
     }
 
     #[test]
     fn a_scenario_that_is_gone_or_new_fails() {
         let mut fewer = counts(1.0, 1.0);
         fewer.remove("pin");
-        assert!(matches!(
-            compare(&counts(1.0, 1.0), &fewer),
-            Verdict::Failed(_)
-        ));
-        assert!(matches!(
-            compare(&fewer, &counts(1.0, 1.0)),
-            Verdict::Failed(_)
-        ));
+        assert!(matches!(compare(&counts(1.0, 1.0), &fewer), Verdict::Failed(_)));
+        assert!(matches!(compare(&fewer, &counts(1.0, 1.0)), Verdict::Failed(_)));
     }
 
     #[test]
     fn another_compiler_is_a_skip_with_the_command() {
-        let same = judge(
-            &recorded("rustc 1.95.0", 10.0),
-            &recorded("rustc 1.95.0", 10.0),
-        );
+        let same = judge(&recorded("rustc 1.95.0", 10.0), &recorded("rustc 1.95.0", 10.0));
         assert!(matches!(same, Verdict::Passed(_)));
-        let other = judge(
-            &recorded("rustc 1.95.0", 10.0),
-            &recorded("rustc 1.96.0", 99.0),
-        );
+        let other = judge(&recorded("rustc 1.95.0", 10.0), &recorded("rustc 1.96.0", 99.0));
         let Verdict::Skipped(missing) = other else {
             panic!("{other:?}");
         };
         assert!(missing.why.contains("1.96.0") && missing.command.contains("--record"));
-    }
-
-    #[test]
-    fn the_record_reads_back() {
-        let text = serde_json::to_string(&recorded("rustc", 27.25)).unwrap();
-        assert_eq!(
-            serde_json::from_str::<Recorded>(&text).unwrap(),
-            recorded("rustc", 27.25)
-        );
     }
 }

@@ -2,12 +2,8 @@
 
 use std::path::Path;
 
-use super::need::Need;
-use super::runner::Runner;
-use super::sanitizers;
-use super::seeded;
-use super::step::{Name, Step, Verdict};
-use crate::stage::Stage;
+use super::{Command, Name, Need, SEEDED, Step, sanitizers};
+use crate::step::{Runner, Verdict};
 
 /// The package of the targets, from the workspace's root.
 const PACKAGE: &str = "checks/fuzz";
@@ -23,11 +19,9 @@ const HUNT: u32 = 60;
 pub fn steps(quick: bool) -> Vec<Step> {
     let seconds = if quick { 10 } else { 45 };
     vec![
-        Step::work(Name::Fuzz, "targets", move |runner| {
-            targets(runner, seconds)
-        })
-        .needs(&[Need::Linux])
-        .hunts("a crash", crash),
+        Step::work(Name::Fuzz, "targets", move |runner| targets(runner, seconds))
+            .needs(&[Need::Linux])
+            .hunts("a crash", crash),
     ]
 }
 
@@ -35,118 +29,75 @@ pub fn steps(quick: bool) -> Vec<Step> {
 fn targets(runner: &mut Runner, seconds: u32) -> Result<Verdict, String> {
     let names = names(&crate::workspace().join(PACKAGE).join("fuzz_targets"));
     if names.is_empty() {
-        return Ok(Verdict::Failed(format!(
-            "no targets in {PACKAGE}/fuzz_targets"
-        )));
+        return Err(format!("no targets in {PACKAGE}/fuzz_targets"));
     }
-    let manifest = format!("{PACKAGE}/Cargo.toml");
-    let built = runner.run(build(
-        &["--manifest-path", &manifest, "--bins"],
-        "target/fuzz",
-    ))?;
-    if !built.success {
-        return Ok(Verdict::Failed(runner.show(&built)));
-    }
+    runner.must(&build(&format!("--manifest-path {PACKAGE}/Cargo.toml --bins"), "target/fuzz"))?;
     let mut runs = 0;
     for name in &names {
         let stored = crate::workspace().join(PACKAGE).join("corpus").join(name);
-        let ran = runner.run(fuzz("target/fuzz", name, seconds, &stored)?)?;
-        if !ran.success {
-            return Ok(Verdict::Failed(format!("{name}: {}", runner.show(&ran))));
-        }
+        let ran = runner.must(&fuzz("target/fuzz", name, seconds, &stored)?)?;
         match executed(&ran.text) {
             Some(count) if count > 0 => runs += count,
-            _ => return Ok(Verdict::Failed(format!("{name}: nothing was run"))),
+            _ => return Err(format!("{name}: nothing was run")),
         }
     }
-    let count = names.len();
-    Ok(Verdict::Passed(format!("{count} targets, {runs} inputs")))
+    Ok(Verdict::Passed(format!("{} targets, {runs} inputs", names.len())))
 }
 
 /// The seeded crash, built and run as the targets are.
 fn crash(runner: &mut Runner) -> Result<Verdict, String> {
-    let which = [
-        "--manifest-path",
-        seeded::MANIFEST,
-        "--features",
-        "fuzz",
-        "--bin",
-        "crash",
-    ];
-    let built = runner.run(build(&which, "target/fuzz-seeded"))?;
-    if !built.success {
-        return Ok(Verdict::Failed(runner.show(&built)));
-    }
+    runner.must(&build(&format!("{SEEDED} --features fuzz --bin crash"), "target/fuzz-seeded"))?;
     // What an earlier hunt found would make this one easy.
     let found = crate::workspace().join("target/fuzz-seeded/found");
     if found.exists() {
         std::fs::remove_dir_all(&found).map_err(|error| format!("{}: {error}", found.display()))?;
     }
-    let nothing = Path::new("/nonexistent");
-    let ran = runner.run(fuzz("target/fuzz-seeded", "crash", HUNT, nothing)?)?;
+    let ran = runner.run(&fuzz("target/fuzz-seeded", "crash", HUNT, Path::new("/nonexistent"))?)?;
     let word = "the seeded crash";
-    Ok(if !ran.success && ran.text.contains(word) {
-        Verdict::Passed(format!("caught: {word}"))
-    } else {
-        Verdict::Failed(format!("not caught: {}", runner.show(&ran)))
-    })
+    if !ran.success && ran.text.contains(word) {
+        return Ok(Verdict::Passed(format!("caught: {word}")));
+    }
+    Err(format!("not caught: {}", runner.show(&ran)))
 }
 
-fn build(which: &[&str], folder: &str) -> Stage {
-    let target = sanitizers::target();
-    let fixed = ["build", "--release", "--target", &target];
-    Stage::cargo("build", &[&fixed, which].concat())
+fn build(which: &str, folder: &str) -> Command {
+    Command::cargo(&format!("build --release --target {} {which}", sanitizers::target()))
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTFLAGS", FLAGS)
         // The linker loses what a link-time optimisation splits of the counters.
         .env("CARGO_PROFILE_RELEASE_LTO", "off")
-        .env("CARGO_TARGET_DIR", folder)
+        .target(folder)
 }
 
-fn fuzz(folder: &str, name: &str, seconds: u32, stored: &Path) -> Result<Stage, String> {
+fn fuzz(folder: &str, name: &str, seconds: u32, stored: &Path) -> Result<Command, String> {
     let root = crate::workspace();
-    let program = root
-        .join(folder)
-        .join(sanitizers::target())
-        .join("release")
-        .join(name);
     let [found, crashes] = ["found", "crashes"].map(|kind| root.join(folder).join(kind).join(name));
     for folder in [&found, &crashes] {
-        std::fs::create_dir_all(folder)
-            .map_err(|error| format!("{}: {error}", folder.display()))?;
+        std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     }
-    let mut stage = Stage::program("fuzz", program.as_os_str(), &[])
+    let program = root.join(folder).join(sanitizers::target()).join("release").join(name);
+    let command = Command::program("")
+        .arg(program)
         .env("ASAN_OPTIONS", "allocator_may_return_null=1")
         .arg(format!("-max_total_time={seconds}"))
-        .arg(format!("-artifact_prefix={}/", crashes.display()))
         .arg("-print_final_stats=1")
+        .arg(format!("-artifact_prefix={}/", crashes.display()))
         // The first folder takes what is found.
-        .arg(&found);
-    if stored.is_dir() {
-        stage = stage.arg(stored);
-    }
-    Ok(stage)
+        .arg(found);
+    Ok(if stored.is_dir() { command.arg(stored) } else { command })
 }
 
 /// The targets, by their files.
 fn names(folder: &Path) -> Vec<String> {
-    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut names: Vec<String> = files.filter_map(|file| name(&file.path())).collect();
+    let stem = |path: std::path::PathBuf| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let mut names: Vec<String> = crate::tidy::files(folder, "rs", 1).filter_map(stem).collect();
     names.sort();
     names
 }
 
-fn name(path: &Path) -> Option<String> {
-    let is_rust = path.extension().is_some_and(|extension| extension == "rs");
-    let stem = path.file_stem().filter(|_| is_rust)?;
-    Some(stem.to_string_lossy().into_owned())
-}
-
 /// libFuzzer's own count: `stat::number_of_executed_units: 4096`.
 fn executed(text: &str) -> Option<u64> {
-    let figure = text
-        .lines()
-        .find_map(|line| line.strip_prefix("stat::number_of_executed_units:"))?;
+    let figure = text.lines().find_map(|line| line.strip_prefix("stat::number_of_executed_units:"))?;
     figure.trim().parse().ok()
 }
 
@@ -156,8 +107,7 @@ mod unit {
 
     #[test]
     fn targets_are_the_rust_files() {
-        assert_eq!(name(Path::new("a/b/ops.rs")), Some("ops".into()));
-        assert_eq!(name(Path::new("a/b/README.md")), None);
+        assert!(names(&crate::workspace().join(PACKAGE).join("fuzz_targets")).contains(&"ops".into()));
         assert!(names(Path::new("/nonexistent")).is_empty());
     }
 

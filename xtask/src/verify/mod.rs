@@ -1,27 +1,27 @@
 //! `cargo xtask verify`: everything that can be proved on this machine, stage by stage; and `--self-test`, which proves
 //! that each stage can fail.
 
-mod counts;
+pub mod counts;
 mod fuzz;
 mod lint;
-mod loom;
 mod miri;
-mod need;
-mod oom;
-mod report;
-mod runner;
+mod mutants;
 mod sanitizers;
-mod seeded;
-mod step;
 mod tests;
 
-use std::io::IsTerminal;
-use std::time::Instant;
+use clap::ValueEnum;
 
-use need::Needs;
-use report::Row;
-use runner::Runner;
-use step::{Name, Step, Verdict};
+use crate::step::{Command, Name, Need, Needs, Step, outcome, table, width};
+
+/// The manifest of the seeded bugs.
+const SEEDED: &str = "--manifest-path checks/seeded/Cargo.toml";
+
+/// The crates of the library, the lowest first.
+const LIBRARY: [&str; 5] =
+    ["-p epoch-arena-block", "-p epoch-arena-core", "-p epoch-arena-pool", "-p epoch-arena-key", "-p epoch-arena"];
+
+/// What block and arena have beyond their default features, where both are among the crates.
+const ALLOCATORS: &str = "--features epoch-arena-block/allocator-api2,epoch-arena-core/allocator-api2";
 
 /// Arguments.
 #[derive(clap::Args, Debug)]
@@ -45,112 +45,70 @@ pub struct Args {
 
 /// Runs the verb.
 pub fn run(args: Args) -> Result<(), String> {
-    let names = chosen(&args.only);
-    let mut needs = Needs::default();
-    let mut rows = Vec::new();
-    for step in names.into_iter().flat_map(|name| steps(name, &args)) {
+    let (mut needs, mut rows) = (Needs::default(), Vec::new());
+    for step in chosen(&args.only).into_iter().flat_map(|name| steps(name, &args)) {
         if args.self_test {
-            check_bugs(step, &mut needs, &mut rows)?;
+            rows.extend(step.hunt(&mut needs)?);
         } else {
-            check(step, &mut needs, &mut rows)?;
+            rows.push(step.run(&mut needs, false)?);
         }
     }
-    // A pipe has no width; a hundred and twenty is what a log is read at.
-    let width = (!std::io::stdout().is_terminal()).then_some(120);
-    println!("\n{}", report::table(&rows, width));
-    report::outcome(&rows, args.self_test, args.strict)
+    println!("\n{}", table(&rows, width()));
+    outcome(&rows, args.self_test, args.strict)
 }
 
 /// The stages to run, each once, in the order in which a failure costs the least time.
 fn chosen(only: &[Name]) -> Vec<Name> {
-    let all = Name::ORDER.into_iter();
-    all.filter(|name| only.is_empty() || only.contains(name))
-        .collect()
+    let all = Name::value_variants().iter().copied();
+    all.filter(|name| only.is_empty() || only.contains(name)).collect()
 }
 
 fn steps(name: Name, args: &Args) -> Vec<Step> {
     match name {
         Name::Lint => lint::steps(),
         Name::Tests => tests::steps(args.quick),
-        Name::Oom => oom::steps(),
+        Name::Oom => vec![tests::oom()],
         Name::Counts => counts::steps(args.record),
-        Name::Loom => loom::steps(),
+        Name::Loom => vec![tests::loom()],
         Name::Asan => sanitizers::address(args.quick),
         Name::Msan => sanitizers::memory(args.quick),
         Name::Tsan => sanitizers::thread(args.quick),
         Name::Miri => miri::steps(args.quick),
         Name::Fuzz => fuzz::steps(args.quick),
+        Name::Mutants => mutants::steps(args.quick, &args.only),
     }
 }
 
-/// Runs one step on the library.
-fn check(step: Step, needs: &mut Needs, rows: &mut Vec<Row>) -> Result<(), String> {
-    let mut runner = Runner::new(step.stage, step.name)?;
-    let started = Instant::now();
-    let verdict = match needs.meet(&step.needs, &mut runner)? {
-        Some(missing) => Verdict::Skipped(missing),
-        None => (step.work)(&mut runner)?,
-    };
-    runner.close(&verdict);
-    rows.push(Row::new(step.stage, step.name, verdict, started.elapsed()));
-    Ok(())
-}
-
-/// Runs one step on each of its bugs.
-fn check_bugs(step: Step, needs: &mut Needs, rows: &mut Vec<Row>) -> Result<(), String> {
-    for bug in step.bugs {
-        let what = format!("{}: {}", step.name, bug.name);
-        let mut runner = Runner::new(step.stage, &what)?;
-        let started = Instant::now();
-        let verdict = match needs.meet(&step.needs, &mut runner)? {
-            Some(missing) => Verdict::Skipped(missing),
-            None => (bug.hunt)(&mut runner)?,
-        };
-        runner.close(&verdict);
-        rows.push(Row::new(step.stage, &what, verdict, started.elapsed()));
-    }
-    Ok(())
+/// What a `cargo test` gets to run the bug `test` of the test target `target`.
+fn seeded(target: &str, test: &str) -> String {
+    format!("{SEEDED} --test {target} {test}")
 }
 
 #[cfg(test)]
 mod unit {
     use super::*;
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        args: Args,
-    }
-
-    fn parse(line: &str) -> Result<Args, clap::Error> {
-        Line::try_parse_from(std::iter::once("verify").chain(line.split_whitespace()))
-            .map(|line| line.args)
-    }
+    use crate::parsed;
 
     #[test]
     fn stages_come_by_comma_and_by_repetition_and_run_once_in_order() {
-        let args = parse("--quick --only miri,lint --only tsan --only lint").unwrap();
+        let args = parsed::<Args>("--quick --only miri,lint --only tsan --only lint").unwrap();
         assert!(args.quick && !args.self_test);
         assert_eq!(chosen(&args.only), [Name::Lint, Name::Tsan, Name::Miri]);
-        assert_eq!(chosen(&parse("").unwrap().only), Name::ORDER);
+        assert_eq!(chosen(&parsed::<Args>("").unwrap().only), Name::value_variants());
     }
 
     #[test]
     fn an_unknown_stage_is_refused_with_the_known_ones() {
-        let error = parse("--only helgrind").err().unwrap().to_string();
-        assert!(
-            error.contains("helgrind") && error.contains("msan"),
-            "{error}"
-        );
-        assert!(parse("--self-test --record").is_err());
+        let error = parsed::<Args>("--only helgrind").err().unwrap().to_string();
+        assert!(error.contains("helgrind") && error.contains("msan"), "{error}");
+        assert!(parsed::<Args>("--self-test --record").is_err());
     }
 
     #[test]
     fn every_stage_has_a_seeded_bug() {
         for quick in ["", "--quick"] {
-            let args = parse(quick).unwrap();
-            for name in Name::ORDER {
+            let args = parsed::<Args>(quick).unwrap();
+            for name in Name::value_variants().iter().copied() {
                 let steps = steps(name, &args);
                 assert!(steps.iter().all(|step| step.stage == name));
                 assert!(steps.iter().any(|step| !step.bugs.is_empty()), "{name:?}");

@@ -1,86 +1,66 @@
-//! Stage tests: all of them as they are, optimised with debug assertions, and with fields in another order.
+//! Stages tests, oom and loom: all tests as they are, optimised with debug assertions, with fields in another order,
+//! without memory; and the models.
 
-use super::need::Need;
-use super::seeded;
-use super::step::{Name, Step};
-use crate::stage::Stage;
+use super::{ALLOCATORS, Command, LIBRARY, Name, Need, Step, sanitizers, seeded};
 use crate::test;
 
-/// The crates of the library.
-pub const LIBRARY: [&str; 10] = [
-    "-p",
-    "epoch-arena-block",
-    "-p",
-    "epoch-arena-core",
-    "-p",
-    "epoch-arena-pool",
-    "-p",
-    "epoch-arena-key",
-    "-p",
-    "epoch-arena",
-];
-
-/// What block and arena have beyond their default features, where both are among the crates.
-pub const ALLOCATORS: [&str; 2] = [
-    "--features",
-    "epoch-arena-block/allocator-api2,epoch-arena-core/allocator-api2",
-];
-
-/// The steps.
+/// The steps of stage tests.
 pub fn steps(quick: bool) -> Vec<Step> {
     let seeds = if quick { 1..=1 } else { 1..=3 };
-    let tests = [&LIBRARY[..], &ALLOCATORS, &["--lib", "--tests"]].concat();
-    let plain = [&["test"], &seeded::test("plain", "a_wrong_sum")[..]].concat();
-    let example = ["test", "--manifest-path", seeded::MANIFEST, "--doc"];
+    let tests = format!("{} {ALLOCATORS} --lib --tests", LIBRARY.join(" "));
+    let plain = Command::cargo(&format!("test {}", seeded("plain", "a_wrong_sum")));
+    let example = Command::cargo(&format!("test {} --doc", super::SEEDED));
     vec![
-        Step::tests(Name::Tests, "debug", vec![test::unit_and_integration()]).catches(
-            "a wrong sum",
-            Stage::cargo("plain", &plain),
-            "the seeded test",
-        ),
-        Step::tests(Name::Tests, "documentation", vec![test::documentation()]).catches(
-            "a wrong example",
-            Stage::cargo("example", &example),
-            "the seeded example",
-        ),
-        Step::tests(
-            Name::Tests,
-            "release, debug assertions",
-            vec![release(&tests)],
-        )
-        .catches(
+        test::unit_and_integration().catches("a wrong sum", plain, "the seeded test"),
+        test::documentation().catches("a wrong example", example, "the seeded example"),
+        Step::tests(Name::Tests, "release, debug assertions", vec![release(&tests)]).catches(
             "an overflow",
-            release(&seeded::test("overflow", "an_overflow")),
+            release(&seeded("overflow", "an_overflow")),
             "attempt to add with overflow",
         ),
-        Step::tests(
-            Name::Tests,
-            "randomised layout",
-            seeds.map(|seed| layout(seed, &tests)).collect(),
-        )
-        .needs(&[Need::Linux])
-        .catches(
-            "fields taken to be in order",
-            layout(1, &seeded::test("layout", "fields")),
-            "the seeded layout",
-        ),
+        Step::tests(Name::Tests, "randomised layout", seeds.map(|seed| layout(seed, &tests)).collect())
+            .needs(&[Need::Linux])
+            .catches("fields taken to be in order", layout(1, &seeded("layout", "fields")), "the seeded layout"),
     ]
 }
 
 /// Optimised, without the minutes of link-time optimisation, for which no test differs.
-fn release(arguments: &[&str]) -> Stage {
-    Stage::cargo(
-        "release",
-        &[&["test", "--profile", "model"], arguments].concat(),
-    )
-    .env("RUSTFLAGS", "-Cdebug-assertions")
-    .env("CARGO_TARGET_DIR", "target/checked")
+fn release(arguments: &str) -> Command {
+    let command = Command::cargo(&format!("test --profile model {arguments}"));
+    command.env("RUSTFLAGS", "-Cdebug-assertions").target("target/checked")
 }
 
-fn layout(seed: u64, arguments: &[&str]) -> Stage {
-    let flags = format!("-Zrandomize-layout -Zlayout-seed={seed}");
-    Stage::cargo("randomised layout", &[&["test"], arguments].concat())
+fn layout(seed: u64, arguments: &str) -> Command {
+    Command::cargo(&format!("test {arguments}"))
         .env("RUSTC_BOOTSTRAP", "1")
-        .env("RUSTFLAGS", &flags)
-        .env("CARGO_TARGET_DIR", "target/layout")
+        .env("RUSTFLAGS", &format!("-Zrandomize-layout -Zlayout-seed={seed}"))
+        .target("target/layout")
+}
+
+/// Stage oom: the tests of sources that fail at the k-th call, and of limits of the process.
+pub fn oom() -> Step {
+    // For the whole process: the tests fit, and a leak of what a failed call took does not for long.
+    let limited = |arguments: &str| {
+        let command = Command::cargo(&format!("test {arguments}"));
+        command.env(&sanitizers::runner_variable(), "prlimit --data=500000000")
+    };
+    let library = format!("{} --test all -- fault limit", LIBRARY.join(" "));
+    Step::tests(Name::Oom, "faults and limits", vec![limited(&library)]).needs(&[Need::Linux, Need::Prlimit]).catches(
+        "a panic when there is no memory",
+        limited(&seeded("limit", "limit")),
+        "the seeded panic",
+    )
+}
+
+/// Stage loom: the models of the crates, and those of the whole with crossbeam-epoch's own code.
+pub fn loom() -> Step {
+    let bug = |test| {
+        let command = Command::cargo(&format!("test --profile model --features models {}", seeded("models", test)));
+        command.env("RUSTFLAGS", test::LOOM).target("target/loom")
+    };
+    test::models().catches("Relaxed publication", bug("relaxed_publication"), "Causality violation").catches(
+        "lost update",
+        bug("lost_update"),
+        "the seeded lost update",
+    )
 }

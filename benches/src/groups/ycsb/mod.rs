@@ -23,7 +23,7 @@ use crate::wire::Job;
 #[cfg(any(feature = "peer-scc", feature = "peer-skiplist"))]
 use bytes::Arcs;
 use bytes::{Boxed, InArena};
-use zipf::{Random, Zipf};
+use zipf::Zipf;
 
 /// Bytes of a value; YCSB's field.
 const VALUE: usize = 100;
@@ -186,12 +186,12 @@ fn load(engine: &dyn Engine, thread: usize, threads: usize, records: usize) {
 }
 
 fn operate(engine: &dyn Engine, mix: Mix, zipf: &Zipf, thread: usize, operations: usize) {
-    let mut random = Random::new(thread as u64);
+    let mut random = fastrand::Rng::with_seed(thread as u64);
     let mut value = [0; VALUE];
     let mut missing = 0_usize;
     for operation in 0..operations {
         let key = key(zipf.scrambled(&mut random));
-        let reads = random.below(100) < mix.reads;
+        let reads = random.u64(..100) < mix.reads;
         if reads || mix.modify {
             match engine.read(&key) {
                 Some(seen) => drop(black_box(seen)),

@@ -28,8 +28,8 @@ impl Zipf {
     }
 
     /// A rank, from 0 on.
-    pub fn rank(&self, random: &mut Random) -> u64 {
-        let u = random.fraction();
+    pub fn rank(&self, random: &mut fastrand::Rng) -> u64 {
+        let u = random.f64();
         let at = u * self.zeta;
         if at < 1.0 {
             return 0;
@@ -42,7 +42,7 @@ impl Zipf {
     }
 
     /// A number of a record: a rank, scattered, so that what is asked for often does not lie side by side.
-    pub fn scrambled(&self, random: &mut Random) -> u64 {
+    pub fn scrambled(&self, random: &mut fastrand::Rng) -> u64 {
         hash(self.rank(random)) % self.items
     }
 }
@@ -65,34 +65,6 @@ pub fn hash(number: u64) -> u64 {
         })
 }
 
-/// A random generator of a few instructions (xorshift64*), the same in every run.
-#[derive(Debug)]
-pub struct Random(u64);
-
-impl Random {
-    /// From a seed.
-    pub fn new(seed: u64) -> Self {
-        Self(hash(seed) | 1)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    /// At least 0 and below 1.
-    fn fraction(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    /// Below `end`, which is small.
-    pub fn below(&mut self, end: u64) -> u64 {
-        ((u128::from(self.next()) * u128::from(end)) >> 64) as u64
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,7 +73,7 @@ mod tests {
     const DRAWS: usize = 400_000;
 
     fn ranks() -> Vec<f64> {
-        let (zipf, mut random) = (Zipf::new(ITEMS), Random::new(1));
+        let (zipf, mut random) = (Zipf::new(ITEMS), fastrand::Rng::with_seed(1));
         let mut counts = vec![0.0; ITEMS as usize];
         (0..DRAWS).for_each(|_| counts[zipf.rank(&mut random) as usize] += 1.0);
         counts
@@ -128,19 +100,8 @@ mod tests {
     #[test]
     fn scattered_ranks_stay_below_the_number_of_records() {
         for items in [1, 2, 10, ITEMS] {
-            let (zipf, mut random) = (Zipf::new(items), Random::new(2));
+            let (zipf, mut random) = (Zipf::new(items), fastrand::Rng::with_seed(2));
             assert!((0..10_000).all(|_| zipf.scrambled(&mut random) < items));
         }
-    }
-
-    #[test]
-    fn a_hundred_numbers_come_up_evenly() {
-        let mut random = Random::new(3);
-        let mut counts = [0_u32; 100];
-        (0..100_000).for_each(|_| counts[random.below(100) as usize] += 1);
-        assert!(
-            counts.iter().all(|count| (800..1200).contains(count)),
-            "{counts:?}"
-        );
     }
 }

@@ -208,3 +208,121 @@ fn threads_share_an_arena_through_their_collections() {
     arena.reset();
     assert_eq!(arena.stats().payload, 0);
 }
+
+/// The length of a handle is no limit of an arena: what collections hold may be as large as the memory.
+#[test]
+#[cfg_attr(miri, ignore = "megabytes")]
+fn a_vector_and_a_map_grow_beyond_sixteen_mebibytes() {
+    let memory = Memory::builder().build().unwrap();
+    let mut arena = EpochArena::new(&memory);
+    let mut numbers: Vec<u64, &EpochArena> = Vec::new_in(&arena);
+    numbers.extend(0..3 << 20); // 24 MiB
+    assert!(numbers.iter().copied().eq(0..3 << 20));
+    let mut map: Map<'_, u32, [u32; 5]> = HashMap::new_in(&arena);
+    for key in 0..1_000_000 {
+        map.insert(key, [key; 5]); // 24 bytes each, and room for more
+    }
+    assert!((0..1_000_000).step_by(997).all(|key| map[&key] == [key; 5]));
+    drop((numbers, map));
+    assert_eq!((arena.stats().allocations, arena.stats().payload), (0, 0));
+    arena.reset();
+    assert_eq!(memory.stats().in_use, 0);
+}
+
+/// Every way for an allocation to begin, to change and to end: the counts are those of what is there.
+#[test]
+fn counts_are_exact_whatever_becomes_of_an_allocation() {
+    let arena = EpochArena::new(&small_memory());
+    let by = &arena;
+    let counts = || (arena.stats().allocations, arena.stats().payload);
+    let mut expected = (0, 0);
+    for size in [1, 8, 100, 3_000, 9_000, 30_000, 100_000] {
+        let at = by.allocate(bytes(size)).unwrap().cast();
+        assert_eq!(
+            counts(),
+            (expected.0 + 1, expected.1 + size),
+            "{size} bytes"
+        );
+        // SAFETY: allocated above, with this layout; and so on for each step below.
+        let at = unsafe { by.grow(at, bytes(size), bytes(size + 7)) }
+            .unwrap()
+            .cast();
+        assert_eq!(counts(), (expected.0 + 1, expected.1 + size + 7), "grown");
+        let other = by.allocate(bytes(5)).unwrap().cast::<u8>();
+        // SAFETY: as above. It is not the last one any more, if they are in one chunk.
+        let at = unsafe { by.grow(at, bytes(size + 7), bytes(size + 9)) }
+            .unwrap()
+            .cast();
+        assert_eq!(
+            counts(),
+            (expected.0 + 2, expected.1 + size + 14),
+            "grown behind another"
+        );
+        // SAFETY: as above.
+        let at = unsafe { by.shrink(at, bytes(size + 9), bytes(size)) }
+            .unwrap()
+            .cast();
+        assert_eq!(counts(), (expected.0 + 2, expected.1 + size + 5), "shrunk");
+        // SAFETY: as above.
+        let at = unsafe { by.shrink(at, bytes(size), bytes(0)) }
+            .unwrap()
+            .cast();
+        assert_eq!(
+            counts(),
+            (expected.0 + 1, expected.1 + 5),
+            "shrunk to nothing"
+        );
+        // SAFETY: as above.
+        let at = unsafe { by.grow(at, bytes(0), bytes(3)) }.unwrap().cast();
+        assert_eq!(
+            counts(),
+            (expected.0 + 2, expected.1 + 8),
+            "grown from nothing"
+        );
+        // SAFETY: as above, for the last time.
+        unsafe { by.deallocate(at, bytes(3)) };
+        let nothing = by.allocate(bytes(0)).unwrap().cast::<u8>();
+        // SAFETY: as above.
+        unsafe { by.deallocate(nothing, bytes(0)) };
+        assert_eq!(counts(), (expected.0 + 1, expected.1 + 5), "given back");
+        // Given back by another thread, which has another chunk.
+        let other = other.addr();
+        let away = by.allocate(bytes(size)).unwrap().cast::<u8>();
+        let away = Away(away);
+        std::thread::scope(|s| {
+            s.spawn(move || {
+                let Away(away) = { away };
+                // SAFETY: allocated above, and given to this thread.
+                unsafe { by.deallocate(away, bytes(size)) };
+            });
+        });
+        assert!(other.get() > 0);
+        expected = (expected.0 + 1, expected.1 + 5);
+        assert_eq!(counts(), expected, "given back from elsewhere");
+    }
+}
+
+/// An allocation that another thread gives back.
+struct Away(std::ptr::NonNull<u8>);
+
+// SAFETY: the bytes are its owner's alone.
+unsafe impl Send for Away {}
+
+/// A value that grows in a region of its own stays there as long as there is room, and what was given back is
+/// the next one's.
+#[test]
+fn a_region_for_one_value_is_used_to_its_end_and_again() {
+    let memory = small_memory();
+    let arena = EpochArena::new(&memory);
+    let mut bytes: Vec<u8, &EpochArena> = Vec::with_capacity_in(40_000, &arena);
+    bytes.extend_from_slice(&[1; 40_000]);
+    let (first, chunks) = (bytes.as_ptr(), arena.stats().chunks);
+    bytes.reserve_exact(500); // to the end of the page
+    assert_eq!((bytes.as_ptr(), arena.stats().chunks), (first, chunks));
+    drop(bytes);
+    for _ in 0..10 {
+        let bytes = Box::new_in([2_u8; 40_000], &arena);
+        assert_eq!(bytes.as_ptr(), first);
+    }
+    assert_eq!(arena.stats().chunks, chunks);
+}

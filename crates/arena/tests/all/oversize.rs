@@ -42,7 +42,7 @@ fn lengths_up_to_a_handles_limit_and_beyond_it_with_the_default_block() {
     let mut arena = EpochArena::new(&memory);
     let mut flat = None;
     for _ in 0..5 {
-        for len in [300 << 10, 3 << 20, 5 << 20, MAX_LEN, 40 << 20] {
+        for len in [300 << 10, 3 << 20, 5 << 20, MAX_LEN, 20 << 20] {
             fill(&arena, len);
         }
         let reserved = memory.stats().reserved;

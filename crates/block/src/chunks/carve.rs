@@ -8,6 +8,7 @@ use std::ptr::NonNull;
 
 use super::chunk::{Chunk, Live, MAX_REGIONS, Place, REGION_PAGE};
 use super::class::{CLASSES, Class, KINDS, Kind, SMALLEST};
+use super::scrub::Scrub;
 use crate::region::Region;
 use crate::shadow;
 
@@ -347,6 +348,27 @@ impl Carved {
         // SAFETY: the place of a chunk, inside its region.
         let start = unsafe { base.add(place.0 as u32 as usize * SMALLEST) };
         Some(Chunk::from_start(start))
+    }
+
+    /// Overwrites the bytes of all chunks that are in use.
+    ///
+    /// # Safety
+    ///
+    /// Nobody reads or claims bytes of them any more, nor will; none is confined but in regions that are leaked.
+    pub unsafe fn wipe(&self, scrub: Scrub) {
+        for held in self.regions.iter().flatten().filter(|held| !held.leaked) {
+            let mut at = 0;
+            while at < held.frontier {
+                // SAFETY: inside the region.
+                let start = unsafe { held.region.base().add(at) };
+                let chunk = self.live(Chunk::from_start(start));
+                at += chunk.size();
+                if !chunk.is_free() {
+                    // SAFETY: the same contract.
+                    unsafe { chunk.scrub(scrub) };
+                }
+            }
+        }
     }
 
     /// Leaks the region at `address`, whose memory could not be made accessible again.

@@ -28,7 +28,7 @@ pub struct Generation {
     /// What the owner calls it.
     pub name: u64,
     pub(crate) scrub: Scrub,
-    /// The chunks that are out of use for good, and out of reach.
+    /// The chunks that are out of use until the owner ends, and out of reach: its list is not to be walked then.
     confined: Mutex<Vec<Range>>,
     ready: Arc<Ready>,
 }
@@ -60,7 +60,8 @@ impl Ready {
     unsafe fn push(generation: *const Generation) {
         // SAFETY: the caller's reference keeps it alive until the exchange below has put it on the stack; and
         // it keeps its stack alive.
-        let (this, next) = unsafe { (&*(*generation).ready, &(*generation).next) };
+        let pushed = unsafe { &*generation };
+        let (this, next) = (&*pushed.ready, &pushed.next);
         // Relaxed: a guess, which the exchange confirms.
         let mut head = this.head.load(Ordering::Relaxed);
         loop {
@@ -105,12 +106,11 @@ impl Ready {
             // SAFETY: on the stack, which has a reference to it; and only this takes it off.
             // Relaxed: stored before the Release by which it was pushed.
             let next = unsafe { (*head).next.load(Ordering::Relaxed) };
-            // Acquire, both outcomes: as above, for the generation that is the head now. Success publishes
-            // nothing that was not published before: `next` was pushed by a Release in whose release
-            // sequence this exchange is.
+            // Relaxed on success: `head` was loaded by an Acquire. What is below was pushed by a Release in whose
+            // release sequence this exchange is. Acquire on failure: as above, for what is the head now.
             match self
                 .head
-                .compare_exchange_weak(head, next, Ordering::Acquire, Ordering::Acquire)
+                .compare_exchange_weak(head, next, Ordering::Relaxed, Ordering::Acquire)
             {
                 // SAFETY: pushed as a raw reference, and off the stack now.
                 Ok(_) => return Some(unsafe { Arc::from_raw(head) }),
@@ -195,14 +195,14 @@ impl Generation {
     /// 2. `this` came from an [`Arc`] of a generation that they hold.
     pub unsafe fn let_go(this: NonNull<Generation>, count: u64) {
         // SAFETY: by 2., and as the caller's holds keep the shared reference until the exchange.
-        let (holds, next) = unsafe { (&(*this.as_ptr()).holds, &(*this.as_ptr()).next) };
+        let generation = unsafe { this.as_ref() };
         // Relaxed: stored before anybody else had the generation, and changed by the last hold only. `this` may
         // come from a reference to the generation alone; this pointer is the `Arc`'s.
-        let shared = next.load(Ordering::Relaxed);
+        let shared = generation.next.load(Ordering::Relaxed);
         // AcqRel: Release, so that what was done under these holds happens before the chunks are used
         // again; Acquire, so that what was done under the others, which went before, does too, by the
         // Release with which the last one pushes. Partner: each other's decrement.
-        if holds.fetch_sub(count, Ordering::AcqRel) == count {
+        if generation.holds.fetch_sub(count, Ordering::AcqRel) == count {
             // SAFETY: zero is final, and only one decrement makes it: the shared reference is this one's.
             unsafe { Ready::push(shared) };
         }
@@ -228,24 +228,25 @@ impl Generation {
     pub(crate) unsafe fn clean(&self) -> bool {
         // SAFETY: 1. only the memory gives them up, and the caller is in its place; 2. nobody holds them.
         unsafe { self.chunks.scrub(self.scrub) };
-        if self.scrub.quarantine {
+        // A quarantine ends with its owner.
+        let confine = self.scrub.quarantine && !self.account.is_ended();
+        if confine {
             // SAFETY: as above.
             *lock(&self.confined) = unsafe { self.chunks.confine() };
         }
-        !self.scrub.quarantine
+        !confine
     }
 
-    /// Whether its chunks are out of use for good.
+    /// Whether its chunks are out of use until its owner ends.
     pub fn is_confined(&self) -> bool {
         !lock(&self.confined).is_empty()
     }
 
-    /// Makes its confined chunks accessible again; gives the addresses of those that are not. `None` if there are none,
-    /// or another thread has them already, which alone gives them up then.
-    pub(crate) fn release(&self) -> Option<Vec<NonNull<u8>>> {
+    /// Makes its confined chunks accessible again; gives the addresses of those that are not.
+    pub(crate) fn release(&self) -> Vec<NonNull<u8>> {
         let confined = std::mem::take(&mut *lock(&self.confined));
         // SAFETY: confined by `clean`, and not given up since.
-        (!confined.is_empty()).then(|| unsafe { super::list::release(&confined) })
+        unsafe { super::list::release(&confined) }
     }
 
     /// For a list of the memory's own, under its lock.

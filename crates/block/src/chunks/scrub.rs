@@ -26,6 +26,15 @@ impl Default for Scrub {
 }
 
 impl Scrub {
+    /// Overwrites with `fill`.
+    pub(crate) fn with(fill: u8) -> Self {
+        Self {
+            poison: fill != 0,
+            zero: fill == 0,
+            quarantine: false,
+        }
+    }
+
     /// What to overwrite with, if anything.
     pub(crate) fn fill(self) -> Option<u8> {
         match self {

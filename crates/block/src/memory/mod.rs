@@ -28,7 +28,7 @@ use crate::chunks::scrub::Scrub;
 use crate::error::{MemoryError, OverBudget};
 use crate::region::Region;
 use crate::source::Source;
-use crate::sync::{Arc, Condvar, Mutex, OnceLock, lock};
+use crate::sync::{Arc, AtomicUsize, Condvar, Mutex, OnceLock, Ordering, TryLockError, lock};
 
 /// Bytes of a block unless [`MemoryBuilder::block_size`] says otherwise: one huge page.
 /// (Under Miri 64 KiB, as it keeps a shadow of every byte.)
@@ -97,6 +97,8 @@ struct Shared {
     cleaned: Condvar,
     /// Generations whose last hold is gone. Theirs as well, as they outlive the memory.
     ready: Arc<Ready>,
+    /// One more than what bytes of some user are overwritten with before they leave this memory, or 0.
+    wiped_with: AtomicUsize,
     /// What a layer above keeps here, once for all users of the memory.
     extension: OnceLock<Box<dyn Any + Send + Sync>>,
 }
@@ -123,6 +125,7 @@ impl Memory {
                 store: Mutex::new(Store::new(unit)),
                 cleaned: Condvar::new(),
                 ready: Arc::new(Ready::new()),
+                wiped_with: AtomicUsize::new(0),
                 extension: OnceLock::new(),
             }),
         }
@@ -385,9 +388,14 @@ impl Memory {
         lock(&self.shared.store).accounts.open(kind, place)
     }
 
-    /// The user is gone. Its account is listed as long as it has bytes.
+    /// The user is gone. Its account is listed as long as it has bytes; what it has in quarantine can be used again.
     pub fn end_account(&self, account: &Account) {
-        lock(&self.shared.store).accounts.end(account);
+        let confined = lock(&self.shared.store).end(account);
+        for generation in confined {
+            let refused = generation.release();
+            // SAFETY: it was confined.
+            unsafe { lock(&self.shared.store).released(&generation, refused) };
+        }
     }
 
     /// An empty generation, held as `holds` says, which is not zero.
@@ -398,6 +406,12 @@ impl Memory {
         holds: u64,
         scrub: Scrub,
     ) -> Arc<Generation> {
+        if let Some(fill) = scrub.fill() {
+            // Relaxed: looked at when the memory ends, by which time all users are gone.
+            self.shared
+                .wiped_with
+                .store(usize::from(fill) + 1, Ordering::Relaxed);
+        }
         let ready = self.shared.ready.clone();
         Generation::new(ready, account.clone(), name, holds, scrub)
     }
@@ -410,7 +424,7 @@ impl Memory {
             store.settle(&shared.ready);
             if let Some(generation) = store.take_dirty() {
                 drop(store);
-                store = shared.clean(&generation);
+                store = shared.clean(generation);
             } else if shared.ready.is_empty() {
                 return;
             } else {
@@ -423,21 +437,21 @@ impl Memory {
     /// Makes free what nobody holds, as far as one step goes and if the lock is free: where the time of
     /// another thread is not to be taken.
     pub fn try_reclaim(&self) {
-        if let Ok(mut store) = self.shared.store.try_lock() {
-            store.settle(&self.shared.ready);
+        match self.shared.store.try_lock() {
+            Ok(mut store) => store.settle(&self.shared.ready),
+            // As everywhere, what a panicking holder left behind is in order.
+            Err(TryLockError::Poisoned(store)) => store.into_inner().settle(&self.shared.ready),
+            Err(TryLockError::WouldBlock) => {}
         }
     }
 
-    /// Ends a generation whose owner is gone: overwrites its bytes if they are to be, and takes its chunks.
+    /// Ends a generation whose owner ends: overwrites its bytes if they are to be, and takes its chunks.
     ///
     /// # Safety
     ///
-    /// Nobody reads or claims bytes of its chunks any more, nor will; it is not on its way here, unless it is
-    /// confined already.
+    /// Nobody reads or claims bytes of its chunks any more, nor will; and a hold of the caller's keeps it from the
+    /// ready stack.
     pub unsafe fn end_generation(&self, generation: &Generation) {
-        if generation.is_confined() {
-            return self.shared.end_confined(generation);
-        }
         // SAFETY: 1. nobody else has them; 2. nobody uses them.
         unsafe { generation.chunks.scrub(generation.scrub) };
         // SAFETY: by the contract.
@@ -457,11 +471,17 @@ impl Drop for Shared {
     fn drop(&mut self) {
         let store = self.store.get_mut();
         let store = store.unwrap_or_else(std::sync::PoisonError::into_inner);
-        // What is to be overwritten is so by the drop of the store.
         while !self.ready.is_empty() {
             store.settle(&self.ready);
         }
+        // What is pushed from here on is dropped by who pushes it; its chunks are wiped below.
         self.ready.close();
+        store.clean_all();
+        // Relaxed: `&mut self`.
+        if let Some(fill) = self.wiped_with.load(Ordering::Relaxed).checked_sub(1) {
+            // Chunks that only a pending callback holds are on no list: all that are in use are overwritten.
+            store.wipe(fill as u8);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! bounded; what has to go on over many chunks lets go of the lock in between.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::ptr::null_mut;
+use std::ptr::{NonNull, null_mut};
 
 use super::usage::{Account, Accounts};
 use crate::chunks::carve::Carved;
@@ -10,6 +10,7 @@ use crate::chunks::chunk::{Chunk, Live, Place};
 use crate::chunks::class::{Class, Kind};
 use crate::chunks::generation::{Generation, Ready};
 use crate::chunks::list::ChunkList;
+use crate::chunks::scrub::Scrub;
 use crate::region::Region;
 use crate::sync::Arc;
 
@@ -87,8 +88,10 @@ pub(super) struct Store {
     returned: Option<Chunk>,
     /// Generations whose bytes are to be overwritten before they are returned.
     dirty: *mut Generation,
-    /// Generations whose bytes somebody is overwriting.
+    /// Generations whose bytes a thread is overwriting.
     pub cleaning: usize,
+    /// Generations that are confined until their owner ends.
+    confined: Vec<Arc<Generation>>,
     pub accounts: Accounts,
     unit: usize,
 }
@@ -111,6 +114,7 @@ impl Store {
             returned: None,
             dirty: null_mut(),
             cleaning: 0,
+            confined: Vec::new(),
             accounts: Accounts::default(),
             unit,
         }
@@ -313,15 +317,60 @@ impl Store {
         Some(generation)
     }
 
+    /// Takes back what [`take_dirty`](Self::take_dirty) gave: its chunks are free, or confined until the owner ends.
+    ///
     /// # Safety
     ///
-    /// `generation` is from [`take_dirty`](Self::take_dirty); its chunks can be used again if `usable`.
-    pub unsafe fn cleaned(&mut self, generation: &Generation, usable: bool) {
+    /// `usable` is what [`Generation::clean`] said.
+    pub unsafe fn cleaned(&mut self, generation: Arc<Generation>, usable: bool) {
         self.cleaning -= 1;
         if usable {
             // SAFETY: it was on the ready stack.
+            return unsafe { self.give_up_generation(&generation) };
+        }
+        generation.account.confine(generation.chunks.bytes());
+        if generation.account.is_ended() {
+            // The owner has ended meanwhile, and has not found it.
+            let refused = generation.release();
+            // SAFETY: from `take_dirty`, hence held by nothing.
+            unsafe { self.released(&generation, refused) };
+        } else {
+            self.confined.push(generation);
+        }
+    }
+
+    /// The owner of an account is gone; gives what it has in quarantine: to be made accessible without the lock, and
+    /// then [`released`](Self::released).
+    pub fn end(&mut self, account: &Account) -> Vec<Arc<Generation>> {
+        self.accounts.end(account);
+        let of_account =
+            |generation: &mut Arc<Generation>| std::ptr::eq(&*generation.account, account);
+        self.confined.extract_if(.., of_account).collect()
+    }
+
+    /// Takes the chunks of a generation that was confined. What stays out of reach at these addresses is not given to
+    /// anybody, and leaked with its region in the end.
+    ///
+    /// # Safety
+    ///
+    /// It was confined, and `refused` is what [`Generation::release`] gave.
+    pub unsafe fn released(&mut self, generation: &Generation, refused: Vec<NonNull<u8>>) {
+        generation.account.release(generation.chunks.bytes());
+        if refused.is_empty() {
+            // SAFETY: confined, hence held by nothing.
             unsafe { self.give_up_generation(generation) };
         }
+        for address in refused {
+            self.carved.leak(address);
+        }
+    }
+
+    /// Overwrites the bytes of all chunks that are in use, at the end of the memory.
+    pub fn wipe(&mut self, fill: u8) {
+        // A chunk that was given up says something else by the word that tells how far it is filled.
+        while self.file() > 0 {}
+        // SAFETY: with the memory, everybody is gone who could use them, and every quarantine has ended.
+        unsafe { self.carved.wipe(Scrub::with(fill)) };
     }
 
     fn push_returned(&mut self, first: Chunk) {
@@ -362,17 +411,22 @@ impl Store {
     }
 }
 
-impl Drop for Store {
-    fn drop(&mut self) {
-        // What was to be overwritten is so now, before the regions go.
+impl Store {
+    /// Overwrites what is to be, and ends every quarantine: at the end of the memory.
+    pub fn clean_all(&mut self) {
         // SAFETY: made by `link`, and replaced by its rest.
         while let Some((generation, rest)) = unsafe { Generation::unlink(self.dirty) } {
             self.dirty = rest;
+            self.cleaning += 1;
             // SAFETY: nobody holds it; it was taken off the ready stack.
-            unsafe { generation.clean() };
-            for refused in generation.release().into_iter().flatten() {
-                self.carved.leak(refused);
-            }
+            let usable = unsafe { generation.clean() };
+            // SAFETY: as `clean` said.
+            unsafe { self.cleaned(generation, usable) };
+        }
+        for generation in std::mem::take(&mut self.confined) {
+            let refused = generation.release();
+            // SAFETY: it was confined.
+            unsafe { self.released(&generation, refused) };
         }
     }
 }

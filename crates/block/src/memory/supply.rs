@@ -9,7 +9,7 @@ use crate::chunks::generation::Generation;
 use crate::error::{MemoryError, OverBudget, SourceError};
 use crate::region::Region;
 use crate::source::Pages;
-use crate::sync::{MutexGuard, lock, wait};
+use crate::sync::{Arc, MutexGuard, lock, wait};
 
 /// Every block is at least this well aligned, whatever its size.
 pub(super) const BLOCK_ALIGN: usize = 4096;
@@ -115,7 +115,7 @@ impl Shared {
         }
         if let Some(generation) = store.take_dirty() {
             drop(store);
-            return Ok(self.clean(&generation));
+            return Ok(self.clean(generation));
         }
         if store.cleaning > 0 {
             // Another thread overwrites what will be free: it calls nothing foreign, takes no other lock, and
@@ -191,38 +191,14 @@ impl Shared {
     }
 
     /// Overwrites what [`Store::take_dirty`] gave; then it is free, or confined.
-    pub(super) fn clean(&self, generation: &Generation) -> MutexGuard<'_, Store> {
+    pub(super) fn clean(&self, generation: Arc<Generation>) -> MutexGuard<'_, Store> {
         // SAFETY: it was taken off the ready stack, so nobody holds it, and by `take_dirty` it is ours.
         let usable = unsafe { generation.clean() };
         let mut store = lock(&self.store);
         // SAFETY: as above.
         unsafe { store.cleaned(generation, usable) };
         self.cleaned.notify_all();
-        if usable || !generation.account.is_ended() {
-            return store;
-        }
-        // It was confined for a pool that is gone. If that has ended its account before the lock was taken here, it
-        // may have looked before there was anything to release; if after, it sees what is confined. Whichever takes
-        // the list of these chunks gives them up.
-        drop(store);
-        self.end_confined(generation);
-        lock(&self.store)
-    }
-
-    /// Gives up what is confined, unless another thread does.
-    pub(super) fn end_confined(&self, generation: &Generation) {
-        let Some(refused) = generation.release() else {
-            return;
-        };
-        let mut store = lock(&self.store);
-        if refused.is_empty() {
-            // SAFETY: it was confined, so nobody holds it.
-            unsafe { store.give_up_generation(generation) };
-        }
-        // What stays out of reach is not given to anybody, and leaked with its region in the end.
-        for address in refused {
-            store.carved.leak(address);
-        }
+        store
     }
 }
 

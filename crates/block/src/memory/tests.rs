@@ -1,7 +1,15 @@
-//! What becomes of regions that the system does not take back.
+//! What becomes of regions that the system does not take back, and of memory that is confined.
 
+use std::panic::Location;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use crate::chunks::class::Class;
+use crate::chunks::generation::Generation;
+use crate::chunks::scrub::Scrub;
+use crate::memory::{Account, Owner, Request, UserKind};
 use crate::os::refusal::refuse;
-use crate::{AnonymousMap, Block, Memory, MemoryError};
+use crate::{AnonymousMap, Block, Heap, Memory, MemoryError};
 
 const UNIT: usize = 64 << 10;
 
@@ -103,4 +111,90 @@ fn a_memory_may_end_while_the_system_refuses() {
     memory.trim(0);
     drop(memory);
     refuse(0);
+}
+
+const QUARANTINE: Scrub = Scrub {
+    poison: false,
+    zero: false,
+    quarantine: true,
+};
+
+/// A generation with two chunks that are confined once it is let go.
+fn confined(memory: &Memory, account: &Arc<Account>) -> Arc<Generation> {
+    let generation = memory.generation(account, 0, 1, QUARANTINE);
+    let owner = Owner {
+        chunks: &generation.chunks,
+        account,
+    };
+    let chunk = Request::Chunk {
+        wanted: Class::of(8192),
+        least: Class::of(8192),
+        confined: true,
+    };
+    for request in [chunk, Request::Alone(3 * UNIT)] {
+        memory.take(owner, request).unwrap();
+    }
+    generation
+}
+
+fn let_go(generation: &Arc<Generation>) {
+    // SAFETY: 1. the tests let go what they hold; 2. from an `Arc`.
+    unsafe { Generation::let_go(NonNull::from(&**generation), 1) }
+}
+
+/// All of it can be written to, and goes back.
+fn is_whole(memory: &Memory) {
+    memory.reclaim();
+    let stats = memory.stats();
+    assert_eq!((stats.in_use, stats.free), (0, stats.reserved));
+    assert!(memory.usage().users.is_empty());
+    let large = memory.block(3 * UNIT).unwrap();
+    large.alloc_copy(&[1; 3 * UNIT]).unwrap();
+    drop((large, blocks(memory, 2)));
+    memory.trim(0);
+    assert_eq!(memory.stats().reserved, 0);
+}
+
+#[test]
+fn what_is_confined_is_free_when_its_owner_is_gone() {
+    for owner_goes_first in [false, true] {
+        let memory = memory(12, usize::MAX);
+        let account = memory.open_account(UserKind::Pool, Location::caller());
+        let generations = [(); 3].map(|()| confined(&memory, &account));
+        let in_use = memory.stats().in_use;
+        if owner_goes_first {
+            memory.end_account(&account);
+            assert_eq!(memory.usage().users.len(), 1, "it has bytes still");
+        }
+        generations.iter().for_each(let_go);
+        memory.reclaim();
+        if !owner_goes_first {
+            assert!(
+                generations
+                    .iter()
+                    .all(|generation| generation.is_confined())
+            );
+            assert_eq!(memory.stats().in_use, in_use, "out of use for good");
+            memory.end_account(&account);
+        }
+        is_whole(&memory);
+    }
+}
+
+/// The source gets memory that it can use: the heap, above all.
+#[test]
+fn what_is_confined_is_accessible_when_the_memory_goes() {
+    for _ in 0..20 {
+        let builder = Memory::builder().source(Heap).block_size(UNIT);
+        let memory = builder.build().unwrap();
+        let account = memory.open_account(UserKind::Pool, Location::caller());
+        let generation = confined(&memory, &account);
+        let_go(&generation);
+        memory.reclaim();
+        assert!(generation.is_confined());
+        drop((generation, memory));
+        // Of the same size, hence likely the same bytes.
+        let again = [UNIT, 3 * UNIT].map(|len| std::hint::black_box(vec![1_u8; len]));
+        assert!(again.iter().flatten().all(|byte| *byte == 1));
+    }
 }

@@ -14,6 +14,8 @@ pub struct Account {
     place: &'static Location<'static>,
     /// Bytes of its chunks.
     bytes: AtomicUsize,
+    /// Bytes of those that are confined.
+    confined: AtomicUsize,
     /// Generations that were given up so far, and the bytes they had.
     given: [AtomicUsize; 2],
     /// Where it is among the memory's accounts.
@@ -38,9 +40,24 @@ impl Account {
         )
     }
 
-    /// Whether its owner is gone. Under the memory's lock.
-    pub(super) fn is_ended(&self) -> bool {
+    /// Bytes of chunks that are confined: those of a quarantine.
+    pub fn confined(&self) -> usize {
+        self.confined.load(Ordering::Relaxed)
+    }
+
+    /// Whether its owner is gone.
+    pub(crate) fn is_ended(&self) -> bool {
         self.ended.load(Ordering::Relaxed) != 0
+    }
+
+    pub(super) fn confine(&self, bytes: usize) {
+        self.confined
+            .store(self.confined() + bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn release(&self, bytes: usize) {
+        self.confined
+            .store(self.confined() - bytes, Ordering::Relaxed);
     }
 
     pub(super) fn add(&self, bytes: usize) {
@@ -68,6 +85,7 @@ impl Accounts {
             kind,
             place,
             bytes: AtomicUsize::new(0),
+            confined: AtomicUsize::new(0),
             given: [AtomicUsize::new(0), AtomicUsize::new(0)],
             index: AtomicUsize::new(self.0.len()),
             ended: AtomicUsize::new(0),
@@ -84,7 +102,7 @@ impl Accounts {
 
     /// Takes it off the list, if its owner is gone and nothing is left of its bytes.
     pub fn close(&mut self, account: &Account) {
-        if account.bytes() > 0 || account.ended.load(Ordering::Relaxed) == 0 {
+        if account.bytes() > 0 || !account.is_ended() {
             return;
         }
         let index = account.index.load(Ordering::Relaxed);

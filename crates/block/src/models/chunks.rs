@@ -269,14 +269,14 @@ fn a_walk_finds_a_new_chunk_with_those_behind_it() {
     loom::model(|| {
         let user = User::new(&memory(BLOCK));
         user.take(1024).unwrap();
-        let other = loom::thread::spawn({
+        let walker = loom::thread::spawn({
             let user = user.clone();
-            move || user.take(512).map(drop).unwrap()
+            // SAFETY: nothing is given up in this model.
+            move || unsafe { user.chunks.usage() }
         });
-        // SAFETY: nothing is given up in this model.
-        let usage = unsafe { user.chunks.usage() };
+        user.take(512).map(drop).unwrap();
+        let usage = walker.join().unwrap();
         assert!([(1, 1024), (2, 1536)].contains(&(usage.chunks, usage.capacity)));
-        other.join().unwrap();
         assert_eq!(user.chunks.bytes(), 1536);
     });
 }

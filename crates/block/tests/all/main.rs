@@ -7,6 +7,7 @@ mod bad_input;
 mod block;
 mod borrowed;
 mod budget;
+mod chunks;
 mod faults;
 mod memory;
 mod model;

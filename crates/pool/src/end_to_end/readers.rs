@@ -74,7 +74,7 @@ fn a_twin_that_defers_before_it_unpublishes_is_caught() {
             defer(&guard, scene.hold(POOL | WRITERS));
             guard.pinned().flush();
             let _both_holds_are_deferred = scene.publish();
-            scene.pool.settle(guard, local, 0);
+            scene.pool.settle(guard, local);
             scene.reuse();
         });
     });

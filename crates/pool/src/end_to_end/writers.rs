@@ -29,7 +29,7 @@ fn a_twin_whose_current_epoch_is_moved_too_late_is_caught() {
             let guard = scene.pin(local);
             scene.pool.core.slots.clear(scene.old_stamp());
             defer(&guard, scene.hold(POOL | WRITERS));
-            scene.pool.settle(guard, local, 0);
+            scene.pool.settle(guard, local);
             let _both_holds_are_deferred = scene.publish();
             scene.reuse();
         });
@@ -109,7 +109,7 @@ fn a_twin_that_seals_before_current_is_moved_is_caught() {
             defer(&guard, scene.hold(WRITERS));
             guard.pinned().flush();
             let _its_seal_is_deferred = scene.publish();
-            scene.pool.settle(guard, local, 0);
+            scene.pool.settle(guard, local);
             if crate::hold::is_sealed(&scene.old) {
                 scene.read();
             }

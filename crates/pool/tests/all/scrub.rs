@@ -100,6 +100,56 @@ fn secrets_are_zeroed_when_the_pool_goes() {
     assert_eq!(kept.count(SECRET), 0);
 }
 
+/// A callback that is pending still holds the epoch when the pool, the last lease and the memory go: its bytes are
+/// zeroed all the same before they leave.
+#[test]
+fn secrets_are_zeroed_when_the_memory_goes_while_a_callback_is_pending() {
+    let kept = Kept::default();
+    let collector = crossbeam_epoch::Collector::new();
+    let participant = collector.register();
+    let foreign = participant.pin();
+    let pool = builder(&kept)
+        .zero_on_reclaim(true)
+        .collector(collector.clone());
+    let pool = pool.build().unwrap();
+    write_secrets(&pool);
+    let lease = pool.lease(pool.current_epoch()).unwrap();
+    advance(&pool, 1);
+    write_secrets(&pool);
+    drop(pool);
+    drop(lease);
+    assert_eq!(kept.count(SECRET), 0);
+    drop(foreign);
+}
+
+/// A lease that outlives a pool with a quarantine: there is none any more when it goes, and the memory is of use again.
+#[test]
+fn a_quarantine_ends_with_its_pool_even_if_a_lease_does_not() {
+    let memory = Memory::builder().source(Heap).block_size(BLOCK);
+    let memory = memory.build().unwrap();
+    let other = ArenaPool::builder().memory(memory.clone()).build().unwrap();
+    for leased_first in [false, true] {
+        let builder = ArenaPool::builder().memory(memory.clone()).quarantine(true);
+        let pool = builder.retained_epochs(1).build().unwrap();
+        put(&pool, b"in quarantine");
+        advance(&pool, 1);
+        let handle = put(&pool, b"leased");
+        let lease = pool.lease(handle.epoch()).unwrap();
+        advance(&pool, 1);
+        if leased_first {
+            drop(lease);
+            drop(pool);
+        } else {
+            drop(pool);
+            assert_eq!(lease.get(handle), Some(&b"leased"[..]));
+            drop(lease);
+        }
+        other.maintain();
+        assert_eq!(memory.stats().in_use, other.bytes(), "nothing is left");
+        put_many(&other, 100, &[1; 1_000]);
+    }
+}
+
 #[test]
 fn reclaimed_bytes_are_poisoned() {
     let kept = Kept::default();

@@ -85,10 +85,10 @@ fn the_figures_of_many_threads_add_up() {
     let stats = pool.stats();
     assert_eq!(stats.allocations, THREADS * 100);
     assert_eq!(stats.payload, (0..THREADS).sum::<usize>() * 100);
+    // A thread that has ended leaves its chunk to the next one.
     let chunks = (0..THREADS).map(|t| 1 + usize::from(100 * t > SMALLEST - HEADER));
-    assert_eq!(
-        stats.live,
-        chunks.sum::<usize>() * SMALLEST,
+    assert!(
+        stats.live <= chunks.sum::<usize>() * SMALLEST && stats.live > stats.payload,
         "smallest chunks"
     );
     adds_up(&pool);

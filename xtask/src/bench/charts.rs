@@ -1,0 +1,293 @@
+//! What is drawn of a group, from its records.
+
+use epoch_arena_bench_wire::{ROSTER, Record, Role, contestant};
+
+use super::groups::{Columns, Figure, Headline, Info, step_of, usual_set};
+use super::text::in_full;
+use super::view::{Grid, Row, count, digits, figure, label, rank, role, short, unit_name};
+use crate::page::plot::{Chart, Kind, Point, Series};
+
+/// The pictures of a group.
+pub fn charts(info: &Info, records: &[Record]) -> Vec<Chart> {
+    let mut charts = lines(info, records);
+    for grid in Grid::of(info, records).iter().filter(|grid| !grid.is_sweep()) {
+        match info.columns {
+            Columns::Keys => {
+                charts.push(Chart { title: title(info, &grid.title), ..bars(grid, records, grid.lead, true) });
+            }
+            Columns::Detail if info.shown.is_empty() => charts.push(of_details(info, grid)),
+            Columns::Detail => {}
+            // A table of different things: a picture of each, but for what a line shows better.
+            Columns::Rest => {
+                let kind = |at: usize| info.kind(&grid.columns[at].replace(' ', "-"));
+                let drawn: Vec<String> = charts.iter().map(|chart| chart.title.clone()).collect();
+                let others = (0..grid.columns.len()).filter(|at| !drawn.contains(&kind(*at)));
+                charts.extend(others.map(|at| Chart {
+                    title: kind(at),
+                    aside: grid.columns[at].starts_with("plateau"),
+                    ..bars(grid, records, at, false)
+                }));
+            }
+        }
+    }
+    charts
+}
+
+/// `put/warm, 2 threads` as a reader knows it.
+fn title(info: &Info, name: &str) -> String {
+    let (bench, rest) = name.split_once(',').map_or((name, ""), |(bench, rest)| (bench, rest));
+    let kind = info.kind(bench.strip_prefix(&info.name).unwrap_or(bench).trim_start_matches('/'));
+    let crew = if rest.is_empty() { "" } else { "," };
+    format!("{}, {kind}{crew}{rest}", info.title)
+}
+
+/// The value of the record that is its own reference: the floor's.
+fn floor_of(records: &[Record], like: &Record) -> Option<f64> {
+    let same = |record: &&Record| {
+        (&record.bench, &record.keys, record.threads) == (&like.bench, &like.keys, like.threads)
+            && contestant(&record.contestant).is_some_and(|one| one.role == Role::Floor)
+            && record.ratio_to_floor == Some(1.0)
+    };
+    records.iter().find(same)?.value
+}
+
+/// A record's bar: its length is the ratio at the floor's speed. Contestants with processes of their own ran at another
+/// moment of the machine, and only their ratio can stand beside the others'; the text tells the time as it was.
+fn bar(grid: &Grid<'_>, records: &[Record], who: &str, record: &Record) -> Point {
+    let ratio = record.ratio_to_floor.filter(|_| record.unit != "B/B");
+    let floor = ratio.and_then(|_| floor_of(records, record));
+    let (value, times) = figure(record);
+    let spread = record.quartiles.map(|quartiles| quartiles.map(|end| end * floor.unwrap_or(1.0)));
+    let row = grid.rows.iter().find(|row| row.who == who);
+    Point {
+        name: short(who),
+        color: role(who).into(),
+        y: ratio.zip(floor).map_or(record.value.unwrap_or_default(), |(ratio, floor)| ratio * floor),
+        spread: spread.filter(|_| floor.is_some() || record.ratio_to_floor.is_none()),
+        text: format!("{value} {times}").trim_end().to_owned(),
+        hover: row.map_or_else(String::new, |row| in_full(grid, row, record)),
+        ..Point::default()
+    }
+}
+
+/// Bars of the contestants: of one column, or of all, the others for the reader to pick.
+fn bars(grid: &Grid<'_>, records: &[Record], lead: usize, all: bool) -> Chart {
+    let series = |at: usize| {
+        let cells = grid.rows.iter().filter_map(|row| Some((row.who, row.cell(at)?)));
+        let mut points: Vec<Point> = cells.map(|(who, record)| bar(grid, records, who, record)).collect();
+        points.sort_by(|a, b| a.y.total_cmp(&b.y));
+        Series { name: grid.columns[at].clone(), hidden: at != lead, points, ..Series::default() }
+    };
+    let mut columns: Vec<usize> = (0..grid.columns.len()).filter(|at| all || *at == lead).collect();
+    columns.sort_by_key(|at| *at != lead);
+    let cell = grid.rows.iter().find_map(|row| row.cell(lead));
+    let unit = cell.map_or(grid.unit, |record| &record.unit);
+    let keys = if all { format!("; keys {}", grid.columns[lead]) } else { String::new() };
+    Chart {
+        title: grid.title.clone(),
+        unit: format!("{}, {}{keys}", unit_name(unit), better(unit)),
+        series: columns.into_iter().map(series).collect(),
+        ..Chart::default()
+    }
+}
+
+/// Kinds of counts of one contestant, and not contestants of one kind.
+fn of_details(info: &Info, grid: &Grid<'_>) -> Chart {
+    let cells = grid.rows.iter().flat_map(|row| grid.columns.iter().zip(&row.cells));
+    let point = |(column, record): (&String, &Option<&Record>)| {
+        let record = (*record)?;
+        let text = digits(record.value?);
+        Some(Point {
+            name: column.clone(),
+            color: role(&record.contestant).into(),
+            y: record.value?,
+            hover: text.clone(),
+            text,
+            ..Point::default()
+        })
+    };
+    let series = Series { points: cells.filter_map(point).collect(), ..Series::default() };
+    Chart {
+        title: title(info, &grid.title),
+        unit: unit_name(grid.unit).into(),
+        series: vec![series],
+        ..Chart::default()
+    }
+}
+
+/// The colour of a contestant's line: this library's main way stands out, the others have one each.
+fn color(who: &str) -> String {
+    match role(who) {
+        "floor" => "floor".into(),
+        "ours" if who == "ours" || who == "sort-keys" => "ours".into(),
+        // Its variants have the two that no peer on the same picture has.
+        "ours" => format!("peer-{}", 4 + rank(who) % 2 * 2),
+        _ => format!("peer-{}", rank(who) % 13),
+    }
+}
+
+/// Which end of an axis is the good one.
+fn better(unit: &str) -> &'static str {
+    if unit.starts_with("fraction") || unit.ends_with("/s") { "higher is better" } else { "lower is better" }
+}
+
+/// Percentiles that have a name on the axis.
+const NAMED: [&str; 5] = ["p50", "p90", "p99", "p99.9", "p99.99"];
+
+/// The place of a percentile: nines in equal steps. The maximum has none.
+fn nines(name: &str) -> Option<f64> {
+    let percent: f64 = name.strip_prefix('p')?.parse().ok()?;
+    Some(-(1.0 - percent / 100.0).log10())
+}
+
+/// Until so many epochs are live there is little to divide by, and the ratio says nothing.
+const WINDOW: f64 = 8.0;
+
+/// What is drawn as lines: sweeps, distributions, and how a value went over a run; a line per contestant, the highest end
+/// first, as the legend stands beside them.
+fn lines(info: &Info, records: &[Record]) -> Vec<Chart> {
+    let mine = || records.iter().filter(|record| info.has(record) && record.value.is_some());
+    let usual = usual_set(records);
+    let front = mine().map(|record| &*record.keys).find(|keys| *keys == usual).or(mine().next().map(|it| &*it.keys));
+    let mut charts: Vec<Chart> = Vec::new();
+    for record in mine() {
+        let Some((mut picture, mut points)) = picture(info, record) else { continue };
+        picture.aside = info.columns == Columns::Detail && Some(&*record.keys) != front && step_of(record).is_none();
+        let same = |chart: &Chart| (&chart.title, &chart.unit) == (&picture.title, &picture.unit);
+        let at = charts.iter().position(same).unwrap_or_else(|| {
+            charts.push(picture);
+            charts.len() - 1
+        });
+        let (name, series) = (short(&record.contestant), &mut charts[at].series);
+        match series.iter_mut().find(|series| series.name == name) {
+            Some(series) => series.points.append(&mut points),
+            None => series.push(Series { name, color: color(&record.contestant), hidden: false, points }),
+        }
+    }
+    for chart in &mut charts {
+        chart.series.iter_mut().for_each(|series| series.points.sort_by(|a, b| a.x.total_cmp(&b.x)));
+        let end = |series: &Series| series.points.last().map_or(0.0, |point| point.y);
+        chart.series.sort_by(|a, b| end(b).total_cmp(&end(a)));
+    }
+    charts
+}
+
+/// The picture that a record is a part of, without lines, and the points that it gives; none if it is for bars.
+fn picture(info: &Info, record: &Record) -> Option<(Chart, Vec<Point>)> {
+    let keys = if record.keys == "-" { String::new() } else { format!("; keys {}", record.keys) };
+    let chart = |title, unit: &str, x: &str, log, ticks| {
+        let (unit, kind) = (format!("{unit}{keys}"), Kind::Lines { x: x.into(), log, ticks });
+        Chart { title, unit, kind, ..Chart::default() }
+    };
+    let (value, ratio) = figure(record);
+    let rest = record.bench.strip_prefix(&info.name).unwrap_or(&record.bench).trim_start_matches('/');
+    let (bench, detail) = rest.split_once('-').unwrap_or((rest, ""));
+    if let Some((axis, x)) = step_of(record) {
+        let (title, grows) = info.sweep(axis);
+        let unit = format!("{}, {}", unit_name(&record.unit), better(&record.unit));
+        let point = Point { x, y: record.value?, hover: format!("{}: {value} {ratio}", count(x)), ..Point::default() };
+        return Some((chart(title, &unit, &grows, true, Vec::new()), vec![point]));
+    }
+    if let Some(series) = &record.series {
+        let (what, least, part) = match record.unit.as_str() {
+            "KiB" => ("resident memory, MiB", 0.0, 1024.0),
+            _ => ("resident bytes per live byte", WINDOW, 1.0),
+        };
+        let values = series.values.iter().enumerate().map(|(at, y)| (((at + 1) * series.every) as f64, y / part));
+        let point = |(x, y)| Point { x, y, hover: format!("epoch {x}: {}", digits(y)), ..Point::default() };
+        let points = values.filter(|(epoch, _)| *epoch >= least).map(point).collect();
+        return Some((
+            chart(info.kind(bench), &format!("{what}, lower is better"), "epochs", false, Vec::new()),
+            points,
+        ));
+    }
+    let point =
+        Point { x: nines(detail)?, y: record.value?, hover: format!("{detail}: {value} {ratio}"), ..Point::default() };
+    let ticks = NAMED.iter().filter_map(|name| Some((nines(name)?, (*name).to_owned()))).collect();
+    let unit = "time of one put, lower is better";
+    Some((chart(info.kind(bench), unit, "of the puts took no longer", false, ticks), vec![point]))
+}
+
+/// The panels of a picture at the top; none if the run has not a figure of each.
+pub fn headline(picture: &Headline, records: &[Record]) -> Vec<Chart> {
+    let panel = |panel: &Figure| {
+        let rows: Vec<_> =
+            picture.who.iter().filter_map(|who| Some((who.as_str(), panel.find(records, who)?))).collect();
+        let unit = &rows.first()?.1.unit;
+        let rows = rows.iter().map(|(who, record)| Row { who, cells: vec![Some(record)] }).collect();
+        let grid = Grid { title: panel.title.clone(), unit, columns: vec![String::new()], lead: 0, rows };
+        // In the order of the description in each panel, so that one row is one contestant.
+        let cells = grid.rows.iter().filter_map(|row| Some((row.who, row.cell(0)?)));
+        let points = cells.map(|(who, record)| bar(&grid, records, who, record)).collect();
+        Some(Chart {
+            title: panel.title.clone(),
+            unit: format!("{}, {}", unit_name(unit), better(unit)),
+            series: vec![Series { points, ..Series::default() }],
+            ..Chart::default()
+        })
+    };
+    let panels: Vec<Option<Chart>> = picture.panels.iter().map(panel).collect();
+    panels.into_iter().collect::<Option<Vec<Chart>>>().unwrap_or_default()
+}
+
+/// Who is drawn anywhere: the names on pictures, for the reader to pick.
+pub fn names(records: &[Record]) -> Vec<(String, String, &'static str)> {
+    let shown = |id: &str| records.iter().any(|record| record.contestant == id && record.value.is_some());
+    let shown = ROSTER.iter().filter(|one| shown(one.id));
+    shown.map(|one| (short(one.id), label(one.id), role(one.id))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::groups::GROUPS;
+    use super::super::view::tests::record;
+    use super::*;
+
+    fn of(group: &str, records: &[Record]) -> Vec<Chart> {
+        charts(GROUPS.group.iter().find(|info| info.name == group).unwrap(), records)
+    }
+
+    #[test]
+    fn nines_stand_in_equal_steps() {
+        let places = ["p90", "p99", "p99.9", "p99.99"].map(|name| nines(name).unwrap());
+        for (place, expected) in places.iter().zip([1.0, 2.0, 3.0, 4.0]) {
+            assert!((place - expected).abs() < 1e-9, "{place}");
+        }
+        assert!(nines("max").is_none() && nines("resident").is_none());
+    }
+
+    #[test]
+    fn names_on_pictures_are_short_and_differ() {
+        let names: Vec<String> = ROSTER.iter().map(|one| short(one.id)).collect();
+        for (at, name) in names.iter().enumerate() {
+            assert!(name.chars().count() <= 34, "{name}");
+            assert!(!names[at + 1..].contains(name), "{name} is there twice");
+        }
+    }
+
+    #[test]
+    fn each_kind_of_group_has_its_kind_of_picture() {
+        let records = [
+            record("put/warm", "bumpalo", "user", 3.0, "ns/key"),
+            record("put/warm", "ours", "user", 2.0, "ns/key"),
+            record("put/warm", "ours", "fix16", 2.0, "ns/key"),
+            record("scale/keys/1000", "ours", "fix16", 2.0, "ns/key"),
+            record("scale/keys/100000", "ours", "fix16", 2.0, "ns/key"),
+            record("tail/warm-p50", "ours", "user", 9.0, "ns"),
+            record("tail/warm-max", "ours", "user", 900.0, "ns"),
+            record("shared/big-rmws", "ours", "fix16", 0.3, "per 1000 puts"),
+            record("shared/big-stores", "ours", "fix16", 1000.0, "per 1000 puts"),
+            record("ycsb/load", "skipmap-ours", "-", 300.0, "ns/op"),
+        ];
+        let put = &of("put", &records)[0];
+        assert_eq!((put.title.as_str(), put.series.len()), ("Put, into warm memory", 2));
+        assert!(!put.series[0].hidden && put.series[1].hidden);
+        assert_eq!(put.series[0].points[0].name, "epoch-arena");
+        let scale = &of("scale", &records)[0];
+        assert!(matches!(&scale.kind, Kind::Lines { x, log: true, .. } if x == "keys in the epoch"));
+        assert_eq!(of("tail", &records)[0].series[0].points.len(), 1);
+        assert_eq!(of("shared", &records)[0].series[0].points.len(), 2);
+        assert_eq!(of("ycsb", &records)[0].title, "Insert");
+        assert!(headline(&GROUPS.headline[0], &records).is_empty());
+    }
+}

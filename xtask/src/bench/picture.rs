@@ -1,0 +1,84 @@
+//! The README's picture: bars without a script, light and dark as the reader's system is.
+
+use epoch_arena_bench_wire::Record;
+use maud::{PreEscaped, html};
+
+use super::charts::headline;
+use super::groups::GROUPS;
+use crate::page::plot::{Chart, Point};
+
+/// What it is, for those who do not see it.
+pub const TEXT: &str = "Bars: epoch-arena beside other ways to keep keys";
+
+const STYLE: &str = "text { font: 13px system-ui, sans-serif; fill: #1b2024 } .soft { fill: #5c666e } .bold { font-weight: 600 }
+.ours { fill: #b9470c } .floor { fill: #8d969c } .peer { fill: #7d9cb0 }
+@media (prefers-color-scheme: dark) { text { fill: #e8e6e1 } .soft { fill: #a0a9b0 } .ours { fill: #ff9152 } .peer { fill: #557488 } }";
+const NAME: f64 = 190.0;
+const BARS: f64 = 420.0;
+const ROW: f64 = 22.0;
+
+/// The first picture of the page of which the run has figures; bars that would not fit are cut at six times the shortest
+/// of this library's.
+pub fn svg(records: &[Record]) -> Option<String> {
+    let (title, panels) = GROUPS.headline.iter().find_map(|picture| {
+        let panels = headline(picture, records);
+        (!panels.is_empty()).then_some((&picture.title, panels))
+    })?;
+    let height = |panel: &Chart| 40.0 + ROW * points(panel).len() as f64;
+    let tops = panels.iter().scan(34.0, |top, panel| {
+        let mine = *top;
+        *top += height(panel);
+        Some(mine)
+    });
+    let bottom = 34.0 + panels.iter().map(height).sum::<f64>();
+    let markup = html! {
+        svg xmlns="http://www.w3.org/2000/svg" viewBox={ "0 0 760 " (bottom) } width="760" height=(bottom) role="img" aria-label=(TEXT) {
+            style { (PreEscaped(STYLE)) }
+            text.bold x="0" y="18" { (title) }
+            @for (panel, top) in panels.iter().zip(tops) {
+                text.bold x="0" y=(top + 18.0) { (panel.title) " " tspan.soft { (panel.unit) } }
+                @let most = longest(points(panel));
+                @for (at, point) in points(panel).iter().enumerate() {
+                    @let y = top + 28.0 + ROW * at as f64;
+                    @let width = (point.y / most).min(1.0) * BARS;
+                    text.soft x=(NAME - 8.0) y=(y + 13.0) text-anchor="end" { (point.name) }
+                    rect class=(point.color) x=(NAME) y=(y) width=(format!("{width:.1}")) height="16" rx="2" {}
+                    text x=(format!("{:.1}", NAME + width + 8.0)) y=(y + 13.0) { (point.text) @if point.y > most { " (cut)" } }
+                }
+            }
+        }
+    };
+    Some(markup.into_string())
+}
+
+fn points(panel: &Chart) -> &[Point] {
+    panel.series.first().map_or(&[], |series| &series.points)
+}
+
+fn longest(points: &[Point]) -> f64 {
+    let ours = points.iter().filter(|point| point.color == "ours").map(|point| point.y).fold(f64::INFINITY, f64::min);
+    let all = points.iter().map(|point| point.y).fold(0.0, f64::max);
+    all.min(6.0 * ours).max(f64::MIN_POSITIVE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::view::tests::record;
+    use super::*;
+
+    #[test]
+    fn a_bar_beyond_the_picture_is_cut_and_says_so() {
+        assert!(svg(&[]).is_none());
+        let mut records = Vec::new();
+        for threads in [1, 2] {
+            for (who, value) in [("floor", 2.0), ("ours", 2.2), ("box-system", 100.0)] {
+                let mut one = record("put/warm", who, "user", value, "ns/key");
+                (one.threads, one.ratio_to_floor) = (threads, Some(value / 2.0));
+                records.push(one);
+            }
+        }
+        let svg = svg(&records).unwrap();
+        assert_eq!(svg.matches("(cut)").count(), 2, "{svg}");
+        assert!(svg.starts_with("<svg") && svg.contains("All cores") && !svg.contains("NaN"));
+    }
+}

@@ -1,0 +1,225 @@
+//! Tables for people who read text: on the terminal, 80 columns wide if nothing else is known, and in Markdown.
+
+use std::fmt::Write;
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
+use epoch_arena_bench_wire::Record;
+
+use super::groups::{Info, usual_set};
+use super::targets::{self, Judged};
+use super::view::{Grid, Row, digits, figure, is_nanos, label, reasons, role, short, spread, unit_name};
+
+/// The width to write for.
+pub fn width() -> usize {
+    Table::new().width().map_or(80, usize::from).clamp(60, 160)
+}
+
+/// What the signs mean, and the key sets: once, above everything.
+pub fn legend(records: &[Record]) -> String {
+    let mut sets: Vec<String> = Vec::new();
+    for record in records.iter().filter(|record| record.keys != "-" && record.value.is_some()) {
+        let name = match record.keys.as_str() {
+            "fix16" => "fix16 16 B".into(),
+            "user" => "user 20 B".into(),
+            other => other.to_owned(),
+        };
+        if !sets.contains(&name) {
+            sets.push(name);
+        }
+    }
+    format!(
+        "keys: {}. x: times FLOOR, a bump and a copy, of the same round\n#: 1 + how many are ahead beyond the spread, on \
+         {}; ±: half of the quartiles' distance",
+        sets.join(", "),
+        usual_set(records)
+    )
+}
+
+/// A group: its heading, its tables, and why something was skipped.
+pub fn group(info: &Info, records: &[Record], width: usize) -> String {
+    let mut text = format!("{}: {}\n", info.title.to_uppercase(), info.what);
+    for grid in Grid::of(info, records) {
+        for part in parts(&grid, width) {
+            let _ = write!(text, "\n{part}\n");
+        }
+    }
+    for reason in reasons(records.iter().filter(|record| info.has(record))) {
+        let _ = write!(text, "\nSKIPPED {reason}");
+    }
+    text
+}
+
+/// The table, in as many parts as the width asks for.
+fn parts(grid: &Grid<'_>, width: usize) -> Vec<String> {
+    let names = grid.rows.iter().map(|row| short(row.who).chars().count());
+    // The place, the name and the spread, with the space around them.
+    let fixed = 4 + names.max().unwrap_or(0).min(34) + 2 + 6;
+    let wide = |at: usize| {
+        let cells = grid.rows.iter().filter_map(|row| row.cell(at));
+        let most = cells.map(|record| cell(record, grid.unit).chars().count()).max();
+        most.unwrap_or(0).max(grid.columns[at].chars().count()) + 2
+    };
+    let mut parts: Vec<Vec<usize>> = vec![Vec::new()];
+    let mut taken = fixed;
+    for at in 0..grid.columns.len() {
+        let full = taken + wide(at) > width;
+        if full && parts.last().is_some_and(|part| !part.is_empty()) {
+            parts.push(Vec::new());
+            taken = fixed;
+        }
+        taken += wide(at);
+        parts.last_mut().map(|part| part.push(at)).unwrap_or_default();
+    }
+    parts.iter().map(|part| table(grid, part, width)).collect()
+}
+
+fn table(grid: &Grid<'_>, columns: &[usize], width: usize) -> String {
+    let mut table = plain(width);
+    let has_spread = grid.rows.iter().any(|row| row.spread().is_some());
+    let mut head = vec!["#".to_owned(), format!("{}, {}", grid.title, unit_name(grid.unit))];
+    head.extend(columns.iter().map(|at| grid.columns[*at].clone()));
+    head.extend(has_spread.then(|| "±".to_owned()));
+    // The title has a line of its own, so that it does not widen the column of the names.
+    let title = head[1].clone();
+    head[1].clear();
+    table.set_header(head.iter().map(|text| Cell::new(text).add_attribute(Attribute::Dim)));
+    for row in &grid.rows {
+        let place = grid.place(row).map_or_else(String::new, |place| place.to_string());
+        let mut cells = vec![Cell::new(place), Cell::new(short(row.who))];
+        cells.extend(
+            columns.iter().map(|at| Cell::new(row.cell(*at).map_or_else(String::new, |it| cell(it, grid.unit)))),
+        );
+        cells.extend(has_spread.then(|| Cell::new(row.spread().map_or_else(String::new, percent))));
+        let ours = role(row.who) == "ours";
+        table.add_row(cells.into_iter().map(|cell| if ours { cell.fg(Color::Yellow) } else { cell }));
+    }
+    for (at, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        if at != 1 {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    format!("{title}\n{}", trimmed(&table.to_string()))
+}
+
+fn plain(width: usize) -> Table {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(u16::try_from(width).unwrap_or(80));
+    table
+}
+
+fn trimmed(table: &str) -> String {
+    table.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+fn percent(value: f64) -> String {
+    format!("{}%", if value < 10.0 { format!("{value:.1}") } else { format!("{value:.0}") })
+}
+
+/// A value, without the unit that stands above it, and its ratio.
+fn cell(record: &Record, unit: &str) -> String {
+    let (value, ratio) = figure(record);
+    let usual = if is_nanos(unit) { " ns" } else { " B" };
+    let value = value.strip_suffix(usual).unwrap_or(&value);
+    format!("{value} {ratio}").trim_end().to_owned()
+}
+
+/// The targets that the run says something about.
+pub fn targets(judged: &[Judged], width: usize) -> String {
+    if judged.is_empty() {
+        return String::new();
+    }
+    let mut table = plain(width);
+    for one in judged {
+        table.add_row([
+            &one.target.id,
+            &one.verdict.to_string(),
+            &format!("{}: {}", one.target.what, one.limit),
+            &one.figure,
+        ]);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    format!("TARGETS: {}\n\n{}\n", targets::summary(judged), trimmed(&table.to_string()))
+}
+
+/// A table in Markdown.
+pub fn markdown(grid: &Grid<'_>) -> String {
+    let mut text = format!("| | {} |\n|---|{}\n", grid.columns.join(" | "), "---:|".repeat(grid.columns.len()));
+    for row in &grid.rows {
+        let name = escape(&label(row.who));
+        let name = if role(row.who) == "ours" { format!("**{name}**") } else { name };
+        let cells = (0..grid.columns.len()).map(|at| row.cell(at).map_or_else(String::new, in_words));
+        let cells: Vec<String> = cells.collect();
+        // Writing into a string cannot fail.
+        let _ = writeln!(text, "| {name} | {} |", cells.join(" | "));
+    }
+    text
+}
+
+/// A value with its ratio in brackets.
+pub fn in_words(record: &Record) -> String {
+    let (value, ratio) = figure(record);
+    if ratio.is_empty() { value } else { format!("{value} ({ratio})") }
+}
+
+/// What a hover says: the figure, its spread and its place.
+pub fn in_full(grid: &Grid<'_>, row: &Row<'_>, record: &Record) -> String {
+    let mut text = in_words(record);
+    if spread(record).is_some()
+        && let Some([low, high]) = record.quartiles
+    {
+        let _ = write!(text, "<br>half of {} rounds: {} to {}", record.rounds, digits(low), digits(high));
+    }
+    if let Some(place) = grid.place(row) {
+        let _ = write!(text, "<br>{} ahead beyond the spread", place - 1);
+    }
+    text
+}
+
+/// Text as it may stand in a cell.
+pub fn escape(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::groups::GROUPS;
+    use super::super::view::tests::record;
+    use super::*;
+
+    #[test]
+    fn eighty_columns_are_enough_however_many_there_are() {
+        let sets = ["fix16", "user", "paths", "words", "mine", "yours"];
+        let who = ["floor", "ours-pin-each", "box-system-shuffled", "naive-shared"];
+        let mut records = Vec::new();
+        for (at, set) in sets.iter().enumerate() {
+            records.extend(who.map(|who| record("put/warm", who, set, 263.0 * (at + 1) as f64, "ns/key")));
+        }
+        records.push(Record::skipped("put/warm", "bumpalo", "words", 0, "no word list"));
+        let info = GROUPS.group.iter().find(|info| info.name == "put").unwrap();
+        let text = group(info, &records, 80);
+        let longest = text.lines().map(|line| line.chars().count()).max();
+        assert!(longest.is_some_and(|longest| longest <= 80), "{text}");
+        assert!(text.contains("SKIPPED bumpalo, per thread on words: no word list"), "{text}");
+        for part in ["263 1.50x", "epoch-arena, pin/key", "yours", "put/warm, ns per key"] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+    }
+
+    #[test]
+    fn a_table_in_markdown_has_as_many_cells_in_each_row() {
+        let records =
+            [record("put/warm", "ours", "user", 2.0, "ns/key"), record("memory/rss", "ours", "user", 1.01, "B/B")];
+        let text = markdown(&Grid::overview(&records, |_| true));
+        assert!(
+            text.contains("| **epoch-arena, pin per 64** | 2.00 ns (1.50x) |") && text.contains("| 1.010 |"),
+            "{text}"
+        );
+        let bars = |line: &str| line.matches('|').count();
+        assert!(text.lines().all(|line| Some(bars(line)) == text.lines().next().map(bars)), "{text}");
+    }
+}

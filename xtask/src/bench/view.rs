@@ -1,0 +1,323 @@
+//! Records laid out once, for the terminal, the documents and the page alike: tables of contestants by key sets, details
+//! or steps.
+
+use std::cmp::Ordering;
+
+use epoch_arena_bench_wire::{ROSTER, Record, Role, contestant};
+
+use super::groups::{Columns, GROUPS, Info, step_of, usual_set};
+
+/// A table.
+pub struct Grid<'r> {
+    /// What was measured.
+    pub title: String,
+    /// The unit that its values have.
+    pub unit: &'r str,
+    /// The heads of its columns, without the contestant's.
+    pub columns: Vec<String>,
+    /// The column by which the contestants are ordered.
+    pub lead: usize,
+    /// A row per contestant.
+    pub rows: Vec<Row<'r>>,
+}
+
+/// A contestant's row.
+pub struct Row<'r> {
+    /// The id.
+    pub who: &'r str,
+    /// A record per column.
+    pub cells: Vec<Option<&'r Record>>,
+}
+
+impl<'r> Grid<'r> {
+    /// The tables of a group.
+    pub fn of(info: &'r Info, records: &'r [Record]) -> Vec<Self> {
+        let usual = usual_set(records);
+        let mut grids: Vec<Self> = Vec::new();
+        for record in records.iter().filter(|record| info.has(record) && record.value.is_some()) {
+            let Some((title, column)) = place(info, record) else {
+                continue;
+            };
+            let at = grids.iter().position(|grid| grid.title == title).unwrap_or_else(|| {
+                let (columns, rows) = (Vec::new(), Vec::new());
+                grids.push(Self { title, unit: &record.unit, columns, lead: 0, rows });
+                grids.len() - 1
+            });
+            grids[at].put(column, record);
+        }
+        for grid in &mut grids {
+            grid.lead = grid.columns.iter().position(|column| column == usual).unwrap_or(0);
+            if !grid.is_sweep() {
+                grid.sort();
+            }
+        }
+        grids
+    }
+
+    /// The table with everything in it; `is_shown` tells of a contestant whether it has a row.
+    pub fn overview(records: &'r [Record], is_shown: impl Fn(&str) -> bool) -> Self {
+        let figures = &GROUPS.overview.columns;
+        let columns: Vec<String> = figures.iter().map(|figure| figure.title.clone()).collect();
+        let shown = ROSTER.iter().map(|one| one.id).filter(|id| is_shown(id));
+        let row = |who| Row { who, cells: figures.iter().map(|figure| figure.find(records, who)).collect() };
+        let rows = shown.map(row).filter(|row| row.cells.iter().any(Option::is_some)).collect();
+        Self { title: "everything".into(), unit: "", columns, lead: 0, rows }
+    }
+
+    fn put(&mut self, column: String, record: &'r Record) {
+        let at = self.columns.iter().position(|one| *one == column).unwrap_or_else(|| {
+            self.columns.push(column);
+            self.columns.len() - 1
+        });
+        let row = self.rows.iter().position(|row| row.who == record.contestant).unwrap_or_else(|| {
+            self.rows.push(Row { who: &record.contestant, cells: Vec::new() });
+            self.rows.len() - 1
+        });
+        let cells = &mut self.rows[row].cells;
+        cells.resize(cells.len().max(at + 1), None);
+        cells[at] = Some(record);
+    }
+
+    /// The best first; who has no figure in the leading column comes last, in the order of the roster.
+    fn sort(&mut self) {
+        let lead = self.lead;
+        let figure = |row: &Row<'_>| row.cell(lead).and_then(Record::compared).map_or(f64::INFINITY, |it| it.0);
+        self.rows.sort_by(|a, b| figure(a).total_cmp(&figure(b)).then(rank(a.who).cmp(&rank(b.who))));
+    }
+
+    /// Whether its columns are the steps of a sweep.
+    pub fn is_sweep(&self) -> bool {
+        self.rows.iter().flat_map(|row| row.cells.iter().flatten()).any(|record| step_of(record).is_some())
+    }
+
+    /// A contestant's place: one more than there are contestants that are ahead of it beyond the spread.
+    pub fn place(&self, row: &Row<'_>) -> Option<usize> {
+        let mine = row.cell(self.lead)?;
+        let others = self.rows.iter().filter_map(|other| other.cell(self.lead));
+        Some(1 + others.filter(|other| other.order(mine) == Some(Ordering::Less)).count())
+    }
+}
+
+impl<'r> Row<'r> {
+    /// The record of a column.
+    pub fn cell(&self, column: usize) -> Option<&'r Record> {
+        self.cells.get(column).copied().flatten()
+    }
+
+    /// The largest spread of the row, in percent: half of the distance of the quartiles.
+    pub fn spread(&self) -> Option<f64> {
+        let spreads = self.cells.iter().flatten().filter_map(|record| spread(record));
+        spreads.max_by(f64::total_cmp)
+    }
+}
+
+/// Half of the distance of a record's quartiles, in percent of its figure.
+pub fn spread(record: &Record) -> Option<f64> {
+    let (figure, [low, high]) = record.compared()?;
+    (record.quartiles.is_some() && figure > 0.0).then(|| (high - low) / 2.0 / figure * 100.0)
+}
+
+/// The title of the table that a record stands in, and its column; none if it is for the pictures alone.
+fn place(info: &Info, record: &Record) -> Option<(String, String)> {
+    if let Some((axis, step)) = step_of(record) {
+        return Some((info.sweep(axis).0, count(step)));
+    }
+    let rest = record.bench.strip_prefix(&info.name).unwrap_or_default().trim_start_matches('/');
+    let crew = match record.threads {
+        0 | 1 => String::new(),
+        threads => format!(", {threads} threads"),
+    };
+    let keys = if record.keys == "-" { String::new() } else { format!(", keys {}", record.keys) };
+    let (bench, detail) = record.bench.split_once('-').unwrap_or((&record.bench, "value"));
+    Some(match info.columns {
+        Columns::Keys => (format!("{}{crew}", record.bench), record.keys.clone()),
+        Columns::Rest => (info.name.clone(), rest.replace('-', " ")),
+        Columns::Detail if info.shown.is_empty() || info.shown.iter().any(|shown| shown == detail) => {
+            (format!("{bench}{crew}{keys}"), detail.replace('-', " "))
+        }
+        Columns::Detail => return None,
+    })
+}
+
+/// The place on the roster; who is not there comes last.
+pub fn rank(id: &str) -> usize {
+    ROSTER.iter().position(|one| one.id == id).unwrap_or(ROSTER.len())
+}
+
+/// What colours a contestant.
+pub fn role(id: &str) -> &'static str {
+    match contestant(id).map(|one| one.role) {
+        Some(Role::Ours) => "ours",
+        Some(Role::Floor) => "floor",
+        _ => "peer",
+    }
+}
+
+/// The name of a contestant as people read it.
+pub fn label(id: &str) -> String {
+    contestant(id).map_or_else(|| id.to_owned(), |one| one.label.to_owned())
+}
+
+/// A name that fits a narrow place.
+pub fn short(id: &str) -> String {
+    let cuts = [
+        ("epoch-arena, pin per 64", "epoch-arena"),
+        ("epoch-arena, pin per key", "epoch-arena, pin/key"),
+        ("epoch-arena on 4 KiB pages", "epoch-arena, 4 KiB"),
+        ("FLOOR: bump + inline copy", "FLOOR"),
+        ("FLOOR1: bump + memcpy", "FLOOR1"),
+        ("FLOOR and crossbeam's", "FLOOR +"),
+        ("crossbeam defer_destroy per key", "defer_destroy"),
+        (" malloc", ""),
+        (", shuffled frees", " shuffled"),
+        ("-allocator", ""),
+        (", per thread", ""),
+        (", shared", ""),
+        (" in a lock,", ""),
+        ("scc::", ""),
+    ];
+    cuts.iter().fold(label(id), |name, (long, short)| name.replace(long, short))
+}
+
+/// A value with its unit, and its ratio where there is one.
+pub fn figure(record: &Record) -> (String, String) {
+    let ratio = record.ratio_to_floor.filter(|_| record.unit != "B/B");
+    let value = record.value.map_or_else(String::new, |value| with_unit(value, &record.unit));
+    (value, ratio.map_or_else(String::new, |ratio| format!("{}x", digits(ratio))))
+}
+
+/// A value with a unit that suits its size.
+pub fn with_unit(value: f64, unit: &str) -> String {
+    match unit {
+        ns if is_nanos(ns) && value >= 1e6 => format!("{} ms", digits(value / 1e6)),
+        ns if is_nanos(ns) && value >= 1e4 => format!("{} us", digits(value / 1000.0)),
+        ns if is_nanos(ns) => format!("{} ns", digits(value)),
+        "us" if value >= 1e6 => format!("{} s", digits(value / 1e6)),
+        "us" if value >= 1000.0 => format!("{} ms", digits(value / 1000.0)),
+        "KiB" if value >= 10_240.0 => format!("{} MiB", digits(value / 1024.0)),
+        "x" => format!("{value:.3}x"),
+        "B/record" => format!("{} B", digits(value)),
+        "faults" => format!("{value:.0}"),
+        "B/B" => format!("{value:.3}"),
+        "per 1000 puts" | "fraction of linear" => digits(value),
+        _ => format!("{} {unit}", digits(value)),
+    }
+}
+
+/// `ns`, and `ns/key` and its like: what it is per stands above the table.
+pub fn is_nanos(unit: &str) -> bool {
+    unit == "ns" || unit.starts_with("ns/")
+}
+
+/// Three digits or a little more: the rest is noise.
+pub fn digits(value: f64) -> String {
+    match value.abs() {
+        size if size >= 10_000.0 => format!("{:.0}", (value / 100.0).round() * 100.0),
+        size if size >= 100.0 => format!("{value:.0}"),
+        size if size >= 10.0 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}
+
+/// A round number as one says it.
+pub fn count(value: f64) -> String {
+    match value {
+        many if many >= 1e6 => format!("{}M", many / 1e6),
+        some if some >= 1e3 => format!("{}k", some / 1e3),
+        few => format!("{few}"),
+    }
+}
+
+/// A unit as a reader knows it.
+pub fn unit_name(unit: &str) -> &str {
+    match unit {
+        "ns/key" => "ns per key",
+        "B/B" => "bytes per byte",
+        "ns/op" => "ns per operation",
+        "ns/pin" => "ns per pin",
+        "ns/epoch" => "ns per epoch",
+        "B/record" => "bytes per record",
+        "x" => "factor",
+        other => other,
+    }
+}
+
+/// Why rows were skipped, each reason once.
+pub fn reasons<'r>(records: impl Iterator<Item = &'r Record>) -> Vec<String> {
+    let mut reasons: Vec<String> = Vec::new();
+    for record in records {
+        let Some(reason) = &record.skipped else {
+            continue;
+        };
+        let row = format!("{} on {}: {reason}", label(&record.contestant), record.keys);
+        if !reasons.contains(&row) {
+            reasons.push(row);
+        }
+    }
+    reasons
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// A record with a value and its ratio of 1.5.
+    pub fn record(bench: &str, who: &str, keys: &str, value: f64, unit: &str) -> Record {
+        let mut record = Record::skipped(bench, who, keys, 1, "");
+        (record.skipped, record.value, record.ratio_to_floor) = (None, Some(value), Some(1.5));
+        record.unit = unit.into();
+        record
+    }
+
+    fn grids<'r>(group: &str, records: &'r [Record]) -> Vec<Grid<'r>> {
+        let info = GROUPS.group.iter().find(|info| info.name == group).unwrap();
+        Grid::of(info, records)
+    }
+
+    #[test]
+    fn values_are_shown_with_the_digits_that_count() {
+        assert_eq!(with_unit(1.816, "ns/key"), "1.82 ns");
+        assert_eq!(with_unit(123_456.0, "ns"), "123 us");
+        assert_eq!(with_unit(525_100.0, "us"), "525 ms");
+        assert_eq!(with_unit(12_345_678.0, "ns/op"), "12.3 ms");
+        assert_eq!(with_unit(1.0079, "B/B"), "1.008");
+    }
+
+    #[test]
+    fn the_best_comes_first_and_shares_its_place_where_the_spread_is_wide() {
+        let mut records = vec![
+            record("put/warm", "bumpalo", "user", 2.0, "ns/key"),
+            record("put/warm", "floor", "user", 1.0, "ns/key"),
+            record("put/warm", "ours", "user", 1.9, "ns/key"),
+            record("put/cold", "ours", "fix16", 1.0, "ns/key"),
+        ];
+        for (record, ratio) in records.iter_mut().zip([1.2, 1.0, 1.1]) {
+            record.ratio_to_floor = Some(ratio);
+            record.quartiles = Some([ratio - 0.06, ratio + 0.06]);
+        }
+        records[1].quartiles = Some([1.0, 1.0]);
+        let grids = grids("put", &records);
+        assert_eq!(grids.len(), 2);
+        let warm = &grids[0];
+        let who: Vec<_> = warm.rows.iter().map(|row| (row.who, warm.place(row).unwrap())).collect();
+        assert_eq!(who, [("floor", 1), ("ours", 2), ("bumpalo", 2)]);
+        assert_eq!(warm.rows[1].spread().map(f64::round), Some(5.0));
+    }
+
+    #[test]
+    fn sweeps_percentiles_and_loads_have_tables_of_their_own_kind() {
+        let records = [
+            record("scale/keys/100000", "ours", "fix16", 2.0, "ns/key"),
+            record("scale/keys/1000000", "ours", "fix16", 2.1, "ns/key"),
+            record("tail/warm-p50", "ours", "user", 9.0, "ns"),
+            record("tail/warm-p90", "ours", "user", 20.0, "ns"),
+            record("tail/warm-p99.9", "ours", "user", 40.0, "ns"),
+            record("ycsb/rss-end", "skipmap-ours", "-", 300.0, "B/record"),
+        ];
+        assert_eq!(grids("scale", &records)[0].columns, ["100k", "1M"]);
+        assert_eq!(grids("tail", &records)[0].columns, ["p50", "p99.9"]);
+        assert_eq!(grids("ycsb", &records)[0].columns, ["rss end"]);
+        let all = Grid::overview(&records, |_| true);
+        assert!(all.rows.is_empty());
+    }
+}

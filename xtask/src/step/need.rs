@@ -1,0 +1,148 @@
+//! What a step needs beyond cargo: probed, installed once if that is cheap, else named in the table.
+
+use std::collections::HashMap;
+
+use super::{Command, Runner};
+
+/// The toolchain of what stable cannot do.
+pub const NIGHTLY: &str = "nightly";
+/// The `rust-version` of the workspace, as rustup takes it.
+pub const OLDEST: &str = "+1.89";
+/// Targets that the hosted CI runs the tests on; here it is seen that they compile.
+pub const CROSS: [&str; 3] = ["aarch64-unknown-linux-gnu", "aarch64-apple-darwin", "x86_64-pc-windows-msvc"];
+
+/// A tool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Need {
+    /// Linux, whose sanitizers and limits these are.
+    Linux,
+    /// The nightly toolchain.
+    Nightly,
+    /// The sources of the standard library, to build it anew.
+    RustSrc,
+    /// The standard library for the targets of [`CROSS`].
+    Targets,
+    /// The oldest toolchain that is promised.
+    Oldest,
+    /// Miri.
+    Miri,
+    /// `cargo hack`.
+    CargoHack,
+    /// `cargo deny`: minutes to build, so it is left to the user, but for CI.
+    CargoDeny,
+    /// `cargo mutants`, likewise.
+    CargoMutants,
+    /// `cargo semver-checks`, likewise.
+    CargoSemverChecks,
+    /// `valgrind`, from the system's packages.
+    Valgrind,
+    /// `prlimit`, from the system's packages.
+    Prlimit,
+}
+
+/// Why a step is skipped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// The reason.
+    pub why: String,
+    /// The command that would help, if there is one.
+    pub command: String,
+}
+
+/// What was found out so far; each tool is probed, and its installation tried, once in a run.
+#[derive(Default)]
+pub struct Needs {
+    known: HashMap<Need, Option<Missing>>,
+}
+
+impl Needs {
+    /// The first of `needs` that cannot be met.
+    pub fn meet(&mut self, needs: &[Need], runner: &mut Runner) -> Result<Option<Missing>, String> {
+        for need in needs {
+            if !self.known.contains_key(need) {
+                let missing = look(*need, runner)?;
+                self.known.insert(*need, missing);
+            }
+            if let Some(Some(missing)) = self.known.get(need) {
+                return Ok(Some(missing.clone()));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What there is to know of a tool.
+struct Facts {
+    name: &'static str,
+    /// The command that probes it.
+    probe: String,
+    /// Lines that it must print.
+    lines: &'static [&'static str],
+    /// The command that installs it.
+    install: String,
+    /// Whether that is ours to run: registries yes, what takes minutes only in CI, the system's packages no.
+    ours: bool,
+}
+
+fn facts(need: Need) -> Facts {
+    let facts = |name, probe: &str, install: &str, ours| Facts {
+        name,
+        probe: probe.into(),
+        lines: &[],
+        install: install.into(),
+        ours,
+    };
+    let in_ci = std::env::var_os("CI").is_some();
+    let tool = |name: &'static str, ours| {
+        facts(
+            name,
+            &format!("{} --version", name.replacen('-', " ", 1)),
+            &format!("cargo install {name} --locked"),
+            ours,
+        )
+    };
+    let toolchain = |name, toolchain: &str| {
+        let install = format!("rustup toolchain install {toolchain} --profile minimal");
+        facts(name, &format!("cargo +{toolchain} --version"), &install, true)
+    };
+    let src_probe = format!("rustup component list --toolchain {NIGHTLY} --installed");
+    let src = format!("rustup component add --toolchain {NIGHTLY} rust-src");
+    let targets = format!("rustup target add {}", CROSS.join(" "));
+    match need {
+        Need::Linux => facts("Linux", "true", "run it on Linux", false),
+        Need::Nightly => toolchain("the nightly toolchain", NIGHTLY),
+        Need::Oldest => toolchain("the oldest toolchain", &OLDEST[1..]),
+        Need::RustSrc => Facts { lines: &["rust-src"], ..facts("nightly's rust-src", &src_probe, &src, true) },
+        Need::Miri => {
+            let install = format!("rustup component add --toolchain {NIGHTLY} miri rust-src");
+            facts("nightly's Miri", &format!("cargo +{NIGHTLY} miri --version"), &install, true)
+        }
+        Need::Targets => Facts {
+            lines: &CROSS,
+            ..facts("the standard library for other targets", "rustup target list --installed", &targets, true)
+        },
+        Need::CargoHack => tool("cargo-hack", true),
+        Need::CargoDeny => tool("cargo-deny", in_ci),
+        Need::CargoMutants => tool("cargo-mutants", in_ci),
+        Need::CargoSemverChecks => tool("cargo-semver-checks", in_ci),
+        Need::Valgrind => facts("valgrind", "valgrind --version", "apt-get install valgrind", false),
+        Need::Prlimit => facts("prlimit", "prlimit --version", "apt-get install util-linux", false),
+    }
+}
+
+/// Probes; then installs and probes again, where we may.
+fn look(need: Need, runner: &mut Runner) -> Result<Option<Missing>, String> {
+    let Facts { name, probe, lines, install, ours } = facts(need);
+    let works = |runner: &mut Runner| -> Result<bool, String> {
+        if need == Need::Linux {
+            return Ok(std::env::consts::OS == "linux");
+        }
+        let ran = runner.run(&Command::program(&probe))?;
+        Ok(ran.success && lines.iter().all(|wanted| ran.text.lines().any(|line| line == *wanted)))
+    };
+    if works(runner)? || (ours && runner.run(&Command::program(&install))?.success && works(runner)?) {
+        return Ok(None);
+    }
+    let tried = if ours { ", and cannot be installed" } else { "" };
+    Ok(Some(Missing { why: format!("{name} is not there{tried}"), command: install }))
+}
