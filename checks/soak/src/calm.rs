@@ -4,6 +4,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
+use epoch_arena::ArenaPool;
+use epoch_arena::crossbeam_epoch::{self, Collector};
+
 use crate::scene::{Scene, Slot, Store, lock};
 
 /// What was found.
@@ -30,6 +33,9 @@ pub fn wait(scene: &Scene) -> Calm {
         .collect();
     for slot in &slots {
         settle(scene, slot);
+    }
+    for store in &scene.stores {
+        move_on(store, &scene.shared);
     }
     check_sums(scene, &slots);
     let in_use = scene
@@ -79,6 +85,21 @@ fn settle(scene: &Scene, slot: &Slot) {
     }
     // Its free chunks are whole blocks now, unless live epochs have others of them.
     slot.pool.maintain();
+}
+
+/// Callbacks of pools that are gone wait until another pool moves their collector on.
+pub fn move_on(store: &Store, shared: &Collector) {
+    let default = crossbeam_epoch::default_collector();
+    for collector in [None, Some(shared), Some(default)] {
+        let helper = ArenaPool::builder().memory(store.memory.clone());
+        let helper = match collector {
+            Some(collector) => helper.collector(collector.clone()),
+            None => helper,
+        };
+        if let Ok(helper) = helper.build() {
+            (0..64).for_each(|_| drop(helper.maintain()));
+        }
+    }
 }
 
 /// What is in use is what the pools have. (Pools that were replaced are gone, as their leases are.)

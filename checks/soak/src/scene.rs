@@ -39,7 +39,8 @@ pub struct Scene {
     pub stores: [Store; 2],
     /// For pools of which something is forgotten: it never comes back.
     pub lost: Store,
-    shared: Collector,
+    /// The collector that pools share.
+    pub shared: Collector,
     failures: Mutex<Vec<String>>,
 }
 
@@ -146,6 +147,7 @@ impl Scene {
             .unwrap_or_else(PoisonError::into_inner);
         drop((self.lent, self.slots, self.map));
         for store in self.stores {
+            crate::calm::move_on(&store, &self.shared);
             let stats = store.memory.stats();
             if stats.in_use != 0 {
                 failures.push(format!("in use with all pools dropped: {stats}"));

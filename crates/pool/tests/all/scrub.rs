@@ -226,6 +226,63 @@ fn memory_in_quarantine_is_never_used_again_and_comes_back_with_the_pool() {
     }
 }
 
+/// What a lease holds when a quarantining pool goes is overwritten when it is let go, and not out of reach for ever.
+#[test]
+fn memory_of_a_lease_that_outlives_a_quarantining_pool_comes_back() {
+    for retired in [false, true] {
+        let memory = Memory::builder().source(Heap).block_size(BLOCK);
+        let memory = memory.build().unwrap();
+        let builder = ArenaPool::builder().memory(memory.clone()).quarantine(true);
+        let pool = builder.retained_epochs(1).build().unwrap();
+        let handle = put(&pool, &[7; 30_000]);
+        let lease = pool.lease(handle.epoch()).unwrap();
+        if retired {
+            advance(&pool, 1);
+        }
+        drop(pool);
+        assert_eq!(lease.get(handle), Some(&[7; 30_000][..]));
+        drop(lease);
+        // Another pool has it confined, and at once released.
+        let other = ArenaPool::builder().memory(memory.clone()).build().unwrap();
+        advance(&other, 3);
+        assert_eq!(memory.stats().in_use, 0);
+        assert_eq!(memory.usage().users.len(), 1, "the first is not listed");
+        while put(&other, &[8; 3_000]).len() > 0 && other.bytes() < 4 * BLOCK {}
+    }
+}
+
+/// Pools with a quarantine go while another thread has what they retired confined.
+#[test]
+fn quarantining_pools_that_go_beside_a_reclaim_leave_nothing_out_of_reach() {
+    let memory = Memory::builder().source(Heap).block_size(BLOCK);
+    let memory = memory.build().unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|s| {
+        let _finish = crate::support::Finish(&done);
+        s.spawn(|| {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                memory.trim(usize::MAX);
+            }
+        });
+        for round in 0..if cfg!(miri) { 5 } else { 500_u32 } {
+            let builder = ArenaPool::builder().memory(memory.clone()).quarantine(true);
+            let pool = builder.retained_epochs(1).build().unwrap();
+            let lease = pool.lease(put(&pool, &[7; 3_000]).epoch());
+            advance(&pool, 1);
+            put(&pool, &[8; 3_000]);
+            if round % 2 == 0 {
+                advance(&pool, 1);
+            }
+            drop(lease);
+            drop(pool);
+        }
+    });
+    memory.trim(usize::MAX);
+    assert_eq!(memory.stats().in_use, 0);
+    assert_eq!(memory.usage().users, []);
+    assert_eq!(memory.trim(0), memory.stats().peak);
+}
+
 /// The point of a quarantine: a program that uses a reclaimed key dies there and then.
 #[cfg(all(unix, not(miri)))]
 #[test]
