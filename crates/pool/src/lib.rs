@@ -60,7 +60,9 @@ pub use builder::PoolBuilder;
 pub use crossbeam_epoch;
 pub use epoch_arena_block::{Alignment, Memory, MemoryError, OverBudget};
 pub use epoch_arena_core::{AllocError, ArenaHandle, ArenaStats, Epoch, Resolve, Store};
-pub use error::{AdvanceError, BatchFull, BuildError, ForeignGuard, PromoteError, WaitError};
+pub use error::{
+    AdvanceError, BatchFull, BuildError, ForeignGuard, PromoteError, RawError, WaitError,
+};
 pub use guard::ArenaGuard;
 pub use hold::Leased;
 pub use lease::{Lease, Snapshot};
