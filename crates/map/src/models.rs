@@ -1,0 +1,1 @@
+//! loom models of the pages, with their broken twins.
