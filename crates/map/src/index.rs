@@ -15,7 +15,7 @@ use crate::record::Record;
 use crate::sync::{AtomicPtr, Ordering as Order, Step, at as at_step};
 
 /// How often a reader looks again at a page that changes before it makes do with slot 0.
-const LOOKS: usize = 8;
+const LOOKS: usize = if cfg!(epoch_arena_loom) { 2 } else { 8 };
 
 /// Where a target is to be looked for.
 #[derive(Clone, Copy)]
@@ -68,6 +68,35 @@ impl<'m> Place<'m> {
         target: &Target<'_>,
     ) -> bool {
         next != self.behind && next.is_some_and(|next| !is_behind::<STRICT>(next, target))
+    }
+
+    /// The first record at or behind the target that has its key, from this leaf on.
+    #[inline]
+    pub fn get(mut self, target: &Target<'_>) -> Option<Record<'m>> {
+        loop {
+            let leaf = self.page;
+            let seen = leaf.look();
+            // In this order: what `filled` does not have any more, `next` has.
+            let filled = leaf.fill();
+            let next = leaf.next();
+            if self.goes_right(next, target) {
+                self.step(next);
+                continue;
+            }
+            let found = leaf.first_of_key(target, seen.is_writing(), filled);
+            if !leaf.is_still(seen) {
+                continue; // a split has ended meanwhile
+            }
+            if found.is_some() {
+                return found;
+            }
+            // All records here are before the target or of other keys; the next leaf begins behind it.
+            let next = next?;
+            if self.apart && Some(next) == self.behind {
+                return None;
+            }
+            return next.low().filter(|low| low.has_key(target));
+        }
     }
 
     /// One page to the right.
@@ -157,7 +186,8 @@ impl Index {
     fn descend<const STRICT: bool>(&self, target: &Target<'_>, level: u16) -> Place<'_> {
         let page = self.root().unwrap_or(self.first());
         let mut place = Place::unknown(page);
-        while place.page.level() > level {
+        // Counted, so that the page below is not waited for.
+        for _ in level..page.level() {
             place = place.page.choose::<STRICT>(place.behind, target);
             place.page.prefetch();
         }

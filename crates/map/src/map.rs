@@ -251,7 +251,7 @@ impl ArenaMap {
     #[inline]
     pub fn get(&self, key: &[u8], at: u64) -> Option<Entry<'_>> {
         let target = Target::new(key, at);
-        let record = self.get_from(self.index.find(&target), &target)?;
+        let record = self.index.find(&target).get(&target)?;
         Some(Entry::new(record, &self.lease))
     }
 
@@ -278,37 +278,9 @@ impl ArenaMap {
             place.page.prefetch_record(target);
         }
         places.map(|(target, place)| {
-            let record = self.get_from(place, &target)?;
+            let record = place.get(&target)?;
             Some(Entry::new(record, &self.lease))
         })
-    }
-
-    #[inline]
-    fn get_from<'m>(&'m self, mut place: Place<'m>, target: &Target<'_>) -> Option<Record<'m>> {
-        loop {
-            let leaf = place.page;
-            let seen = leaf.look();
-            // In this order: what `filled` does not have any more, `next` has.
-            let filled = leaf.fill();
-            let next = leaf.next();
-            if place.goes_right(next, target) {
-                place.step(next);
-                continue;
-            }
-            let found = leaf.first_of_key(target, seen.is_writing(), filled);
-            if !leaf.is_still(seen) {
-                continue; // a split has ended meanwhile
-            }
-            if found.is_some() {
-                return found;
-            }
-            // All records here are before the target or of other keys; the next leaf begins behind it.
-            let next = next?;
-            if place.apart && Some(next) == place.behind {
-                return None;
-            }
-            return next.low().filter(|low| low.has_key(target));
-        }
     }
 
     /// All records, in order.

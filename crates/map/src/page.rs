@@ -319,8 +319,14 @@ impl<'m> Page<'m> {
     #[inline(always)]
     pub fn slots_with(self, head: u64) -> u64 {
         let mut found = 0;
-        for index in 0..self.slots() {
-            found |= u64::from(self.load_head(index) == head) << index;
+        for index in (0..self.slots()).rev() {
+            // SAFETY: below the number of slots.
+            let other = unsafe { self.head_at(index) };
+            // SAFETY: initialised by `Draft::new`.
+            let other = unsafe { other.as_ref() };
+            // Acquire: as in `load_head`.
+            let other = other.load(Ordering::Acquire);
+            found = found << 1 | u64::from(other == head);
         }
         found
     }

@@ -1,5 +1,7 @@
 //! Tests of the map with small pages, and of what writers do step by step.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod model;
 pub(crate) mod parked;
 mod threads;
