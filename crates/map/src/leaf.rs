@@ -41,16 +41,20 @@ pub(crate) enum Append {
     },
 }
 
-/// A record with its head and its slot.
-#[derive(Clone, Copy)]
-struct Placed<'m> {
-    head: u64,
-    record: Record<'m>,
-    slot: u8,
-}
+/// Records with their heads, as many as a page can have.
+pub(crate) type Entries<'m> = [(u64, Option<Record<'m>>); MOST_SLOTS];
 
-/// As many as a page can have.
-type Entries<'m> = [Option<Placed<'m>>; MOST_SLOTS];
+/// Orders entries by their heads, and those of one head by their records.
+#[inline(always)]
+fn in_order(
+    (head, record): &(u64, Option<Record<'_>>),
+    other: &(u64, Option<Record<'_>>),
+) -> Ordering {
+    head.cmp(&other.0).then_with(|| match (record, &other.1) {
+        (Some(record), Some(other)) => record.cmp_record(*other),
+        _ => Ordering::Equal,
+    })
+}
 
 impl<'m> Page<'m> {
     /// # Safety
@@ -140,33 +144,22 @@ impl<'m> Page<'m> {
             let head = if writing { 0 } else { self.load_head(index) };
             sorted &= len == 0 || last < head;
             last = head;
-            let slot = index as u8;
-            into[len] = Some(Placed { head, record, slot });
+            into[len] = (head, Some(record));
             len += 1;
         }
         if !sorted {
-            into[..len].sort_unstable_by(|one, other| match (one, other) {
-                (Some(one), Some(other)) => {
-                    let heads = one.head.cmp(&other.head);
-                    heads.then_with(|| one.record.cmp_record(other.record))
-                }
-                _ => Ordering::Equal,
-            });
+            into[..len].sort_unstable_by(in_order);
         }
         len
     }
 
     /// The records of this leaf at one moment, in order, into `into`; how many, and the leaf behind.
-    pub fn copy_sorted(
-        self,
-        into: &mut [Option<Record<'m>>; MOST_SLOTS],
-    ) -> (usize, Option<Page<'m>>) {
-        let mut entries: Entries<'m> = [None; MOST_SLOTS];
+    pub fn copy_sorted(self, into: &mut Entries<'m>) -> (usize, Option<Page<'m>>) {
         loop {
             let seen = self.look();
             let filled = self.fill();
             let next = self.next();
-            let mut len = self.gather(filled, seen.is_writing(), &mut entries);
+            let mut len = self.gather(filled, seen.is_writing(), into);
             if !self.is_still(seen) {
                 continue;
             }
@@ -175,13 +168,10 @@ impl<'m> Page<'m> {
             {
                 // Perhaps `fill` was loaded before a split that `next` was loaded after: then the upper
                 // records are behind `next` as well.
-                let behind = |it: Placed<'_>| it.record.cmp_record(low) != Ordering::Less;
-                while len > 0 && entries[len - 1].is_some_and(behind) {
+                let behind = |record: Record<'_>| record.cmp_record(low) != Ordering::Less;
+                while len > 0 && into[len - 1].1.is_some_and(behind) {
                     len -= 1;
                 }
-            }
-            for (to, from) in into.iter_mut().zip(&entries[..len]) {
-                *to = from.map(|from| from.record);
             }
             return (len, next);
         }
@@ -238,10 +228,11 @@ impl<'m> Locked<'m> {
     /// Moves the upper half of a full leaf to a new one behind it.
     pub fn split(&self, fresh: Fresh<'m>) -> Page<'m> {
         let page = self.page();
-        let mut entries: Entries<'m> = [None; MOST_SLOTS];
-        let len = page.gather(page.fill(), false, &mut entries);
-        let (lower, upper) = entries[..len].split_at(len / 2);
-        let Some(Some(Placed { record: low, .. })) = upper.first() else {
+        let mut entries: Entries<'m> = [(0, None); MOST_SLOTS];
+        let filled = page.fill();
+        let len = page.gather(filled, false, &mut entries);
+        let upper = &entries[len / 2..len];
+        let Some((_, Some(low))) = upper.first() else {
             unreachable!("a full leaf has at least two slots");
         };
         let (old, next) = (page.skip(), page.next());
@@ -250,21 +241,27 @@ impl<'m> Locked<'m> {
             Some(high) => worthwhile(old, skip_between(low.key(), high.key())),
             None => 0,
         };
-        for (index, Placed { head, record, .. }) in upper.iter().flatten().enumerate() {
-            let head = if skip == old {
-                *head
-            } else {
-                record.head(skip)
-            };
-            right.set(index, head, record.as_ptr());
+        for (index, (head, record)) in upper.iter().enumerate() {
+            if let Some(record) = record {
+                let head = if skip == old {
+                    *head
+                } else {
+                    record.head(skip)
+                };
+                right.set(index, head, record.as_ptr());
+            }
         }
         let right = right.finish(next, skip, lowest(upper.len()), true);
         // If a reader sees `next` before this, the records are here for it; if after it, they are there,
         // and here as well until `fill` lets go of them.
         self.link(right);
         at(Step::Linked);
-        let kept = lower.iter().flatten();
-        self.set_fill(kept.fold(0, |mask, Placed { slot, .. }| mask | 1 << slot));
+        let kept = bits(filled).filter(|index| {
+            // SAFETY: a leaf; named by `fill`.
+            let record = unsafe { page.record(*index) };
+            in_order(&(page.load_head(*index), Some(record)), &upper[0]) == Ordering::Less
+        });
+        self.set_fill(kept.fold(0, |mask, index| mask | 1 << index));
         at(Step::FillStored);
         self.narrow(*low);
         right

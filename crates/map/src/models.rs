@@ -212,7 +212,7 @@ fn split_against_a_scan() {
         });
         let (mut keys, mut at) = (Vec::new(), Some(page));
         while let Some(page) = at {
-            let mut records = [None; crate::page::MOST_SLOTS];
+            let mut records = [(0, None); crate::page::MOST_SLOTS];
             let (len, next) = page.copy_sorted(&mut records);
             keys.extend(
                 records[..len]

@@ -7,6 +7,7 @@ use std::ops::Bound;
 
 use crate::entry::Entry;
 use crate::key::Target;
+use crate::leaf::Entries;
 use crate::map::ArenaMap;
 use crate::page::{MOST_SLOTS, Page};
 use crate::record::Record;
@@ -19,7 +20,7 @@ struct Window<'m> {
     next: Option<Page<'m>>,
     at: usize,
     end: usize,
-    records: [Option<Record<'m>>; MOST_SLOTS],
+    entries: Entries<'m>,
 }
 
 impl<'m> Window<'m> {
@@ -29,24 +30,24 @@ impl<'m> Window<'m> {
             next: None,
             at: 0,
             end: 0,
-            records: [None; MOST_SLOTS],
+            entries: [(0, None); MOST_SLOTS],
         }
     }
 
     fn load(&mut self, page: Page<'m>) {
         self.page = Some(page);
         self.at = 0;
-        (self.end, self.next) = page.copy_sorted(&mut self.records);
+        (self.end, self.next) = page.copy_sorted(&mut self.entries);
     }
 
-    fn left(&self) -> &[Option<Record<'m>>] {
-        &self.records[self.at..self.end]
+    fn left(&self) -> &[(u64, Option<Record<'m>>)] {
+        &self.entries[self.at..self.end]
     }
 
     /// How many of those that are left, from the front, are as `is` says.
     fn count(&self, is: impl Fn(Record<'m>) -> bool) -> usize {
         self.left()
-            .partition_point(|record| record.is_some_and(&is))
+            .partition_point(|(_, record)| record.is_some_and(&is))
     }
 }
 
@@ -155,7 +156,7 @@ impl<'m> Range<'m> {
             next.prefetch();
             next.prefetch_slots();
         }
-        let ends = self.front.left().last().copied().flatten();
+        let ends = self.front.left().last().and_then(|(_, record)| *record);
         if ends.is_some_and(|record| self.is_above(record)) {
             self.front.end = self.front.count(|record| !self.is_above(record));
             self.front.next = None;
@@ -189,7 +190,7 @@ impl<'m> Range<'m> {
             let next = self.front.next?;
             self.load_front(next);
         }
-        let record = self.front.records[self.front.at]?;
+        let record = self.front.entries[self.front.at].1?;
         if let Some(last) = self.last
             && record.cmp_record(last) != Ordering::Less
         {
@@ -260,7 +261,7 @@ impl<'m> Range<'m> {
         while self.back.at == self.back.end {
             self.load_before()?;
         }
-        let record = self.back.records[self.back.end - 1]?;
+        let record = self.back.entries[self.back.end - 1].1?;
         let met = |first: Record<'_>| record.cmp_record(first) != Ordering::Greater;
         if self.first.is_some_and(met) || self.is_below(record) {
             return None;

@@ -185,10 +185,15 @@ impl<'m> Record<'m> {
         Target::new(self.key(), self.version())
     }
 
-    /// Asks for its first line, which has the lengths and the beginning of the key.
+    /// Asks for its first two lines, which have the lengths, the beginning of the key, and mostly that of
+    /// the value.
     #[inline(always)]
     pub fn prefetch(self) {
         prefetch(self.first);
+        // Only a hint, so it does not matter where the record ends.
+        if let Some(second) = NonNull::new(self.first.as_ptr().wrapping_add(64)) {
+            prefetch(second);
+        }
     }
 }
 

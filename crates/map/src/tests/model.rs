@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
 use std::ops::Bound;
 
 use proptest::prelude::*;
@@ -125,13 +126,13 @@ fn check(map: &ArenaMap, model: &mut Model, op: Op) {
     match op {
         Op::Insert(key, version, len) => {
             let value = vec![b'v'; len];
-            let slot = (key.clone(), Reverse(version));
             let inserted = map.insert(&key, version, &value);
-            if model.contains_key(&slot) {
-                assert_eq!(inserted, Err(InsertError::Exists));
-            } else {
-                inserted.unwrap();
-                model.insert(slot, value);
+            match model.entry((key, Reverse(version))) {
+                Slot::Occupied(_) => assert_eq!(inserted, Err(InsertError::Exists)),
+                Slot::Vacant(slot) => {
+                    inserted.unwrap();
+                    slot.insert(value);
+                }
             }
             assert_eq!(map.len(), model.len());
         }
