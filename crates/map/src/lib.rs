@@ -48,7 +48,6 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod count;
 mod entry;
 mod error;
 mod index;
@@ -61,6 +60,7 @@ mod page;
 mod range;
 mod range_at;
 mod record;
+mod sums;
 mod sync;
 #[cfg(all(test, not(epoch_arena_loom)))]
 mod tests;

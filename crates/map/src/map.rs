@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use epoch_arena_pool::{AdvanceError, ArenaGuard, ArenaPool, Epoch, Lease, RawError, WaitError};
 
-use crate::count::{self, Count, Room, Sum};
 use crate::entry::Entry;
 use crate::error::{InsertError, MapError};
 use crate::index::{Index, Place};
@@ -16,6 +15,7 @@ use crate::page::{Draft, Fresh, Locked, MOST_SLOTS, Page};
 use crate::range::Range;
 use crate::range_at::RangeAt;
 use crate::record::Record;
+use crate::sums::{self, Count, Room, Sum};
 use crate::sync::{AtomicBool, Ordering, Step, at};
 use crate::writer::Writer;
 
@@ -526,7 +526,7 @@ impl ArenaMap {
         if self.count.has_begun() {
             return Ok(None);
         }
-        let first = guard.alloc_raw(self.epoch(), count::SIZE, count::ALIGN)?;
+        let first = guard.alloc_raw(self.epoch(), sums::SIZE, sums::ALIGN)?;
         // SAFETY: 1. just allocated with this size and alignment; 2. of the map's epoch, which its lease
         // holds.
         Ok(Some(unsafe { Room::new(first) }))

@@ -20,6 +20,7 @@ use crate::key::Target;
 use crate::leaf::Append;
 use crate::page::{Draft, Fresh, Page};
 use crate::record::Record;
+use crate::sums::{self, Count, Room, Sum};
 use crate::sync::{AtomicU64, Ordering};
 
 #[derive(Clone, Copy)]
@@ -417,6 +418,72 @@ fn index_a_child_is_moved_against_a_reader() {
             }
         };
         beside(|| enter(&index, second, 3), read);
+    });
+}
+
+/// The same for a place between the two, which must not be led to the right one.
+#[test]
+fn index_a_place_between_two_children_against_a_reader() {
+    model(|| {
+        let (index, [_, second, _]) = index_of(3);
+        let read = {
+            let index = index.clone();
+            move || {
+                let place = index.find(&Target::new(&[15], u64::MAX));
+                let low = place.page.low().map_or(0, |low| low.key()[0]);
+                assert!(low < 15, "led to {low}");
+            }
+        };
+        beside(|| enter(&index, second, 3), read);
+    });
+}
+
+/// A root that a reader finds is complete.
+#[test]
+fn index_a_root_is_made_against_a_reader() {
+    model(|| {
+        let first = leaf(2, &[1]);
+        // SAFETY: leaked, so held for ever.
+        let index = Arc::new(unsafe { Index::new(first) });
+        let second = first.lock().extend(fresh(2), record(10, 0));
+        let read = {
+            let index = index.clone();
+            move || {
+                let target = Target::new(&[10], u64::MAX);
+                assert!(index.find(&target).get(&target).is_some());
+            }
+        };
+        beside(|| enter(&index, second, 2), read);
+    });
+}
+
+/// Whoever finds counters finds them as they were when counting began.
+#[test]
+fn count_begins_against_a_sum() {
+    model(|| {
+        let count = Arc::new(Count::new());
+        let before = Arc::new(UnsafeCell::new(0));
+        let read = {
+            let (count, before) = (count.clone(), before.clone());
+            move || {
+                if let Some(sum) = count.sum() {
+                    assert_eq!(sum.records, 7);
+                    // SAFETY: nobody writes after counting began, which loom checks.
+                    assert_eq!(before.with(|before| unsafe { *before }), 7);
+                }
+            }
+        };
+        let write = || {
+            // SAFETY: before counting begins.
+            before.with_mut(|before| unsafe { *before = 7 });
+            let sum = Sum {
+                records: 7,
+                bytes: 9,
+            };
+            // SAFETY: leaked, large enough and aligned.
+            unsafe { count.begin(Room::new(memory(sums::SIZE)), sum) };
+        };
+        beside(write, read);
     });
 }
 

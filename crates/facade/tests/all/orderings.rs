@@ -291,7 +291,12 @@ fn accesses_of_the_library() -> Vec<Access> {
     for member in std::fs::read_dir(root.join("crates")).unwrap() {
         sources(&member.unwrap().path().join("src"), &mut files);
     }
-    let library = |file: &&std::path::PathBuf| !MODELS.iter().any(|model| file.ends_with(model));
+    let is_test = |file: &Path| file.components().any(|part| part.as_os_str() == "tests");
+    let is_model = |file: &Path| MODELS.iter().any(|model| file.ends_with(model));
+    let library = |file: &&std::path::PathBuf| {
+        let inside = file.strip_prefix(&root).unwrap();
+        !is_model(inside) && !is_test(inside)
+    };
     let name = |file: &Path| {
         let inside = file.strip_prefix(&root).unwrap();
         inside.to_str().unwrap().replace('\\', "/")

@@ -18,6 +18,8 @@ struct Lane {
     bytes: AtomicU64,
 }
 
+type Lanes = [Lane; LANES];
+
 /// The bytes and the alignment of the counters.
 pub(crate) const SIZE: usize = LANES * size_of::<Lane>();
 pub(crate) const ALIGN: Alignment = Alignment::LINE;
@@ -65,7 +67,7 @@ impl Count {
     }
 
     #[inline(always)]
-    fn lanes(&self) -> Option<&[Lane; LANES]> {
+    fn lanes(&self) -> Option<&Lanes> {
         // Acquire: pairs with the Release in `begin`: the counters are initialised.
         let lanes = NonNull::new(self.lanes.load(Ordering::Acquire))?;
         // SAFETY: the counters of `begin`, complete, held, and changed by atomics only.
