@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release -p epoch-arena-bench --features peers-map --bin map -- [user|random] [records] [rounds] [names]`
 
+#![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::ops::Bound;
