@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn words_compare_as_bytes_do() {
         let mut keys = Vec::new();
-        for len in 0..=17 {
+        for len in if cfg!(miri) { 6..=9 } else { 0..=17 } {
             for last in [0_u8, 1, 255] {
                 let mut key = vec![0; len];
                 keys.push(key.clone());
