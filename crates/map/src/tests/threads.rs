@@ -6,7 +6,7 @@ use std::sync::{Barrier, Mutex};
 use super::map_of;
 use crate::InsertError;
 
-const MANY: u64 = if cfg!(miri) { 40 } else { 4_000 };
+const MANY: u64 = if cfg!(miri) { 15 } else { 4_000 };
 
 fn key(n: u64) -> [u8; 8] {
     // Neighbours are inserted far apart in time.
