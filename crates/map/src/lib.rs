@@ -51,6 +51,7 @@
 mod entry;
 mod error;
 mod index;
+mod insert;
 mod key;
 mod leaf;
 mod map;

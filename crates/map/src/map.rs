@@ -1,4 +1,4 @@
-//! `ArenaMap`: what it owns, insert, get, rotate.
+//! `ArenaMap`: what it owns, and its interface.
 
 use std::fmt;
 use std::ops::{Bound, RangeBounds};
@@ -8,15 +8,13 @@ use epoch_arena_pool::{AdvanceError, ArenaGuard, ArenaPool, Epoch, Lease, RawErr
 
 use crate::entry::Entry;
 use crate::error::{InsertError, MapError};
-use crate::index::{Index, Place};
+use crate::index::Index;
 use crate::key::Target;
-use crate::leaf::Append;
-use crate::page::{Draft, Fresh, Locked, MOST_SLOTS, Page};
+use crate::page::{Draft, Fresh, MOST_SLOTS};
 use crate::range::Range;
 use crate::range_at::RangeAt;
-use crate::record::Record;
-use crate::sums::{self, Count, Room, Sum};
-use crate::sync::{AtomicBool, Ordering, Step, at};
+use crate::sums::{Count, Sum};
+use crate::sync::{AtomicBool, Ordering};
 use crate::writer::Writer;
 
 /// How many slots pages have.
@@ -75,10 +73,10 @@ const _: () = assert!(Shape::DEFAULT.first <= MOST_SLOTS && Shape::DEFAULT.page 
 pub struct ArenaMap {
     /// Invariant: all its pages and records are of the epoch of `lease`.
     pub(crate) index: Index,
-    count: Count,
+    pub(crate) count: Count,
     /// Whether a call of `rotate` has made, or is making, the next map.
     rotated: AtomicBool,
-    shape: Shape,
+    pub(crate) shape: Shape,
     pool: ArenaPool,
     pub(crate) lease: Lease,
 }
@@ -383,7 +381,7 @@ impl ArenaMap {
     }
 
     /// What is in the first leaf, which is the only one.
-    fn only_leaf(&self) -> Sum {
+    pub(crate) fn only_leaf(&self) -> Sum {
         let leaf = self.index.first();
         let mut sum = Sum {
             records: 0,
@@ -419,128 +417,6 @@ impl ArenaMap {
     /// ```
     pub fn pool(&self) -> &ArenaPool {
         &self.pool
-    }
-}
-
-/// How inserts go.
-impl ArenaMap {
-    /// Memory for a page.
-    fn fresh(&self, guard: &ArenaGuard<'_>) -> Result<Fresh<'_>, RawError> {
-        let slots = self.shape.page;
-        let first = guard.alloc_raw(self.epoch(), Fresh::size(slots), Fresh::ALIGN)?;
-        // SAFETY: 1. just allocated with this size and alignment, and used for this alone; 2. of the map's
-        // epoch, which its lease holds; 3. a shape is like that.
-        Ok(unsafe { Fresh::new(first, slots) })
-    }
-
-    /// Inserts a record, into `near` if that is its leaf; where it went. `guard` may be of any pool.
-    pub(crate) fn put<'m>(
-        &'m self,
-        guard: &ArenaGuard<'_>,
-        near: Option<Page<'m>>,
-        key: &[u8],
-        version: u64,
-        value: &[u8],
-    ) -> Result<Page<'m>, InsertError> {
-        let target = Target::new(key, version);
-        let near = near.and_then(|leaf| Place::of_leaf(leaf, &target));
-        let mut place = near.unwrap_or_else(|| self.index.find(&target));
-        let record = self.write(guard, key, version, value)?;
-        // Memory is taken before a lock is: what gives it may be a user's code.
-        let mut memory = None;
-        let (mut steps, mut entered) = (0_u32, false);
-        loop {
-            while place.goes_right(place.page.next(), &target) {
-                place.step(place.page.next());
-                steps += 1;
-            }
-            let leaf = place.page.lock();
-            if place.goes_right(leaf.page().next(), &target) {
-                continue; // it was split just now
-            }
-            let behind_all = match leaf.append(&target, record) {
-                Append::Done => {
-                    self.count.add(1, record.bytes());
-                    break;
-                }
-                Append::Exists => return Err(InsertError::Exists),
-                Append::Full { behind_all } => behind_all,
-            };
-            let Some((fresh, room)) = memory.take() else {
-                drop(leaf);
-                memory = Some((self.fresh(guard)?, self.room(guard)?));
-                continue;
-            };
-            self.begin_count(&leaf, room);
-            let right = if behind_all {
-                leaf.extend(fresh, record)
-            } else {
-                leaf.split(fresh)
-            };
-            let records = u64::from(behind_all);
-            let bytes = if behind_all { record.bytes() } else { 0 };
-            self.count
-                .add(records, bytes + Fresh::size(self.shape.page));
-            drop(leaf);
-            at(Step::Split);
-            entered = true;
-            self.enter(guard, right);
-            if behind_all {
-                place.page = right;
-                break;
-            }
-            place = Place::unknown(place.page);
-        }
-        if steps != 0 && !entered {
-            // The index did not lead here: perhaps there was no memory when this leaf was split.
-            self.enter(guard, place.page);
-        }
-        Ok(place.page)
-    }
-
-    /// Tells the index of a leaf. If that fails for want of memory, or as the pool has advanced, the leaf is
-    /// found from its left.
-    fn enter<'m>(&'m self, guard: &ArenaGuard<'_>, leaf: Page<'m>) {
-        let _ = self.index.enter(leaf, || self.fresh(guard));
-    }
-
-    /// Writes a record that no other thread knows yet.
-    #[inline]
-    fn write(
-        &self,
-        guard: &ArenaGuard<'_>,
-        key: &[u8],
-        version: u64,
-        value: &[u8],
-    ) -> Result<Record<'_>, InsertError> {
-        // What cannot be counted is too long, which the allocation says.
-        let size = Record::size(key.len(), value.len()).unwrap_or(usize::MAX);
-        let first = guard.alloc_raw(self.epoch(), size, Record::ALIGN)?;
-        // SAFETY: 1. just allocated, and no handle or other use is made of them; 2. of the map's
-        // epoch, which its lease holds.
-        Ok(unsafe { Record::write(first, key, version, value) })
-    }
-
-    /// Memory for the counters, if there are none.
-    fn room(&self, guard: &ArenaGuard<'_>) -> Result<Option<Room<'_>>, RawError> {
-        if self.count.has_begun() {
-            return Ok(None);
-        }
-        let first = guard.alloc_raw(self.epoch(), sums::SIZE, sums::ALIGN)?;
-        // SAFETY: 1. just allocated with this size and alignment; 2. of the map's epoch, which its lease
-        // holds.
-        Ok(Some(unsafe { Room::new(first) }))
-    }
-
-    /// Before the first split, under the lock of the only leaf: counts what is in it.
-    fn begin_count(&self, leaf: &Locked<'_>, room: Option<Room<'_>>) {
-        if let Some(room) = room
-            && !self.count.has_begun()
-        {
-            debug_assert!(leaf.page() == self.index.first());
-            // SAFETY: of the map's epoch, which is held for as long as the map.
-            unsafe { self.count.begin(room, self.only_leaf()) };
-        }
     }
 }
 
