@@ -267,12 +267,12 @@ fn b12_records_in_every_order() {
 /// Sorted records leave full leaves behind them.
 #[test]
 fn b12_sorted_loads_fill_their_leaves() {
-    let map = map_of(4, 8);
-    for n in 0..800_u64 {
+    let (map, many) = (map_of(4, 8), if cfg!(miri) { 80 } else { 800 });
+    for n in 0..many as u64 {
         map.insert(&n.to_be_bytes(), 0, b"").unwrap();
     }
-    let leaves = (map.bytes() - 800 * 24) / crate::page::Fresh::size(8);
-    assert!(leaves <= 102, "{leaves} leaves of 8 for 800 records");
+    let leaves = (map.bytes() - many * 24) / crate::page::Fresh::size(8);
+    assert!(leaves <= many / 8 + 2, "{leaves} leaves of 8");
 }
 
 #[test]
