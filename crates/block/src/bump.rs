@@ -24,6 +24,12 @@ pub struct Alignment(
 impl Alignment {
     /// One byte: packed, no padding.
     pub const BYTE: Alignment = Alignment(1);
+    /// Eight bytes: a word, and an atomic of 64 bits.
+    pub const WORD: Alignment = Alignment(8);
+    /// Sixteen bytes: a vector of 128 bits.
+    pub const VECTOR: Alignment = Alignment(16);
+    /// Sixty-four bytes: a cache line on most machines.
+    pub const LINE: Alignment = Alignment(64);
 
     /// The alignment of `bytes`.
     ///

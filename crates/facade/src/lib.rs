@@ -74,6 +74,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! **A map.** An [`ArenaMap`] is ordered, concurrent and versioned, and lives in one epoch, index and all:
+//! what a storage engine calls a memtable. Readers wait for no writer, and dropping it takes constant time:
+//!
+//! ```
+//! use epoch_arena::{ArenaMap, ArenaPool};
+//! let pool = ArenaPool::builder().build()?;
+//! let map = ArenaMap::new(&pool)?;
+//! map.insert(b"user:1", 1, b"ann")?; // key, version, value
+//! map.insert(b"user:1", 2, b"anna")?;
+//! assert_eq!(map.get(b"user:1", 1).unwrap().value(), b"ann"); // as of version 1
+//! let next = map.rotate()?; // frozen; writers go to the next one
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! **Memory.** A pool takes chunks, from 512 bytes, from a [`Memory`]: a source of blocks of 2 MiB
 //! (heap, maps with huge pages, temporary files), a budget that is never exceeded, and a mark up
 //! to which free blocks are kept. Any number of pools and arenas can share one, to the chunk.
@@ -116,6 +130,7 @@
 //! | crate | what | uses |
 //! |---|---|---|
 //! | `epoch-arena` | this: re-exports, the tour and the [guide] | all |
+//! | `epoch-arena-map` | [`ArenaMap`], an ordered map in an epoch | pool |
 //! | `epoch-arena-key` | [`ArenaKey`], [`KeyRef`], [`OwnedKey`] | pool |
 //! | `epoch-arena-pool` | [`ArenaPool`], guards, leases, reclamation | core, block, crossbeam-epoch |
 //! | `epoch-arena-core` | [`EpochArena`], [`ArenaHandle`] | block |
@@ -154,10 +169,16 @@ pub use epoch_arena_core::{
 pub use epoch_arena_key::{
     ArenaKey, KeyError, KeyRef, KeyWriter, OwnedKey, search_keys, sort_keys,
 };
+/// The map and its types, under their own name.
+#[doc(inline)]
+pub use epoch_arena_map as map;
+pub use epoch_arena_map::{
+    ArenaMap, Entry, InsertError, MapError, OwnedEntry, Range, RangeAt, Writer,
+};
 pub use epoch_arena_pool::{
     AdvanceError, ArenaGuard, ArenaPool, Batch, BatchFull, BuildError, EpochBytes, ForeignGuard,
     Lease, LeaseInfo, LocalPool, MaintainReport, PinInfo, PoolBuilder, PoolStats, PromoteError,
-    Snapshot, UninitBytes, WaitError, crossbeam_epoch,
+    RawError, Snapshot, UninitBytes, WaitError, crossbeam_epoch,
 };
 
 /// The examples of both READMEs, the repository's and the crate's, as tests.

@@ -197,6 +197,50 @@ impl From<AllocError> for PromoteError {
     }
 }
 
+/// Bytes could not be allocated in the epoch that was named; nothing was changed.
+///
+/// ```
+/// use epoch_arena_pool::{Alignment, ArenaPool, RawError};
+/// let pool = ArenaPool::builder().build()?;
+/// let before = pool.current_epoch();
+/// let now = pool.advance()?;
+/// let refused = pool.pin().alloc_raw(before, 8, Alignment::WORD);
+/// assert_eq!(refused, Err(RawError::Frozen { now }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RawError {
+    /// The pool is in another epoch than the one that was named, and will not come back to it.
+    Frozen {
+        /// The epoch the pool is in.
+        now: Epoch,
+    },
+    /// The bytes could not be allocated.
+    Alloc(AllocError),
+}
+
+impl fmt::Display for RawError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Frozen { now } => write!(
+                f,
+                "the pool is in epoch {now}, and the one that was named takes no more bytes; write \
+                 to what is in the current epoch"
+            ),
+            Self::Alloc(cause) => cause.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for RawError {}
+
+impl From<AllocError> for RawError {
+    fn from(cause: AllocError) -> Self {
+        Self::Alloc(cause)
+    }
+}
+
 /// A batch has no room for a value; nothing was changed.
 ///
 /// ```
@@ -230,6 +274,7 @@ const _: () = {
     assert!(size_of::<AdvanceError>() <= 8);
     assert!(size_of::<ForeignGuard>() <= 8);
     assert!(size_of::<PromoteError>() <= 48);
+    assert!(size_of::<RawError>() <= 48);
     assert!(size_of::<WaitError>() <= 8);
     assert!(size_of::<BatchFull>() <= 8);
 };

@@ -65,7 +65,9 @@ pub use builder::PoolBuilder;
 pub use crossbeam_epoch;
 pub use epoch_arena_block::{Alignment, Memory, MemoryError, MemoryUsage, OverBudget};
 pub use epoch_arena_core::{AllocError, ArenaHandle, ArenaStats, Epoch, Resolve};
-pub use error::{AdvanceError, BatchFull, BuildError, ForeignGuard, PromoteError, WaitError};
+pub use error::{
+    AdvanceError, BatchFull, BuildError, ForeignGuard, PromoteError, RawError, WaitError,
+};
 pub use guard::ArenaGuard;
 pub use held::EpochBytes;
 pub use lease::{Lease, Snapshot};

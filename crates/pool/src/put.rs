@@ -5,13 +5,13 @@ use std::ptr::NonNull;
 use epoch_arena_block::raw::{Chunk, Owner};
 use epoch_arena_block::{Alignment, MemoryError};
 use epoch_arena_core::raw::{Home, copy};
-use epoch_arena_core::{AllocError, ArenaHandle};
+use epoch_arena_core::{AllocError, ArenaHandle, Epoch, pack};
 
 use crate::batch::Batch;
-use crate::error::PromoteError;
+use crate::error::{PromoteError, RawError};
 use crate::guard::ArenaGuard;
 use crate::local::Local;
-use crate::state::Core;
+use crate::state::{self, Core};
 use crate::trace;
 use crate::uninit::UninitBytes;
 
@@ -168,6 +168,79 @@ impl ArenaGuard<'_> {
         // SAFETY: `len` bytes, just claimed for this call alone, of the epoch's arena, which is
         // not reclaimed under the guard; the result borrows `self`.
         Ok(unsafe { UninitBytes::new(first, len, stamp) })
+    }
+
+    /// Allocates `len` uninitialised bytes at an aligned address in `epoch`, or in no epoch at all:
+    /// what an index of one's own is built from.
+    ///
+    /// The call is safe; what is done with the pointer is the caller's to prove. The contract:
+    ///
+    /// 1. `len` bytes from the pointer are valid for reads and writes, on any thread, for as long as
+    ///    the epoch is held: by this guard, by one that was pinned while the epoch was live, or by a
+    ///    [`Lease`](crate::Lease) of it. After that they are another epoch's, or unmapped.
+    /// 2. They are the caller's alone: no other allocation overlaps them, and the pool neither reads
+    ///    nor writes them while the epoch is held.
+    /// 3. They are uninitialised. They may hold bytes of an earlier epoch, or poison.
+    /// 4. They have no handle, so nothing resolves to them. Hence they are exempt from the rule that
+    ///    bytes never change once their handle exists: they may be written for as long as the epoch is
+    ///    held, by several threads if the caller orders the accesses, with atomics for instance.
+    /// 5. No destructor runs. They are never given back singly: if the pointer is forgotten, they are
+    ///    wasted until the epoch is reclaimed.
+    ///
+    /// The current epoch is looked at once. If it is `epoch`, the bytes are in it, also when the pool
+    /// advances meanwhile; [`wait_sealed`](crate::ArenaPool::wait_sealed) waits for this guard then.
+    ///
+    /// # Errors
+    ///
+    /// [`RawError::Frozen`] if the pool is in another epoch, or `epoch` is another pool's;
+    /// [`RawError::Alloc`] as for [`alloc_copy`](ArenaGuard::alloc_copy). Nothing is changed.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::{Alignment, ArenaPool, RawError};
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    /// let pool = ArenaPool::builder().build()?;
+    /// let epoch = pool.current_epoch();
+    /// let lease = pool.lease(epoch).expect("it is live");
+    /// let place = pool.pin().alloc_raw(epoch, 8, Alignment::WORD)?.cast::<AtomicU64>();
+    /// // SAFETY: eight aligned bytes, this thread's alone; the lease holds them.
+    /// unsafe { place.write(AtomicU64::new(1)) };
+    /// pool.advance()?;
+    /// // SAFETY: written above, shared by atomics only, and held by the lease, which is dropped last.
+    /// let counter: &AtomicU64 = unsafe { place.as_ref() };
+    /// assert_eq!(counter.fetch_add(1, Ordering::Relaxed), 1);
+    ///
+    /// let now = pool.current_epoch();
+    /// let refused = pool.pin().alloc_raw(epoch, 8, Alignment::WORD);
+    /// assert_eq!(refused, Err(RawError::Frozen { now }));
+    /// # drop(lease);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn alloc_raw(
+        &self,
+        epoch: Epoch,
+        len: usize,
+        align: Alignment,
+    ) -> Result<NonNull<u8>, RawError> {
+        let stamp = pack::stamp(epoch.number());
+        let current = self.core().slots.current();
+        if current != stamp {
+            return Err(RawError::Frozen {
+                now: state::epoch(current),
+            });
+        }
+        // SAFETY: as in `claim`.
+        if let Some(first) = unsafe { self.local().writer.bump_aligned(stamp, len, align) } {
+            return Ok(first);
+        }
+        let (first, _, taken) = refill(self.core(), self.local(), stamp, len, align)?;
+        if taken != stamp {
+            // The epoch was retired meanwhile, and its slot is another's. What was claimed there is wasted.
+            return Err(RawError::Frozen {
+                now: state::epoch(taken),
+            });
+        }
+        Ok(first)
     }
 
     /// Reserves `bytes` bytes in the current epoch at once, for many small values: one check and

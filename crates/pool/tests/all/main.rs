@@ -28,6 +28,7 @@ mod plateau;
 mod pools;
 mod process;
 mod race;
+mod raw;
 mod reuse;
 mod scrub;
 mod sealed;

@@ -1,0 +1,307 @@
+//! Leaves: records in the order they came, found by their heads.
+//!
+//! A leaf's `fill` says which slots have a record. An insert stores a free slot, then its bit. A split puts
+//! the upper records into a new page, links it, takes their bits away, and ends the version; only then may
+//! their slots be used again. So at every moment `fill` and then `next`, loaded in this order, are a whole: a
+//! record that is gone from the first is behind the second. A reader waits for no one, and looks again
+//! only if a split has ended meanwhile.
+
+use std::cmp::Ordering;
+
+use crate::key::{Target, VERSIONS, skip_between};
+use crate::page::{Draft, Fresh, Locked, MOST_SLOTS, Page, worthwhile};
+use crate::record::Record;
+use crate::sync::{Step, at};
+
+/// The places of the bits of a mask.
+fn bits(mut mask: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let index = mask.trailing_zeros() as usize;
+        mask &= mask.wrapping_sub(1);
+        (index < MOST_SLOTS).then_some(index)
+    })
+}
+
+/// The mask of the `count` lowest bits.
+fn lowest(count: usize) -> u64 {
+    match count {
+        0..MOST_SLOTS => (1 << count) - 1,
+        _ => u64::MAX,
+    }
+}
+
+/// How an insert into one leaf ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Append {
+    Done,
+    Exists,
+    /// There is no room; whether the leaf is in order and the record belongs behind all of it.
+    Full {
+        behind_all: bool,
+    },
+}
+
+/// Records with their heads, as many as a page can have.
+pub(crate) type Entries<'m> = [(u64, Option<Record<'m>>); MOST_SLOTS];
+
+/// Orders entries by their heads, and those of one head by their records.
+#[inline(always)]
+fn in_order(
+    (head, record): &(u64, Option<Record<'_>>),
+    other: &(u64, Option<Record<'_>>),
+) -> Ordering {
+    head.cmp(&other.0).then_with(|| match (record, &other.1) {
+        (Some(record), Some(other)) => record.cmp_record(*other),
+        _ => Ordering::Equal,
+    })
+}
+
+impl<'m> Page<'m> {
+    /// # Safety
+    ///
+    /// This is a leaf, and its `fill` has named the slot, in this thread's past.
+    #[inline(always)]
+    pub unsafe fn record(self, index: usize) -> Record<'m> {
+        debug_assert_eq!(self.level(), 0);
+        // SAFETY: named, by the contract.
+        let slot = unsafe { self.load_slot(index) };
+        // SAFETY: the slots of a leaf have records, from `as_ptr`, of the map's epoch.
+        unsafe { Record::from_ptr(slot) }
+    }
+
+    /// The first record at or behind the target that has its key, among those in `filled`: the
+    /// newest that is not newer. It means something only if the page `is_still` as `seen` says.
+    #[inline(always)]
+    pub fn first_of_key(
+        self,
+        target: &Target<'_>,
+        writing: bool,
+        filled: u64,
+    ) -> Option<Record<'m>> {
+        if writing {
+            // The heads say nothing, so each record is looked at.
+            return self.newest(target, filled);
+        }
+        let skip = self.skip();
+        let head = target.head(skip);
+        if skip == VERSIONS {
+            return self.newest(target, self.nearest(head, filled));
+        }
+        self.newest(target, self.slots_with(head) & filled)
+    }
+
+    /// The newest record of the target's key that is not newer than it, among `candidates`.
+    #[inline(always)]
+    fn newest(self, target: &Target<'_>, candidates: u64) -> Option<Record<'m>> {
+        let mut best: Option<(u64, Record<'m>)> = None;
+        for index in bits(candidates) {
+            // SAFETY: a leaf; named by the `fill` that the caller has loaded.
+            let record = unsafe { self.record(index) };
+            if !record.has_key(target) {
+                continue;
+            }
+            let version = record.version();
+            if version <= target.version && best.is_none_or(|(best, _)| best < version) {
+                best = Some((version, record));
+            }
+        }
+        best.map(|(_, record)| record)
+    }
+
+    /// The slot with the least head that is at least `head`, as a mask.
+    fn nearest(self, head: u64, filled: u64) -> u64 {
+        let heads = bits(filled).map(|index| (self.load_head(index), index));
+        let nearest = heads.filter(|(other, _)| *other >= head).min();
+        nearest.map_or(0, |(_, index)| 1 << index)
+    }
+
+    /// Asks for the record that a target will most probably be found in.
+    #[inline(always)]
+    pub fn prefetch_record(self, target: &Target<'_>) {
+        let candidates = self.slots_with(target.head(self.skip())) & self.fill();
+        if let Some(index) = bits(candidates).next() {
+            // SAFETY: a leaf; named by the `fill` that was just loaded.
+            unsafe { self.record(index) }.prefetch();
+        }
+    }
+
+    /// Calls `look` with each record of this leaf, in no order.
+    pub fn for_each(self, mut look: impl FnMut(Record<'m>)) {
+        for index in bits(self.fill()) {
+            // SAFETY: a leaf; named by `fill`.
+            look(unsafe { self.record(index) });
+        }
+    }
+
+    /// The records in `filled`, into `into`, sorted by heads and ties; how many there are.
+    #[inline(always)]
+    fn gather(self, filled: u64, writing: bool, into: &mut Entries<'m>) -> usize {
+        let (mut len, mut sorted, mut last) = (0, true, 0);
+        for index in bits(filled) {
+            // SAFETY: a leaf; named by the `fill` that the caller has loaded.
+            let record = unsafe { self.record(index) };
+            record.prefetch();
+            let head = if writing { 0 } else { self.load_head(index) };
+            sorted &= len == 0 || last < head;
+            last = head;
+            into[len] = (head, Some(record));
+            len += 1;
+        }
+        if !sorted {
+            into[..len].sort_unstable_by(in_order);
+        }
+        len
+    }
+
+    /// The records of this leaf at one moment, in order, into `into`; how many, and the leaf behind.
+    pub fn copy_sorted(self, into: &mut Entries<'m>) -> (usize, Option<Page<'m>>) {
+        loop {
+            let seen = self.look();
+            let filled = self.fill();
+            let next = self.next();
+            let mut len = self.gather(filled, seen.is_writing(), into);
+            if !self.is_still(seen) {
+                continue;
+            }
+            if !self.is_quiet(seen)
+                && let Some(low) = next.and_then(Page::low)
+            {
+                // Perhaps `fill` was loaded before a split that `next` was loaded after: then the upper
+                // records are behind `next` as well.
+                let behind = |record: Record<'_>| record.cmp_record(low) != Ordering::Less;
+                while len > 0 && into[len - 1].1.is_some_and(behind) {
+                    len -= 1;
+                }
+            }
+            return (len, next);
+        }
+    }
+}
+
+impl<'m> Locked<'m> {
+    /// Puts a record into this leaf, whose place it is: between its least record and the next leaf's.
+    pub fn append(&self, target: &Target<'_>, record: Record<'m>) -> Append {
+        let page = self.page();
+        at(Step::Locked);
+        let filled = page.fill();
+        let head = target.head(page.skip());
+        let ascending = self.is_ascending();
+        let behind_all = ascending && self.is_behind_all(target, head, filled);
+        if !behind_all && self.has(target, page.slots_with(head) & filled) {
+            return Append::Exists;
+        }
+        let free = (!filled).trailing_zeros() as usize;
+        if free >= page.slots() {
+            return Append::Full { behind_all };
+        }
+        if ascending && !behind_all {
+            self.set_descending();
+        }
+        self.set(free, head, record.as_ptr());
+        at(Step::SlotStored);
+        // From here on readers see it.
+        self.set_fill(filled | 1 << free);
+        Append::Done
+    }
+
+    /// Whether the target is behind the last record of a leaf that is in order.
+    fn is_behind_all(&self, target: &Target<'_>, head: u64, filled: u64) -> bool {
+        let Some(last) = (MOST_SLOTS - filled.leading_zeros() as usize).checked_sub(1) else {
+            return true;
+        };
+        let page = self.page();
+        let last_head = page.load_head(last);
+        // SAFETY: a leaf, as `append` is for leaves; named by `fill`.
+        let is_before = || unsafe { page.record(last) }.cmp_target(target) == Ordering::Less;
+        last_head < head || (last_head == head && is_before())
+    }
+
+    /// Whether one of the records has the target's key and version.
+    fn has(&self, target: &Target<'_>, candidates: u64) -> bool {
+        bits(candidates).any(|index| {
+            // SAFETY: a leaf, as `append` is for leaves; named by the `fill` of the caller.
+            let record = unsafe { self.page().record(index) };
+            record.cmp_target(target) == Ordering::Equal
+        })
+    }
+
+    /// Moves the upper half of a full leaf to a new one behind it.
+    pub fn split(&self, fresh: Fresh<'m>) -> Page<'m> {
+        let page = self.page();
+        let mut entries: Entries<'m> = [(0, None); MOST_SLOTS];
+        let filled = page.fill();
+        let len = page.gather(filled, false, &mut entries);
+        let upper = &entries[len / 2..len];
+        let Some((_, Some(low))) = upper.first() else {
+            unreachable!("a full leaf has at least two slots");
+        };
+        let (old, next) = (page.skip(), page.next());
+        let mut right = Draft::new(fresh, 0, Some(*low));
+        let skip = match next.and_then(Page::low) {
+            Some(high) => worthwhile(old, skip_between(low.key(), high.key())),
+            None => 0,
+        };
+        for (index, (head, record)) in upper.iter().enumerate() {
+            if let Some(record) = record {
+                let head = if skip == old {
+                    *head
+                } else {
+                    record.head(skip)
+                };
+                right.set(index, head, record.as_ptr());
+            }
+        }
+        let right = right.finish(next, skip, lowest(upper.len()), true);
+        // If a reader sees `next` before this, the records are here for it; if after it, they are there,
+        // and here as well until `fill` lets go of them.
+        self.link(right);
+        at(Step::Linked);
+        let kept = bits(filled).filter(|index| {
+            // SAFETY: a leaf; named by `fill`.
+            let record = unsafe { page.record(*index) };
+            in_order(&(page.load_head(*index), Some(record)), &upper[0]) == Ordering::Less
+        });
+        self.set_fill(kept.fold(0, |mask, index| mask | 1 << index));
+        at(Step::FillStored);
+        self.narrow(*low);
+        right
+    }
+
+    /// Puts a record that is behind all of this full leaf into a new one behind it, and leaves this one full.
+    pub fn extend(&self, fresh: Fresh<'m>, record: Record<'m>) -> Page<'m> {
+        let next = self.page().next();
+        let mut right = Draft::new(fresh, 0, Some(record));
+        let high = next.and_then(Page::low);
+        let skip = high.map_or(0, |high| skip_between(record.key(), high.key()));
+        right.set(0, record.head(skip), record.as_ptr());
+        let right = right.finish(next, skip, 1, true);
+        // From here on readers see it.
+        self.link(right);
+        at(Step::Linked);
+        self.narrow(record);
+        right
+    }
+
+    /// Ends the version, now that this leaf ends before `high`: with heads from further behind, if its
+    /// records share more now.
+    fn narrow(&self, high: Record<'m>) {
+        let page = self.page();
+        let old = page.skip();
+        let skip = match page.low() {
+            Some(low) => worthwhile(old, skip_between(low.key(), high.key())),
+            None => old,
+        };
+        if skip == old {
+            return self.end_version();
+        }
+        self.write(|| {
+            self.set_skip(skip);
+            for index in bits(page.fill()) {
+                // SAFETY: a leaf; named by `fill`.
+                let record = unsafe { page.record(index) };
+                self.set_head(index, record.head(skip));
+                at(Step::HeadStored);
+            }
+        });
+    }
+}

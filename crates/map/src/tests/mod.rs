@@ -1,0 +1,17 @@
+//! Tests of the map with small pages, and of what writers do step by step.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod model;
+pub(crate) mod parked;
+mod threads;
+
+use epoch_arena_pool::ArenaPool;
+
+use crate::ArenaMap;
+use crate::map::Shape;
+
+fn map_of(first: usize, page: usize) -> ArenaMap {
+    let pool = ArenaPool::builder().build().unwrap();
+    ArenaMap::with_shape(&pool, Shape { first, page }).unwrap()
+}
