@@ -303,8 +303,8 @@ fn take(
     len: usize,
     align: Alignment,
 ) -> Result<Refilled, AllocError> {
-    // SAFETY: pinned since before `stamp` was loaded, and until the caller returns.
     let generation = loop {
+        // SAFETY: pinned since before `stamp` was loaded, and until the caller returns.
         if let Some(generation) = unsafe { core.slots.generation(stamp) } {
             break generation;
         }

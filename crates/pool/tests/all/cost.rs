@@ -9,6 +9,9 @@ use crate::pools::{adds_up, advance, builder, memory, pool, put};
 /// Many, as against ten.
 const MANY: usize = if cfg!(miri) { 200 } else { 100_000 };
 
+/// What a call is, and the call.
+type Call<T> = (&'static str, fn(&T));
+
 /// The shortest of some rounds of `act`, each of a hundred.
 fn shortest(mut act: impl FnMut()) -> Duration {
     let rounds = (0..if cfg!(miri) { 1 } else { 20 }).map(|_| {
@@ -50,7 +53,7 @@ fn prints_little(pool: &ArenaPool) {
 
 #[test]
 fn calls_cost_the_same_with_ten_and_with_a_hundred_thousand_held_epochs() {
-    let calls: [(&str, fn(&ArenaPool)); 5] = [
+    let calls: [Call<ArenaPool>; 5] = [
         ("lease", |pool| drop(pool.lease(pool.current_epoch()))),
         ("advance", |pool| advance(pool, 1)),
         ("a put and advance", |pool| {
@@ -83,7 +86,7 @@ fn calls_cost_the_same_with_ten_and_with_a_hundred_thousand_leases_of_one_epoch(
         (pool, leases)
     });
     let [few, many] = &pools;
-    let calls: [(&str, fn(&(ArenaPool, Vec<Lease>))); 4] = [
+    let calls: [Call<(ArenaPool, Vec<Lease>)>; 4] = [
         ("lease", |(pool, _)| drop(pool.lease(pool.current_epoch()))),
         ("clone", |(_, leases)| drop(leases[0].clone())),
         ("bytes of a lease", |(_, leases)| {
