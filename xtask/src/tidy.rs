@@ -140,7 +140,7 @@ fn examples() -> std::io::Result<Vec<String>> {
 
 const ORDERINGS: [&str; 5] = ["Relaxed", "Acquire", "Release", "AcqRel", "SeqCst"];
 /// Not part of the library: the models, what they share, and what counts accesses in a build of its own.
-const MODELS: [&str; 4] = ["models", "end_to_end", "twin", "count"];
+const MODELS: [&str; 5] = ["models", "end_to_end", "twin", "count", "tests"];
 
 /// Accesses to atomics above which no comment begins with the ordering.
 fn orderings() -> std::io::Result<Vec<String>> {

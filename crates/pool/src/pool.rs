@@ -470,8 +470,8 @@ impl ArenaPool {
         self.core.account.bytes()
     }
 
-    /// Figures of the pool. Takes the pool's lock, walks the chunks of all epochs, and asks the
-    /// system for residency: for reports, not for a hot path.
+    /// Figures of the pool. Takes the pool's lock, linear in the epochs, walks the chunks of the live ones without,
+    /// and asks the system for residency: for reports, not for a hot path.
     ///
     /// ```
     /// # use epoch_arena_pool::ArenaPool;

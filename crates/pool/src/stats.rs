@@ -2,14 +2,16 @@
 
 use std::fmt;
 
+use epoch_arena_block::raw::Usage;
 use epoch_arena_block::{Bytes, MemoryStats};
 use epoch_arena_core::Epoch;
 
 use crate::held::{EpochBytes, HeldReport, fmt_held};
+use crate::hold::{Hold, LEASE};
 use crate::lease_entry::LeaseInfo;
 use crate::plural::Plural;
 use crate::record::PinInfo;
-use crate::state::{self, Core, Live};
+use crate::state::{self, Core};
 
 /// Figures of a pool at one moment; all sizes in bytes. [`Display`](fmt::Display) prints at most
 /// some twenty lines: the threads and the places that hold back most.
@@ -71,29 +73,40 @@ impl PoolStats {
         core.memory.try_reclaim();
         let mut state = core.state();
         state.sweep_all();
-        let (mut live, mut payload, mut allocations) = (0, 0, 0);
-        for Live { generation, .. } in &state.live {
-            // SAFETY: under the pool's lock it stays live, hence held.
-            let stats = unsafe { generation.chunks.usage() };
-            live += stats.capacity;
-            payload += stats.payload;
-            allocations += stats.allocations;
-        }
+        let live = state.live.iter().map(|live| {
+            // Under the lock it is live, so the pool holds it; without, this hold does while its chunks are walked.
+            live.generation.hold(LEASE);
+            live.generation.clone()
+        });
+        let live: Vec<_> = live.collect();
         let held = HeldReport::new(core, &state);
-        let quarantined = core.account.confined();
+        let retired = held.retired;
+        let current = state::epoch(core.slots.current());
+        drop(state);
+        let mut usage = Usage::default();
+        for generation in &live {
+            // SAFETY: held.
+            let of_epoch = unsafe { generation.chunks.usage() };
+            usage.capacity += of_epoch.capacity;
+            usage.payload += of_epoch.payload;
+            usage.allocations += of_epoch.allocations;
+            // SAFETY: taken above.
+            unsafe { Hold::new(generation, LEASE) }.let_go();
+        }
+        core.memory.try_reclaim();
         Self {
-            current: state::epoch(core.slots.current()),
-            live_epochs: state.live.len(),
-            live,
-            retired_epochs: held.retired.epochs,
-            retired: held.retired.bytes,
+            current,
+            live_epochs: live.len(),
+            live: usage.capacity,
+            retired_epochs: retired.epochs,
+            retired: retired.bytes,
             held_by_guards: held.guards,
             held_unseen: held.unseen,
             held_by_leases: held.leases,
-            quarantined,
+            quarantined: core.account.confined(),
             resident,
-            payload,
-            allocations,
+            payload: usage.payload,
+            allocations: usage.allocations,
             pinned: held.pinned,
             leases: held.leased,
             memory: core.memory.stats(),

@@ -146,7 +146,8 @@ impl Carved {
         })
     }
 
-    fn take_free(&mut self, kind: Kind, class: Class) -> Option<Chunk> {
+    /// A free chunk of exactly this class, or the half of a larger one.
+    pub fn take_free(&mut self, kind: Kind, class: Class) -> Option<Chunk> {
         let larger = self.some[kind.index()] >> class.index();
         if larger == 0 {
             return None;

@@ -17,6 +17,9 @@ use crate::sync::Arc;
 /// Generations that are taken off the ready stack, and chunks that are put on their lists, at a time.
 const STEP: usize = 32;
 
+/// Steps in which chunks that came back are put on their lists before one is carved anew.
+const FILED: usize = 4;
+
 /// What an owner asks a memory for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
@@ -193,17 +196,23 @@ impl Store {
                 } else {
                     Kind::of(wanted, self.unit)
                 };
-                self.take_returned(kind, wanted)
-                    .or_else(|| self.carved.take(kind, wanted))
-                    .or_else(|| {
-                        self.file();
-                        self.carved.take(kind, wanted)
-                    })
-                    .or_else(|| {
-                        let block = self.take_block()?;
-                        self.carved.add_block(block, kind);
-                        self.carved.take(kind, wanted)
-                    })
+                if let Some(chunk) = self.take_returned(kind, wanted) {
+                    return Some(chunk);
+                }
+                // What came back goes before what was never used: so the memory in use does not creep.
+                for _ in 0..FILED {
+                    if let Some(chunk) = self.carved.take_free(kind, wanted) {
+                        return Some(chunk);
+                    }
+                    if self.file() == 0 {
+                        break;
+                    }
+                }
+                self.carved.take(kind, wanted).or_else(|| {
+                    let block = self.take_block()?;
+                    self.carved.add_block(block, kind);
+                    self.carved.take(kind, wanted)
+                })
             }
             Request::Alone(size) => {
                 if !self.carved.prepare() {
