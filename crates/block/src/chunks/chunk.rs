@@ -10,6 +10,7 @@ use crate::shadow;
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 /// What stands at the start of every chunk, in use or free.
+#[derive(Debug)]
 #[repr(C, align(32))]
 pub(crate) struct Header {
     /// In use, `count:32 | offset:32`: allocations made, and the offset of the first free byte; both
