@@ -5,14 +5,16 @@ use std::mem::MaybeUninit;
 use std::panic::Location;
 use std::ptr::{NonNull, null_mut};
 
-use epoch_arena_block::raw::{Account, Chunk, ChunkList, Class, Live, Owner, Request, Scrub};
+use epoch_arena_block::raw::{
+    Account, Chunk, ChunkList, Live, Owner, Request, Scrub, thread_number,
+};
 use epoch_arena_block::{Alignment, Memory, MemoryError, UserKind};
 
 use crate::copy::copy;
 use crate::error::AllocError;
-use crate::growth::{self, Next};
+use crate::growth::{self, First, Next};
 use crate::stats::ArenaStats;
-use crate::sync::{Arc, AtomicPtr, AtomicUsize, Ordering, thread_number};
+use crate::sync::{Arc, AtomicPtr, AtomicUsize, Ordering};
 use crate::writer::total;
 
 /// Chunks that threads fill at a time, each shared by some of them. One in a model run.
@@ -286,7 +288,7 @@ impl EpochArena {
         // An equal share for each place: a hint for the size of the next chunk.
         let taken = self.chunks.bytes() / SHARED;
         let unit = self.memory.block_size();
-        match growth::next(total, (taken, taken), Class::FIRST, unit, false) {
+        match growth::next(total, (taken, taken), First::new(), unit, false) {
             Next::Chunk(request) => self.grow(place, len, align, request),
             Next::Large(request) => self.grow(LARGE, len, align, request),
             Next::Alone(request) => self.claim_alone(len, align, request),

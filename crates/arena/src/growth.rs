@@ -58,11 +58,11 @@ pub enum Next {
 }
 
 /// Where a request of `total` bytes goes, header and padding included, of a thread that has taken `taken` bytes
-/// in this epoch, of which `large` were for large values; `first` is the class it begins an epoch with.
+/// in this epoch, of which `large` were for large values; `first` is what it begins an epoch with.
 pub fn next(
     total: usize,
     (taken, large): (usize, usize),
-    first: Class,
+    first: First,
     unit: usize,
     confined: bool,
 ) -> Next {
@@ -83,7 +83,7 @@ pub fn next(
     let Some(least) = Class::covering(total) else {
         return Next::TooLarge;
     };
-    let growth = if taken == 0 { first } else { after(taken) };
+    let growth = first.or_after(taken);
     if total <= SMALL.max(growth.size() / 4) {
         let roomy = Class::covering(4 * total).unwrap_or(top);
         return Next::Chunk(chunk(growth.max(roomy), least));
@@ -95,13 +95,16 @@ pub fn next(
     Next::Large(chunk(roomy.min(eight).max(least), least))
 }
 
-/// What a thread takes first in an epoch: what it took in the one before.
+/// What a thread takes first in an epoch: what it took in the one before. And where that was much, what it takes
+/// from then on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct First {
     /// The class of the first chunk.
     pub class: Class,
     /// Epochs in a row that needed one chunk.
     calm: u8,
+    /// Bytes that were taken in the epoch before.
+    before: usize,
 }
 
 impl First {
@@ -110,7 +113,18 @@ impl First {
         Self {
             class: Class::FIRST,
             calm: 0,
+            before: 0,
         }
+    }
+
+    /// What is taken next, after `taken` bytes: in an epoch that goes on as the one before, what was taken at
+    /// its end, but no more than all that is taken so far.
+    fn or_after(self, taken: usize) -> Class {
+        if taken == 0 {
+            return self.class;
+        }
+        let so_far = Class::of(1 << taken.max(SMALLEST).ilog2());
+        after(taken).max(after(self.before).min(so_far))
     }
 
     /// After an epoch in which the thread took `taken` bytes in `chunks` chunks.
@@ -120,17 +134,20 @@ impl First {
             return Self {
                 class: all,
                 calm: 0,
+                before: taken,
             };
         }
         if self.calm < CALM {
             return Self {
                 calm: self.calm + 1,
+                before: taken,
                 ..self
             };
         }
         Self {
             class: Class::of((self.class.size() / 2).max(SMALLEST)),
             calm: 0,
+            before: taken,
         }
     }
 }
@@ -142,7 +159,7 @@ mod tests {
     const UNIT: usize = 2 << 20;
 
     fn request(total: usize, taken: usize, unit: usize) -> Next {
-        next(total, (taken, 0), Class::FIRST, unit, false)
+        next(total, (taken, 0), First::new(), unit, false)
     }
 
     #[test]
@@ -159,6 +176,21 @@ mod tests {
             last = class;
         }
         assert_eq!(last.size(), LARGEST_GROWTH, "a large epoch reaches the top");
+    }
+
+    /// Steady epochs take few chunks, and one that ends early has little unused.
+    #[test]
+    fn an_epoch_goes_on_as_the_one_before() {
+        let first = First::new().learn(8 << 20, 200);
+        let (mut taken, mut chunks) = (0, 0);
+        while taken < 8 << 20 {
+            let class = first.or_after(taken);
+            assert!(class.size() <= taken.max(LARGEST_FIRST));
+            assert!(class.size() <= (8 << 20) / SHARE || class == first.class);
+            taken += class.size();
+            chunks += 1;
+        }
+        assert!(chunks <= SHARE + 2, "{chunks} chunks");
     }
 
     /// Peers loop, or make the next chunks large, after one large object.

@@ -19,18 +19,3 @@ pub(crate) use std::sync::atomic::AtomicU64 as StaticAtomicU64;
 
 // Ownership only; no protocol rests on it.
 pub(crate) use std::sync::Arc;
-
-/// The number of this thread: one more with each that asks.
-#[inline]
-pub(crate) fn thread_number() -> usize {
-    thread_local!(static NUMBER: std::cell::Cell<usize> = const { std::cell::Cell::new(usize::MAX) });
-    static NEXT: StaticAtomicU64 = StaticAtomicU64::new(0);
-    let number = NUMBER.get();
-    if number != usize::MAX {
-        return number;
-    }
-    // Relaxed: it only spreads threads over places.
-    let number = NEXT.fetch_add(1, Ordering::Relaxed) as usize;
-    NUMBER.set(number);
-    number
-}

@@ -166,7 +166,7 @@ impl Writer {
         let (taken, first) = self.look_back(stamp);
         let sums = (taken.bytes, taken.large);
         let unit = home.memory.block_size();
-        let (kept, request) = match growth::next(total, sums, first.class, unit, home.confined) {
+        let (kept, request) = match growth::next(total, sums, first, unit, home.confined) {
             Next::Chunk(request) => (None, request),
             Next::Large(request) => (Some(&self.large), request),
             Next::Alone(request) => (Some(&self.alone), request),

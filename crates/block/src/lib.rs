@@ -105,6 +105,7 @@ pub mod raw {
     pub use crate::chunks::list::{ChunkList, Usage};
     pub use crate::chunks::scrub::Scrub;
     pub use crate::memory::{Account, Owner, Request};
+    pub use crate::sync::thread_number;
 }
 
 /// The README's examples, as tests; one of them needs the feature.

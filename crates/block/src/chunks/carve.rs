@@ -1,4 +1,4 @@
-//! Blocks that are carved into chunks, and the chunks of them that are free.
+//! Blocks that are carved into chunks, and the chunks of them that are free; on a shelf for each lane and size.
 //!
 //! A block is carved from a *frontier*, so that a fresh one is not written all over by halving it. A chunk that
 //! comes back is joined with its buddy where that is free too, so that what is left of a block is always the
@@ -7,7 +7,7 @@
 use std::ptr::NonNull;
 
 use super::chunk::{Chunk, Live, MAX_REGIONS, Place, REGION_PAGE};
-use super::class::{CLASSES, Class, KINDS, Kind, SMALLEST};
+use super::class::{CLASSES, Class, SHELVES, SMALLEST, Shelf};
 use super::scrub::Scrub;
 use crate::region::Region;
 use crate::shadow;
@@ -15,7 +15,7 @@ use crate::shadow;
 /// The regions that chunks are in.
 ///
 /// Invariant: below its frontier, a block is divided into chunks without a gap, each at a multiple of its size
-/// and with a header that says whether it is free; those that are free are on the list of their kind and class.
+/// and with a header that says whether it is free; those that are free are on the list of their shelf and class.
 /// So the buddy of a chunk, as far as it is below the frontier, begins with the header of a chunk.
 pub(crate) struct Carved {
     /// Bytes of a block, a power of two.
@@ -23,16 +23,16 @@ pub(crate) struct Carved {
     regions: Vec<Option<Held>>,
     /// Indices of `regions` without a region. It has room for all of them.
     vacant: Vec<u32>,
-    free: [[Option<Chunk>; CLASSES]; KINDS],
-    /// Per kind, a bit for each class of which a chunk is free.
-    some: [u32; KINDS],
-    /// Per kind, the block whose frontier is not at its end yet.
-    carving: [Option<u32>; KINDS],
+    free: [[Option<Chunk>; CLASSES]; SHELVES],
+    /// Per shelf, a bit for each class of which a chunk is free.
+    some: [u32; SHELVES],
+    /// Per shelf, the block whose frontier is not at its end yet.
+    carving: [Option<u32>; SHELVES],
 }
 
 struct Held {
     region: Region,
-    kind: Kind,
+    shelf: Shelf,
     /// Up to where it is divided into chunks; all of it, if it is one for a large value.
     frontier: usize,
     /// Bytes of its chunks that are in use.
@@ -60,9 +60,9 @@ impl Carved {
             unit,
             regions: Vec::new(),
             vacant: Vec::new(),
-            free: [[None; CLASSES]; KINDS],
-            some: [0; KINDS],
-            carving: [None; KINDS],
+            free: [[None; CLASSES]; SHELVES],
+            some: [0; SHELVES],
+            carving: [None; SHELVES],
         }
     }
 
@@ -89,18 +89,18 @@ impl Carved {
     }
 
     /// Has a block carved from now on; after [`prepare`](Self::prepare), and when [`take`](Self::take) has found
-    /// nothing, so that none of this kind is being carved.
-    pub fn add_block(&mut self, region: Region, kind: Kind) {
+    /// nothing, so that none of this shelf is being carved.
+    pub fn add_block(&mut self, region: Region, shelf: Shelf) {
         debug_assert_eq!(region.len(), self.unit);
-        debug_assert_eq!(self.carving[kind.index()], None);
+        debug_assert_eq!(self.carving[shelf.index()], None);
         let index = self.add(Held {
             region,
-            kind,
+            shelf,
             frontier: 0,
             out: 0,
             leaked: false,
         });
-        self.carving[kind.index()] = Some(index);
+        self.carving[shelf.index()] = Some(index);
     }
 
     /// Makes a region one chunk, for a large value; after [`prepare`](Self::prepare).
@@ -108,7 +108,7 @@ impl Carved {
         let (start, size) = (region.base(), region.len());
         let index = self.add(Held {
             region,
-            kind: Kind::SHARED[0],
+            shelf: Shelf::QUARANTINE,
             frontier: size,
             out: size,
             leaked: false,
@@ -131,31 +131,27 @@ impl Carved {
     }
 
     /// A chunk of exactly this class: free, or the half of a larger one, or carved from the frontier.
-    pub fn take(&mut self, kind: Kind, class: Class) -> Option<Chunk> {
-        self.take_free(kind, class)
-            .or_else(|| self.carve(kind, class))
+    pub fn take(&mut self, shelf: Shelf, class: Class) -> Option<Chunk> {
+        self.take_free(shelf, class)
+            .or_else(|| self.carve(shelf, class))
     }
 
-    /// As [`take`](Self::take), from whatever block it can be had, the least class that can be had last.
+    /// As [`take`](Self::take), from whatever shelf it can be had, the least class that can be had last.
     pub fn take_any(&mut self, wanted: Class, least: Class) -> Option<Chunk> {
         let mut classes = (least.index()..=wanted.index()).rev().map(Class::at);
-        classes.find_map(|class| {
-            Kind::SHARED
-                .into_iter()
-                .find_map(|kind| self.take(kind, class))
-        })
+        classes.find_map(|class| Shelf::shared().find_map(|shelf| self.take(shelf, class)))
     }
 
     /// A free chunk of exactly this class, or the half of a larger one.
-    pub fn take_free(&mut self, kind: Kind, class: Class) -> Option<Chunk> {
-        let larger = self.some[kind.index()] >> class.index();
+    pub fn take_free(&mut self, shelf: Shelf, class: Class) -> Option<Chunk> {
+        let larger = self.some[shelf.index()] >> class.index();
         if larger == 0 {
             return None;
         }
         let found = Class::at(class.index() + larger.trailing_zeros() as usize);
-        let chunk = self.free[kind.index()][found.index()]?;
+        let chunk = self.free[shelf.index()][found.index()]?;
         let live = self.live(chunk);
-        self.unlink(kind, live);
+        self.unlink(shelf, live);
         let (start, index) = (live.start(), live.region());
         for half in (class.index()..found.index()).rev() {
             let size = Class::at(half).size();
@@ -164,22 +160,22 @@ impl Carved {
             // SAFETY: 1. the upper half of a free chunk, off every list; a multiple of its size from the
             // block's start. 2. A class's size.
             let upper = unsafe { Chunk::create(upper, size, index) };
-            self.link(kind, self.live(upper));
+            self.link(shelf, self.live(upper));
         }
         self.held(index).out += class.size();
         // SAFETY: 1. what is left of the chunk; 2. a class's size.
         Some(unsafe { Chunk::create(start, class.size(), index) })
     }
 
-    fn carve(&mut self, kind: Kind, class: Class) -> Option<Chunk> {
-        let index = self.carving[kind.index()]?;
+    fn carve(&mut self, shelf: Shelf, class: Class) -> Option<Chunk> {
+        let index = self.carving[shelf.index()]?;
         let size = class.size();
         let start = self.held(index).frontier.next_multiple_of(size);
         if start + size > self.unit {
             // What is left of the block becomes free chunks; with what is free before it, it may be just enough.
-            self.carving[kind.index()] = None;
+            self.carving[shelf.index()] = None;
             self.cut(index, self.unit);
-            return self.take_free(kind, class);
+            return self.take_free(shelf, class);
         }
         self.cut(index, start);
         let held = self.held(index);
@@ -213,12 +209,13 @@ impl Carved {
         }
     }
 
-    /// Takes a chunk back. If nothing else of its region is in use, the region is the caller's.
+    /// Takes a chunk back. If nothing else of its region is in use, the region is the caller's, with the shelf that it
+    /// was on.
     ///
     /// # Safety
     ///
     /// The chunk was given out by this, nobody reads or claims bytes of it any more, nor will.
-    pub unsafe fn put(&mut self, chunk: Chunk) -> Option<Region> {
+    pub unsafe fn put(&mut self, chunk: Chunk) -> Option<(Region, Shelf)> {
         let live = self.live(chunk);
         let (index, size) = (live.region(), live.size());
         let held = self.held(index);
@@ -241,9 +238,9 @@ impl Carved {
     unsafe fn free(&mut self, index: u32, mut at: usize, mut size: usize) {
         let unit = self.unit;
         let held = self.held(index);
-        let (kind, base, frontier) = (held.kind, held.region.base(), held.frontier);
+        let (shelf, base, frontier) = (held.shelf, held.region.base(), held.frontier);
         // A block is never joined as a whole, as then nothing of it were in use.
-        while kind != Kind::QUARANTINE && 2 * size < unit {
+        while shelf != Shelf::QUARANTINE && 2 * size < unit {
             let buddy = at ^ size;
             if buddy + size > frontier {
                 break;
@@ -254,7 +251,7 @@ impl Carved {
             if !buddy.is_free() || buddy.size() != size {
                 break;
             }
-            self.unlink(kind, buddy);
+            self.unlink(shelf, buddy);
             at &= !size;
             size *= 2;
         }
@@ -262,13 +259,13 @@ impl Carved {
         let start = unsafe { base.add(at) };
         // SAFETY: 1. by the contract, and buddies that were free and are off their lists; 2. a class's size.
         let joined = unsafe { Chunk::create(start, size, index) };
-        self.link(kind, self.live(joined));
+        self.link(shelf, self.live(joined));
     }
 
     /// Takes out a region of which nothing is in use. `last` was, and is on no list.
-    fn empty(&mut self, index: u32, last: Live<'_>) -> Option<Region> {
+    fn empty(&mut self, index: u32, last: Live<'_>) -> Option<(Region, Shelf)> {
         let held = self.held(index);
-        let (kind, base, frontier) = (held.kind, held.region.base(), held.frontier);
+        let (shelf, base, frontier) = (held.shelf, held.region.base(), held.frontier);
         let mut at = 0;
         // As buddies are joined, these are at most two for each class.
         while at < frontier && !last.is_alone() {
@@ -277,33 +274,33 @@ impl Carved {
             let chunk = self.live(Chunk::from_start(start));
             at += chunk.size();
             if chunk.is_free() {
-                self.unlink(kind, chunk);
+                self.unlink(shelf, chunk);
             }
         }
-        if self.carving[kind.index()] == Some(index) {
-            self.carving[kind.index()] = None;
+        if self.carving[shelf.index()] == Some(index) {
+            self.carving[shelf.index()] = None;
         }
         self.vacant.push(index);
         let region = self.regions[index as usize].take()?.region;
         // SAFETY: all of it is to be used anew or given back, and nobody uses it.
         unsafe { shadow::allow(region.base(), region.len()) };
-        Some(region)
+        Some((region, shelf))
     }
 
-    fn link(&mut self, kind: Kind, chunk: Live<'_>) {
+    fn link(&mut self, shelf: Shelf, chunk: Live<'_>) {
         let class = Class::of(chunk.size()).index();
         let place = self.place(chunk);
-        let head = self.free[kind.index()][class].replace(chunk.chunk());
+        let head = self.free[shelf.index()][class].replace(chunk.chunk());
         chunk.set_next(head);
         chunk.set_prev(Place::NONE);
         chunk.set_free();
         if let Some(head) = head {
             self.live(head).set_prev(place);
         }
-        self.some[kind.index()] |= 1 << class;
+        self.some[shelf.index()] |= 1 << class;
     }
 
-    fn unlink(&mut self, kind: Kind, chunk: Live<'_>) {
+    fn unlink(&mut self, shelf: Shelf, chunk: Live<'_>) {
         let class = Class::of(chunk.size()).index();
         let (prev, next) = (chunk.prev(), chunk.next());
         if let Some(next) = next {
@@ -312,9 +309,9 @@ impl Carved {
         match self.at(prev) {
             Some(prev) => self.live(prev).set_next(next),
             None => {
-                self.free[kind.index()][class] = next;
+                self.free[shelf.index()][class] = next;
                 if next.is_none() {
-                    self.some[kind.index()] &= !(1 << class);
+                    self.some[shelf.index()] &= !(1 << class);
                 }
             }
         }
@@ -327,9 +324,9 @@ impl Carved {
         unsafe { Chunk::create(live.start(), live.size(), live.region()) }
     }
 
-    /// What the chunks of a region are.
-    pub fn kind(&mut self, index: u32) -> Kind {
-        self.held(index).kind
+    /// Whose chunks a region has.
+    pub fn shelf(&mut self, index: u32) -> Shelf {
+        self.held(index).shelf
     }
 
     /// Where a chunk is.

@@ -8,8 +8,11 @@ pub const SMALLEST: usize = 512;
 /// Classes there are: from 512 bytes to 1 GiB, the largest block.
 pub const CLASSES: usize = 22;
 
-/// Kinds of blocks there are.
-pub const KINDS: usize = 4;
+/// Threads that have blocks of their own; those beyond share them.
+pub const LANES: usize = 8;
+
+/// Shelves there are: for the smallest chunks; for each lane and two sizes; and for what is confined.
+pub const SHELVES: usize = 1 + 2 * LANES + 1;
 
 /// Chunks of at most this many bytes have a header of 32 bytes; it shares a cache line with the first key,
 /// which only matters where many keys are read while their chunk is filled.
@@ -53,33 +56,59 @@ impl Class {
     }
 }
 
-/// What the chunks of a block are: small ones are carved from blocks of their own, so that one of 512 bytes
-/// that stays in use does not keep a block from those of 256 KiB.
+/// Whose chunks a block is carved into, and of which sizes. Small ones come from blocks of their own, so that one
+/// of 512 bytes that stays in use does not keep a block from those of 256 KiB. And a thread gets chunks that a
+/// thread of its own lane has filled before: their cache lines are with this thread's core. The smallest are all
+/// threads' alike, so that many threads with a few keys each do with one block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kind(u8);
+pub struct Shelf(u8);
 
-impl Kind {
+impl Shelf {
     /// For chunks that the system is to refuse access to, some day: each is whole pages, and free
     /// neighbours are never joined, as a neighbour's header may be out of reach.
-    pub const QUARANTINE: Kind = Kind(KINDS as u8 - 1);
+    pub const QUARANTINE: Shelf = Shelf(SHELVES as u8 - 1);
 
-    /// All but that one, the kind with the largest chunks first.
-    pub const SHARED: [Kind; KINDS - 1] = [Kind(2), Kind(1), Kind(0)];
-
-    /// Where chunks of this class are carved, from blocks of `unit` bytes.
-    pub const fn of(class: Class, unit: usize) -> Self {
+    /// Where a thread of `lane` has chunks of this class carved, from blocks of `unit` bytes.
+    pub const fn of(class: Class, unit: usize, lane: usize) -> Self {
         const MANY: usize = 1024;
         const SOME: usize = 64;
         if class.size() * MANY <= unit {
             Self(0)
         } else if class.size() * SOME <= unit {
-            Self(1)
+            Self((1 + lane) as u8)
         } else {
-            Self(2)
+            Self((1 + LANES + lane) as u8)
         }
     }
 
-    /// The index, below [`KINDS`].
+    /// All but that for the quarantine, the largest chunks first.
+    pub fn shared() -> impl Iterator<Item = Self> {
+        (0..Self::QUARANTINE.0).rev().map(Self)
+    }
+
+    /// Those of the other lanes for the same sizes.
+    pub fn beside(self) -> impl Iterator<Item = Self> {
+        let all = match self.index().checked_sub(1) {
+            Some(index) if self != Self::QUARANTINE => {
+                let first = 1 + index - index % LANES;
+                first..first + LANES
+            }
+            _ => 0..0,
+        };
+        all.map(|index| Self(index as u8))
+            .filter(move |shelf| *shelf != self)
+    }
+
+    /// Whose it is, if it is one lane's.
+    pub const fn lane(self) -> Option<usize> {
+        if self.0 == 0 || self.0 == Self::QUARANTINE.0 {
+            None
+        } else {
+            Some((self.index() - 1) % LANES)
+        }
+    }
+
+    /// The index, below [`SHELVES`].
     pub const fn index(self) -> usize {
         self.0 as usize
     }
@@ -117,11 +146,32 @@ mod tests {
     #[test]
     fn a_block_is_for_chunks_of_like_sizes() {
         const UNIT: usize = 2 << 20;
-        let kind = |bytes| Kind::of(Class::of(bytes), UNIT).index();
-        assert_eq!([512, 1024, 2048].map(kind), [0; 3]);
-        assert_eq!([4096, 32_768].map(kind), [1; 2]);
-        assert_eq!([65_536, UNIT].map(kind), [2; 2]);
+        let shelf = |bytes| Shelf::of(Class::of(bytes), UNIT, 5).index();
+        assert_eq!([512, 1024, 2048].map(shelf), [0; 3]);
+        assert_eq!([4096, 32_768].map(shelf), [6; 2]);
+        assert_eq!([65_536, UNIT].map(shelf), [LANES + 6; 2]);
         // A block of one page is for all.
-        assert_eq!(Kind::of(Class::FIRST, 4096), Kind::SHARED[0]);
+        assert_eq!(
+            Shelf::of(Class::FIRST, 4096, 0),
+            Shelf::of(Class::of(4096), 4096, 0)
+        );
+    }
+
+    #[test]
+    fn shelves_beside_one_are_for_the_same_sizes_in_all_other_lanes() {
+        const UNIT: usize = 2 << 20;
+        for class in [4096, 65_536].map(Class::of) {
+            for lane in 0..LANES {
+                let shelf = Shelf::of(class, UNIT, lane);
+                assert_eq!(shelf.lane(), Some(lane));
+                let beside: Vec<_> = shelf.beside().collect();
+                let others = (0..LANES).filter(|other| *other != lane);
+                let others = others.map(|other| Shelf::of(class, UNIT, other));
+                assert_eq!(beside, others.collect::<Vec<_>>());
+            }
+        }
+        for all in [Shelf::of(Class::FIRST, UNIT, 3), Shelf::QUARANTINE] {
+            assert_eq!((all.beside().count(), all.lane()), (0, None));
+        }
     }
 }

@@ -18,7 +18,7 @@ pub use self::stats::MemoryStats;
 pub use self::store::{Owner, Request};
 pub use self::usage::{Account, MemoryUsage, MemoryUser, UserKind};
 
-use self::store::{Before, Store};
+use self::store::{Before, Store, own_lane};
 use self::supply::{BLOCK_ALIGN, ForOwner, Whole};
 use crate::block::Block;
 use crate::bump::whole_units;
@@ -184,7 +184,7 @@ impl Memory {
             let mut store = lock(&shared.store);
             store.in_use -= region.len();
             if store.free_bytes.saturating_add(region.len()) <= shared.settings.high_water {
-                return store.keep(region, true);
+                return store.keep(region, Some(own_lane()));
             }
             store.moving += region.len();
         }
@@ -278,8 +278,7 @@ impl Memory {
                 return added;
             }
             store.moving -= size;
-            // As the coldest: what was used lately is better.
-            store.keep(region, false);
+            store.keep_unused(region);
             added += size;
         }
     }

@@ -7,18 +7,21 @@ use std::ptr::{NonNull, null_mut};
 use super::usage::{Account, Accounts};
 use crate::chunks::carve::Carved;
 use crate::chunks::chunk::{Chunk, Live, Place};
-use crate::chunks::class::{Class, Kind};
+use crate::chunks::class::{Class, LANES, Shelf};
 use crate::chunks::generation::{Generation, Ready};
 use crate::chunks::list::ChunkList;
 use crate::chunks::scrub::Scrub;
 use crate::region::Region;
-use crate::sync::Arc;
+use crate::sync::{Arc, thread_number};
 
 /// Generations that are taken off the ready stack, and chunks that are put on their lists, at a time.
 const STEP: usize = 32;
 
 /// Steps in which chunks that came back are put on their lists before one is carved anew.
 const FILED: usize = 4;
+
+/// Free blocks among which one is looked for that a thread of the same lane had.
+const NEAR: usize = 32;
 
 /// What an owner asks a memory for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +50,11 @@ impl Request {
             Self::Alone(size) => size,
         }
     }
+}
+
+/// The lane of this thread.
+pub(super) fn own_lane() -> usize {
+    thread_number() % LANES
 }
 
 /// Who takes chunks: the list they go on, and the account that they go to.
@@ -81,8 +89,9 @@ pub(super) struct Store {
     pub moving: usize,
     /// Bytes of the free regions.
     pub free_bytes: usize,
-    /// Free blocks of one unit. The last was used last, so it is the warmest.
-    blocks: VecDeque<Region>,
+    /// Free blocks of one unit, with the lane that had it, if there is one. The last was used last, so it is the
+    /// warmest.
+    blocks: VecDeque<(Region, Option<usize>)>,
     /// Other free regions, by length and address.
     others: BTreeMap<(usize, usize), Region>,
     pub carved: Carved,
@@ -130,23 +139,32 @@ impl Store {
 
     // Free regions.
 
-    /// Keeps a free region, as the warmest, or as the coldest.
-    pub fn keep(&mut self, region: Region, warm: bool) {
+    /// Keeps a free region that `lane` had, as the warmest.
+    pub fn keep(&mut self, region: Region, lane: Option<usize>) {
         self.free_bytes += region.len();
-        if region.len() != self.unit {
+        if region.len() == self.unit {
+            self.blocks.push_back((region, lane));
+        } else {
             let key = (region.len(), region.base().addr().get());
             self.others.insert(key, region);
-        } else if warm {
-            self.blocks.push_back(region);
-        } else {
-            self.blocks.push_front(region);
         }
     }
 
-    /// The free region of at least `size` bytes, and hardly more, that was used last.
+    /// Keeps a free block that no thread has had, as the coldest.
+    pub fn keep_unused(&mut self, block: Region) {
+        self.free_bytes += block.len();
+        self.blocks.push_front((block, None));
+    }
+
+    /// The free region of at least `size` bytes, and hardly more, that was used last: by a thread of the caller's
+    /// lane, if there is one near.
     pub fn take_region(&mut self, size: usize, exact: bool) -> Option<Region> {
         let region = if size == self.unit {
-            self.blocks.pop_back()
+            let mut near = self.blocks.iter().rev().take(NEAR);
+            let lane = Some(own_lane());
+            let own = near.position(|(_, had)| *had == lane).unwrap_or(0);
+            let last = self.blocks.len().checked_sub(1)?;
+            self.blocks.remove(last - own).map(|(region, _)| region)
         } else {
             let most = if exact { size } else { size + size / 8 };
             let (&key, _) = self.others.range((size, 0)..=(most, usize::MAX)).next()?;
@@ -165,7 +183,7 @@ impl Store {
                 before.0 = key;
                 self.others.remove(&key)
             }
-            None => self.blocks.pop_front(),
+            None => self.blocks.pop_front().map(|(region, _)| region),
         }?;
         self.free_bytes -= region.len();
         Some(region)
@@ -177,7 +195,8 @@ impl Store {
 
     /// Where the regions are, with their lengths, in use or free; but those that blocks have.
     pub fn ranges(&self) -> Vec<(std::ptr::NonNull<u8>, usize)> {
-        let free = self.blocks.iter().chain(self.others.values());
+        let blocks = self.blocks.iter().map(|(region, _)| region);
+        let free = blocks.chain(self.others.values());
         let free = free.map(|region| (region.base(), region.len()));
         self.carved.ranges().chain(free).collect()
     }
@@ -191,28 +210,34 @@ impl Store {
             Request::Chunk {
                 wanted, confined, ..
             } => {
-                let kind = if confined {
-                    Kind::QUARANTINE
+                let shelf = if confined {
+                    Shelf::QUARANTINE
                 } else {
-                    Kind::of(wanted, self.unit)
+                    Shelf::of(wanted, self.unit, own_lane())
                 };
-                if let Some(chunk) = self.take_returned(kind, wanted) {
+                if let Some(chunk) = self.take_returned(shelf, wanted) {
                     return Some(chunk);
                 }
                 // What came back goes before what was never used: so the memory in use does not creep.
                 for _ in 0..FILED {
-                    if let Some(chunk) = self.carved.take_free(kind, wanted) {
+                    if let Some(chunk) = self.carved.take_free(shelf, wanted) {
                         return Some(chunk);
                     }
                     if self.file() == 0 {
                         break;
                     }
                 }
-                self.carved.take(kind, wanted).or_else(|| {
-                    let block = self.take_block()?;
-                    self.carved.add_block(block, kind);
-                    self.carved.take(kind, wanted)
-                })
+                if let Some(chunk) = self.carved.take(shelf, wanted) {
+                    return Some(chunk);
+                }
+                if let Some(block) = self.take_block() {
+                    self.carved.add_block(block, shelf);
+                    return self.carved.take(shelf, wanted);
+                }
+                // Before the memory grows, what others have left.
+                shelf
+                    .beside()
+                    .find_map(|shelf| self.carved.take_free(shelf, wanted))
             }
             Request::Alone(size) => {
                 if !self.carved.prepare() {
@@ -247,11 +272,11 @@ impl Store {
 
     /// The first of the returned chunks, if it is just what is wanted: still warm, and nothing is joined
     /// and split for it.
-    fn take_returned(&mut self, kind: Kind, class: Class) -> Option<Chunk> {
+    fn take_returned(&mut self, shelf: Shelf, class: Class) -> Option<Chunk> {
         let first = self.live(self.returned?);
         let fits = !first.is_alone()
             && first.size() == class.size()
-            && self.carved.kind(first.region()) == kind;
+            && self.carved.shelf(first.region()) == shelf;
         if !fits {
             return None;
         }
@@ -412,8 +437,8 @@ impl Store {
             };
             bytes += self.live(chunk).size();
             // SAFETY: it was given up.
-            if let Some(region) = unsafe { self.carved.put(chunk) } {
-                self.keep(region, true);
+            if let Some((region, shelf)) = unsafe { self.carved.put(chunk) } {
+                self.keep(region, shelf.lane());
             }
         }
         bytes

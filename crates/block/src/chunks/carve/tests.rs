@@ -10,15 +10,14 @@ use proptest::prelude::*;
 
 use super::{Carved, region_size};
 use crate::chunks::chunk::{Chunk, Live, Place};
-use crate::chunks::class::{CLASSES, Class, KINDS, Kind, header_of};
+use crate::chunks::class::{CLASSES, Class, SHELVES, Shelf, header_of};
 use crate::{Heap, Pages, Region, Source};
 
 const UNIT: usize = if cfg!(miri) { 4 << 10 } else { 16 << 10 };
 
-/// All kinds, by index.
-fn kinds() -> [Kind; KINDS] {
-    let [c, b, a] = Kind::SHARED;
-    [a, b, c, Kind::QUARANTINE]
+/// All shelves.
+fn shelves() -> Vec<Shelf> {
+    Shelf::shared().chain([Shelf::QUARANTINE]).collect()
 }
 
 fn region(size: usize) -> Region {
@@ -65,19 +64,19 @@ impl Taken {
 
 impl Carved {
     /// The free chunks of a list, which is linked both ways and has a bit if it has a chunk.
-    fn listed(&mut self, kind: Kind, class: Class) -> Vec<usize> {
+    fn listed(&mut self, shelf: Shelf, class: Class) -> Vec<usize> {
         let mut found = Vec::new();
         let mut before = Place::NONE;
-        let mut next = self.free[kind.index()][class.index()];
+        let mut next = self.free[shelf.index()][class.index()];
         assert_eq!(
             next.is_some(),
-            self.some[kind.index()] >> class.index() & 1 == 1
+            self.some[shelf.index()] >> class.index() & 1 == 1
         );
         while let Some(chunk) = next {
             let live = self.live(chunk);
             assert!(live.is_free() && live.size() == class.size());
             assert_eq!(live.prev(), before, "linked both ways");
-            assert_eq!(self.kind(live.region()), kind);
+            assert_eq!(self.shelf(live.region()), shelf);
             before = self.place(live);
             assert_eq!(self.at(before), Some(chunk));
             found.push(live.start().addr().get());
@@ -89,9 +88,9 @@ impl Carved {
     /// Walks every block, and compares what it finds with the lists and with what was taken.
     fn check(&mut self, taken: &[Taken]) {
         let mut listed = BTreeSet::new();
-        for kind in kinds() {
+        for shelf in shelves() {
             for class in (0..CLASSES).map(Class::at) {
-                let all = self.listed(kind, class);
+                let all = self.listed(shelf, class);
                 assert!(all.iter().all(|at| listed.insert(*at)), "on two lists");
             }
         }
@@ -102,7 +101,7 @@ impl Carved {
                 continue;
             };
             let (base, len) = (held.region.base(), held.region.len());
-            let (frontier, kind) = (held.frontier, held.kind);
+            let (frontier, shelf) = (held.frontier, held.shelf);
             let (mut at, mut out, mut last) = (0, 0, None);
             while at < frontier {
                 // SAFETY: inside the region.
@@ -122,7 +121,7 @@ impl Carved {
                     free.insert(address);
                     let buddies = last == Some((at ^ size, size)) && at & size != 0;
                     assert!(
-                        !buddies || kind == Kind::QUARANTINE,
+                        !buddies || shelf == Shelf::QUARANTINE,
                         "two free halves of one"
                     );
                     last = Some((at, size));
@@ -155,7 +154,7 @@ impl Carved {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Take { kind: usize, class: usize },
+    Take { shelf: usize, class: usize },
     TakeAny { wanted: usize, least: usize },
     Alone { bytes: usize },
     Put { which: usize },
@@ -165,7 +164,7 @@ fn step() -> impl Strategy<Value = Step> {
     // From 512 bytes to a whole block.
     let class = 0..=Class::of(UNIT).index();
     prop_oneof![
-        6 => (0..KINDS, class.clone()).prop_map(|(kind, class)| Step::Take { kind, class }),
+        6 => (0..SHELVES, class.clone()).prop_map(|(shelf, class)| Step::Take { shelf, class }),
         2 => (class.clone(), class).prop_map(|(a, b)| Step::TakeAny { wanted: a.max(b), least: a.min(b) }),
         1 => (1_usize..4 * UNIT).prop_map(|bytes| Step::Alone { bytes }),
         6 => any::<usize>().prop_map(|which| Step::Put { which }),
@@ -207,13 +206,13 @@ impl Model {
 
     fn run(&mut self, step: &Step) {
         match *step {
-            Step::Take { kind, class } => {
-                let (kind, class) = (kinds()[kind], Class::at(class));
-                let found = self.carved.take(kind, class).or_else(|| {
+            Step::Take { shelf, class } => {
+                let (shelf, class) = (shelves()[shelf], Class::at(class));
+                let found = self.carved.take(shelf, class).or_else(|| {
                     assert!(self.carved.prepare());
-                    self.carved.add_block(region(UNIT), kind);
+                    self.carved.add_block(region(UNIT), shelf);
                     self.added += 1;
-                    self.carved.take(kind, class)
+                    self.carved.take(shelf, class)
                 });
                 let chunk = found.expect("a fresh block has any chunk");
                 self.keep(chunk);
@@ -277,13 +276,13 @@ fn what_a_frontier_leaves_is_joined_with_what_is_free_before_it() {
     let mut model = Model::new();
     let half = Class::of(UNIT / 2);
     model.run(&Step::Take {
-        kind: 0,
+        shelf: 0,
         class: half.index(),
     });
-    model.run(&Step::Take { kind: 0, class: 0 });
+    model.run(&Step::Take { shelf: 0, class: 0 });
     model.put(1); // free, and its buddy is beyond the frontier
     model.run(&Step::Take {
-        kind: 0,
+        shelf: 0,
         class: half.index(),
     });
     assert_eq!((model.added, model.taken.len()), (1, 2));
@@ -295,7 +294,7 @@ fn what_a_frontier_leaves_is_joined_with_what_is_free_before_it() {
 fn a_block_with_one_chunk_in_use_gives_all_the_rest_at_once() {
     let mut model = Model::new();
     for _ in 0..UNIT / 512 {
-        model.run(&Step::Take { kind: 0, class: 0 });
+        model.run(&Step::Take { shelf: 0, class: 0 });
     }
     assert_eq!(model.added, 1);
     for _ in 1..UNIT / 512 {
@@ -303,7 +302,7 @@ fn a_block_with_one_chunk_in_use_gives_all_the_rest_at_once() {
     }
     model.carved.check(&model.taken);
     for class in (0..Class::of(UNIT).index()).rev() {
-        let chunk = model.carved.take(kinds()[0], Class::at(class));
+        let chunk = model.carved.take(shelves()[0], Class::at(class));
         assert!(chunk.is_some(), "one of {} bytes", Class::at(class).size());
         model.keep(chunk.unwrap());
         model.carved.check(&model.taken);
