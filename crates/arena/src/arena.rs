@@ -5,9 +5,7 @@ use std::mem::MaybeUninit;
 use std::panic::Location;
 use std::ptr::{NonNull, null_mut};
 
-use epoch_arena_block::raw::{
-    Account, Chunk, ChunkList, Live, Owner, Request, Scrub, thread_number,
-};
+use epoch_arena_block::raw::{Account, Chunk, ChunkList, Live, Owner, Request, Scrub, own_lane};
 use epoch_arena_block::{Alignment, Memory, MemoryError, UserKind};
 
 use crate::copy::copy;
@@ -249,7 +247,7 @@ impl EpochArena {
 
     /// The chunks in which this thread's last allocation may be.
     pub(crate) fn mine(&self) -> impl Iterator<Item = Live<'_>> {
-        let places = [thread_number() % SHARED, LARGE, ALONE];
+        let places = [own_lane() % SHARED, LARGE, ALONE];
         places.into_iter().filter_map(|place| self.shared(place))
     }
 
@@ -260,7 +258,7 @@ impl EpochArena {
         len: usize,
         align: Alignment,
     ) -> Result<NonNull<u8>, AllocError> {
-        let place = thread_number() % SHARED;
+        let place = own_lane() % SHARED;
         if let Some(live) = self.shared(place)
             && let Some(first) = live.bump_shared(len, align)
         {

@@ -61,6 +61,8 @@ mod chunks;
 pub mod count;
 mod error;
 #[cfg(feature = "std")]
+mod lane;
+#[cfg(feature = "std")]
 mod memory;
 #[cfg(all(test, epoch_arena_loom))]
 mod models;
@@ -104,8 +106,8 @@ pub mod raw {
     pub use crate::chunks::generation::Generation;
     pub use crate::chunks::list::{ChunkList, Usage};
     pub use crate::chunks::scrub::Scrub;
+    pub use crate::lane::own_lane;
     pub use crate::memory::{Account, Owner, Request};
-    pub use crate::sync::thread_number;
 }
 
 /// The README's examples, as tests; one of them needs the feature.

@@ -42,24 +42,8 @@ pub(crate) fn wait<'a, T>(told: &Condvar, held: MutexGuard<'a, T>) -> MutexGuard
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-// It counts across model runs, so it is never loom's.
+// What is the process's lives across model runs, so it is never loom's.
 #[cfg(all(feature = "std", epoch_arena_count))]
-use crate::count::AtomicU64 as Next;
+pub(crate) use crate::count::AtomicUsize as StaticAtomicUsize;
 #[cfg(all(feature = "std", not(epoch_arena_count)))]
-use core::sync::atomic::AtomicU64 as Next;
-
-/// The number of this thread: one more with each that asks.
-#[inline]
-#[cfg(feature = "std")]
-pub fn thread_number() -> usize {
-    thread_local!(static NUMBER: std::cell::Cell<usize> = const { std::cell::Cell::new(usize::MAX) });
-    static NEXT: Next = Next::new(0);
-    let number = NUMBER.get();
-    if number != usize::MAX {
-        return number;
-    }
-    // Relaxed: it only spreads threads over places and lanes.
-    let number = NEXT.fetch_add(1, Ordering::Relaxed) as usize;
-    NUMBER.set(number);
-    number
-}
+pub(crate) use core::sync::atomic::AtomicUsize as StaticAtomicUsize;

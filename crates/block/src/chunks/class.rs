@@ -2,14 +2,13 @@
 
 #![forbid(unsafe_code)]
 
+use crate::lane::LANES;
+
 /// Bytes of the smallest chunk: what an epoch of one key costs.
 pub const SMALLEST: usize = 512;
 
 /// Classes there are: from 512 bytes to 1 GiB, the largest block.
 pub const CLASSES: usize = 22;
-
-/// Threads that have blocks of their own; those beyond share them.
-pub const LANES: usize = 8;
 
 /// Shelves there are: for the smallest chunks; for each lane and two sizes; and for what is confined.
 pub const SHELVES: usize = 1 + 2 * LANES + 1;
@@ -99,15 +98,6 @@ impl Shelf {
             .filter(move |shelf| *shelf != self)
     }
 
-    /// Whose it is, if it is one lane's.
-    pub const fn lane(self) -> Option<usize> {
-        if self.0 == 0 || self.0 == Self::QUARANTINE.0 {
-            None
-        } else {
-            Some((self.index() - 1) % LANES)
-        }
-    }
-
     /// The index, below [`SHELVES`].
     pub const fn index(self) -> usize {
         self.0 as usize
@@ -163,7 +153,6 @@ mod tests {
         for class in [4096, 65_536].map(Class::of) {
             for lane in 0..LANES {
                 let shelf = Shelf::of(class, UNIT, lane);
-                assert_eq!(shelf.lane(), Some(lane));
                 let beside: Vec<_> = shelf.beside().collect();
                 let others = (0..LANES).filter(|other| *other != lane);
                 let others = others.map(|other| Shelf::of(class, UNIT, other));
@@ -171,7 +160,7 @@ mod tests {
             }
         }
         for all in [Shelf::of(Class::FIRST, UNIT, 3), Shelf::QUARANTINE] {
-            assert_eq!((all.beside().count(), all.lane()), (0, None));
+            assert_eq!(all.beside().count(), 0);
         }
     }
 }

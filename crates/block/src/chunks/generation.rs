@@ -217,7 +217,7 @@ impl Generation {
 
     /// Whether its chunks are to be overwritten, or confined, before anything else is done with them.
     pub(crate) fn is_dirty(&self) -> bool {
-        self.chunks.head().is_some() && (self.scrub.is_needed() || self.scrub.quarantine)
+        self.chunks.bytes() > 0 && (self.scrub.is_needed() || self.scrub.quarantine)
     }
 
     /// Overwrites its chunks, and confines them if they are to be; says whether they can be used again.

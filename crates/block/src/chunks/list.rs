@@ -2,18 +2,19 @@
 
 use std::ptr::{NonNull, null_mut};
 
-use super::chunk::{Chunk, Live};
+use super::chunk::{Chunk, Header, Live};
 use super::scrub::Scrub;
+use crate::lane::LANES;
 use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
 
-/// The chunks that one owner has taken from a memory, newest first. An owner that has none costs two words.
+/// The chunks that one owner has taken from a memory, by the lane of the thread that took them, newest first.
 ///
 /// It is changed under the memory's lock only. It can be walked without, as long as it is not given up: what
 /// is pushed meanwhile comes before the walk's first chunk.
 #[derive(Debug)]
 pub struct ChunkList {
     /// Invariant: null, or a chunk that exists, as do all that follow by `next`, until they are given up.
-    head: AtomicPtr<super::chunk::Header>,
+    heads: [AtomicPtr<Header>; LANES],
     /// Bytes of the chunks.
     bytes: AtomicUsize,
 }
@@ -45,7 +46,7 @@ impl ChunkList {
     /// An empty list.
     pub fn new() -> Self {
         Self {
-            head: AtomicPtr::new(null_mut()),
+            heads: std::array::from_fn(|_| AtomicPtr::new(null_mut())),
             bytes: AtomicUsize::new(0),
         }
     }
@@ -56,27 +57,29 @@ impl ChunkList {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn head(&self) -> Option<Chunk> {
+    fn head(&self, lane: usize) -> Option<Chunk> {
         // Acquire: pairs with the Release in `push`, by which the header is set up for whoever walks.
-        Chunk::from_ptr(self.head.load(Ordering::Acquire))
+        Chunk::from_ptr(self.heads[lane].load(Ordering::Acquire))
     }
 
-    /// Under the lock of the memory.
-    pub(crate) fn push(&self, chunk: Live<'_>) {
-        chunk.set_next(self.head());
+    /// Adds a chunk that a thread of `lane` has taken. Under the lock of the memory.
+    pub(crate) fn push(&self, chunk: Live<'_>, lane: usize) {
+        chunk.set_next(self.head(lane));
         // Relaxed: written under the lock, read as a figure.
         self.bytes
             .store(self.bytes() + chunk.size(), Ordering::Relaxed);
         // Release: publishes the header. Partner: the Acquire in `head`.
-        self.head.store(chunk.chunk().as_ptr(), Ordering::Release);
+        self.heads[lane].store(chunk.chunk().as_ptr(), Ordering::Release);
     }
 
-    /// Empties the list; gives its newest chunk, by which the others follow, and the bytes of all. Under the
-    /// lock of the memory.
-    pub(crate) fn take(&self) -> (Option<Chunk>, usize) {
-        let taken = (self.head(), self.bytes());
-        // Relaxed, both: written under the lock; the list is not walked any more.
-        self.head.store(null_mut(), Ordering::Relaxed);
+    /// Empties the list; gives the newest chunk of each lane, by which the others follow, and the bytes of all.
+    /// Under the lock of the memory.
+    pub(crate) fn take(&self) -> ([Option<Chunk>; LANES], usize) {
+        let taken = (std::array::from_fn(|lane| self.head(lane)), self.bytes());
+        // Relaxed, all: written under the lock; the list is not walked any more.
+        for head in &self.heads {
+            head.store(null_mut(), Ordering::Relaxed);
+        }
         self.bytes.store(0, Ordering::Relaxed);
         taken
     }
@@ -85,12 +88,14 @@ impl ChunkList {
     ///
     /// The chunks are not given up for the call.
     unsafe fn for_each(&self, mut visit: impl FnMut(Live<'_>)) {
-        let mut next = self.head();
-        while let Some(chunk) = next {
-            // SAFETY: on the list, so it exists by the invariant of `head` and the contract.
-            let live = unsafe { chunk.live() };
-            visit(live);
-            next = live.next();
+        for lane in 0..LANES {
+            let mut next = self.head(lane);
+            while let Some(chunk) = next {
+                // SAFETY: on the list, so it exists by the invariant of `heads` and the contract.
+                let live = unsafe { chunk.live() };
+                visit(live);
+                next = live.next();
+            }
         }
     }
 

@@ -18,7 +18,7 @@ pub use self::stats::MemoryStats;
 pub use self::store::{Owner, Request};
 pub use self::usage::{Account, MemoryUsage, MemoryUser, UserKind};
 
-use self::store::{Before, Store, own_lane};
+use self::store::{Before, Store};
 use self::supply::{BLOCK_ALIGN, ForOwner, Whole};
 use crate::block::Block;
 use crate::bump::whole_units;
@@ -184,7 +184,7 @@ impl Memory {
             let mut store = lock(&shared.store);
             store.in_use -= region.len();
             if store.free_bytes.saturating_add(region.len()) <= shared.settings.high_water {
-                return store.keep(region, Some(own_lane()));
+                return store.keep(region, None);
             }
             store.moving += region.len();
         }

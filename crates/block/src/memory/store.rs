@@ -7,12 +7,13 @@ use std::ptr::{NonNull, null_mut};
 use super::usage::{Account, Accounts};
 use crate::chunks::carve::Carved;
 use crate::chunks::chunk::{Chunk, Live, Place};
-use crate::chunks::class::{Class, LANES, Shelf};
+use crate::chunks::class::{Class, Shelf};
 use crate::chunks::generation::{Generation, Ready};
 use crate::chunks::list::ChunkList;
 use crate::chunks::scrub::Scrub;
+use crate::lane::{LANES, own_lane};
 use crate::region::Region;
-use crate::sync::{Arc, thread_number};
+use crate::sync::Arc;
 
 /// Generations that are taken off the ready stack, and chunks that are put on their lists, at a time.
 const STEP: usize = 32;
@@ -20,7 +21,7 @@ const STEP: usize = 32;
 /// Steps in which chunks that came back are put on their lists before one is carved anew.
 const FILED: usize = 4;
 
-/// Free blocks among which one is looked for that a thread of the same lane had.
+/// Free blocks among which one is looked for that the same shelf had.
 const NEAR: usize = 32;
 
 /// What an owner asks a memory for.
@@ -50,11 +51,6 @@ impl Request {
             Self::Alone(size) => size,
         }
     }
-}
-
-/// The lane of this thread.
-pub(super) fn own_lane() -> usize {
-    thread_number() % LANES
 }
 
 /// Who takes chunks: the list they go on, and the account that they go to.
@@ -89,15 +85,15 @@ pub(super) struct Store {
     pub moving: usize,
     /// Bytes of the free regions.
     pub free_bytes: usize,
-    /// Free blocks of one unit, with the lane that had it, if there is one. The last was used last, so it is the
+    /// Free blocks of one unit, with the shelf that had it, if one had. The last was used last, so it is the
     /// warmest.
-    blocks: VecDeque<(Region, Option<usize>)>,
+    blocks: VecDeque<(Region, Option<Shelf>)>,
     /// Other free regions, by length and address.
     others: BTreeMap<(usize, usize), Region>,
     pub carved: Carved,
-    /// Lists of chunks that were given up and are not looked at yet, the last one first: the first chunk of
-    /// each names the first of the next.
-    returned: Option<Chunk>,
+    /// By the lane that took them, lists of chunks that were given up and are not looked at yet, the last one
+    /// first: the first chunk of each names the first of the next.
+    returned: [Option<Chunk>; LANES],
     /// Generations whose bytes are to be overwritten before they are returned.
     dirty: *mut Generation,
     /// Generations whose bytes a thread is overwriting.
@@ -123,7 +119,7 @@ impl Store {
             blocks: VecDeque::new(),
             others: BTreeMap::new(),
             carved: Carved::new(unit),
-            returned: None,
+            returned: [None; LANES],
             dirty: null_mut(),
             cleaning: 0,
             confined: Vec::new(),
@@ -139,11 +135,11 @@ impl Store {
 
     // Free regions.
 
-    /// Keeps a free region that `lane` had, as the warmest.
-    pub fn keep(&mut self, region: Region, lane: Option<usize>) {
+    /// Keeps a free region that `shelf` had, as the warmest.
+    pub fn keep(&mut self, region: Region, shelf: Option<Shelf>) {
         self.free_bytes += region.len();
         if region.len() == self.unit {
-            self.blocks.push_back((region, lane));
+            self.blocks.push_back((region, shelf));
         } else {
             let key = (region.len(), region.base().addr().get());
             self.others.insert(key, region);
@@ -156,15 +152,10 @@ impl Store {
         self.blocks.push_front((block, None));
     }
 
-    /// The free region of at least `size` bytes, and hardly more, that was used last: by a thread of the caller's
-    /// lane, if there is one near.
+    /// The free region of at least `size` bytes, and hardly more, that was used last.
     pub fn take_region(&mut self, size: usize, exact: bool) -> Option<Region> {
         let region = if size == self.unit {
-            let mut near = self.blocks.iter().rev().take(NEAR);
-            let lane = Some(own_lane());
-            let own = near.position(|(_, had)| *had == lane).unwrap_or(0);
-            let last = self.blocks.len().checked_sub(1)?;
-            self.blocks.remove(last - own).map(|(region, _)| region)
+            self.blocks.pop_back().map(|(region, _)| region)
         } else {
             let most = if exact { size } else { size + size / 8 };
             let (&key, _) = self.others.range((size, 0)..=(most, usize::MAX)).next()?;
@@ -210,12 +201,13 @@ impl Store {
             Request::Chunk {
                 wanted, confined, ..
             } => {
+                let lane = own_lane();
                 let shelf = if confined {
                     Shelf::QUARANTINE
                 } else {
-                    Shelf::of(wanted, self.unit, own_lane())
+                    Shelf::of(wanted, self.unit, lane)
                 };
-                if let Some(chunk) = self.take_returned(shelf, wanted) {
+                if let Some(chunk) = self.take_returned(lane, shelf, wanted) {
                     return Some(chunk);
                 }
                 // What came back goes before what was never used: so the memory in use does not creep.
@@ -223,14 +215,14 @@ impl Store {
                     if let Some(chunk) = self.carved.take_free(shelf, wanted) {
                         return Some(chunk);
                     }
-                    if self.file() == 0 {
+                    if self.file_of(lane) == 0 {
                         break;
                     }
                 }
                 if let Some(chunk) = self.carved.take(shelf, wanted) {
                     return Some(chunk);
                 }
-                if let Some(block) = self.take_block() {
+                if let Some(block) = self.take_block(shelf) {
                     self.carved.add_block(block, shelf);
                     return self.carved.take(shelf, wanted);
                 }
@@ -249,13 +241,17 @@ impl Store {
         }
     }
 
-    /// A free block, if there is room to enter one.
-    fn take_block(&mut self) -> Option<Region> {
-        if self.carved.prepare() {
-            self.take_region(self.unit, true)
-        } else {
-            None
+    /// A free block, if there is room to enter one: the one that this shelf had last, if it is near.
+    fn take_block(&mut self, shelf: Shelf) -> Option<Region> {
+        if !self.carved.prepare() {
+            return None;
         }
+        let last = self.blocks.len().checked_sub(1)?;
+        let mut near = self.blocks.iter().rev().take(NEAR);
+        let own = near.position(|(_, had)| *had == Some(shelf)).unwrap_or(0);
+        let (block, _) = self.blocks.remove(last - own)?;
+        self.free_bytes -= block.len();
+        Some(block)
     }
 
     /// As [`find`](Self::find), from any kind of block, down to what is just enough: before a refusal.
@@ -270,17 +266,17 @@ impl Store {
         }
     }
 
-    /// The first of the returned chunks, if it is just what is wanted: still warm, and nothing is joined
+    /// The first of the lane's returned chunks, if it is just what is wanted: still warm, and nothing is joined
     /// and split for it.
-    fn take_returned(&mut self, shelf: Shelf, class: Class) -> Option<Chunk> {
-        let first = self.live(self.returned?);
+    fn take_returned(&mut self, lane: usize, shelf: Shelf, class: Class) -> Option<Chunk> {
+        let first = self.live(self.returned[lane]?);
         let fits = !first.is_alone()
             && first.size() == class.size()
             && self.carved.shelf(first.region()) == shelf;
         if !fits {
             return None;
         }
-        let chunk = self.pop_returned()?;
+        let chunk = self.pop_returned(lane)?;
         Some(self.carved.renew(chunk))
     }
 
@@ -289,7 +285,7 @@ impl Store {
         let live = self.live(chunk);
         self.in_use += live.size();
         owner.account.add(live.size());
-        owner.chunks.push(live);
+        owner.chunks.push(live, own_lane());
     }
 
     // Chunks that come back.
@@ -300,9 +296,11 @@ impl Store {
     ///
     /// Nobody reads or claims bytes of them any more, nor will.
     pub unsafe fn give_up(&mut self, owner: Owner<'_>) -> usize {
-        let (first, bytes) = owner.chunks.take();
-        if let Some(first) = first {
-            self.push_returned(first);
+        let (firsts, bytes) = owner.chunks.take();
+        for (lane, first) in firsts.into_iter().enumerate() {
+            if let Some(first) = first {
+                self.push_returned(lane, first);
+            }
         }
         self.in_use -= bytes;
         owner.account.take(bytes);
@@ -407,16 +405,16 @@ impl Store {
         unsafe { self.carved.wipe(Scrub::with(fill)) };
     }
 
-    fn push_returned(&mut self, first: Chunk) {
-        let next = self.returned.replace(first);
+    fn push_returned(&mut self, lane: usize, first: Chunk) {
+        let next = self.returned[lane].replace(first);
         let place = next.map_or(Place::NONE, |next| self.carved.place(self.live(next)));
         self.live(first).set_prev(place);
     }
 
-    fn pop_returned(&mut self) -> Option<Chunk> {
-        let chunk = self.returned?;
+    fn pop_returned(&mut self, lane: usize) -> Option<Chunk> {
+        let chunk = self.returned[lane]?;
         let live = self.live(chunk);
-        self.returned = match live.next() {
+        self.returned[lane] = match live.next() {
             // The next of the same list takes over what this one says of the next list.
             Some(next) => {
                 self.live(next).set_prev(live.prev());
@@ -427,18 +425,23 @@ impl Store {
         Some(chunk)
     }
 
-    /// Puts returned chunks on their free lists, as many as one step allows; says how many bytes they had. A
-    /// region of which nothing is in use becomes a free one.
+    /// Puts returned chunks on their free lists, as many as one step allows; says how many bytes they had.
     pub fn file(&mut self) -> usize {
+        let lanes = (0..LANES).find(|lane| self.returned[*lane].is_some());
+        lanes.map_or(0, |lane| self.file_of(lane))
+    }
+
+    /// As [`file`](Self::file), those that one lane took. A region of which nothing is in use becomes a free one.
+    fn file_of(&mut self, lane: usize) -> usize {
         let mut bytes = 0;
         for _ in 0..STEP {
-            let Some(chunk) = self.pop_returned() else {
+            let Some(chunk) = self.pop_returned(lane) else {
                 break;
             };
             bytes += self.live(chunk).size();
             // SAFETY: it was given up.
             if let Some((region, shelf)) = unsafe { self.carved.put(chunk) } {
-                self.keep(region, shelf.lane());
+                self.keep(region, Some(shelf));
             }
         }
         bytes

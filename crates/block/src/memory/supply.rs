@@ -3,7 +3,7 @@
 use std::alloc::Layout;
 
 use super::Shared;
-use super::store::{Before, Owner, Request, Store, own_lane};
+use super::store::{Before, Owner, Request, Store};
 use crate::chunks::chunk::Chunk;
 use crate::chunks::generation::Generation;
 use crate::error::{MemoryError, OverBudget, SourceError};
@@ -77,7 +77,7 @@ impl Shared {
                 match acquired {
                     Ok(region) => {
                         store.moving -= size;
-                        store.keep(region, Some(own_lane()));
+                        store.keep(region, None);
                         // Under the lock under which it was kept: only tables that cannot grow are in the way.
                         let got = want.find(&mut store);
                         return got.ok_or(SourceError::OutOfMemory.into());
@@ -186,7 +186,7 @@ impl Shared {
         let mut store = lock(&self.store);
         store.moving -= region.len();
         // As the warmest, so that it is used again first, and the others are offered before it.
-        store.keep(region, Some(own_lane()));
+        store.keep(region, None);
         false
     }
 

@@ -1,0 +1,89 @@
+//! Lanes: what a thread has filled, it gets back, as the cache lines are with its core.
+
+#![forbid(unsafe_code)]
+
+use crate::sync::{Ordering, StaticAtomicUsize};
+
+/// Threads that have blocks and lists of chunks of their own; those beyond share them.
+pub const LANES: usize = if cfg!(epoch_arena_loom) { 1 } else { 8 };
+
+/// Those of the process.
+static ALL: Lanes = Lanes::new();
+
+/// The lane of this thread, below [`LANES`]: the first that fewest threads had when it first asked. A thread that
+/// ends leaves its lane to the next one.
+#[inline]
+pub fn own_lane() -> usize {
+    thread_local!(static OWN: Own = Own(ALL.take()));
+    // While the thread's last values are dropped, any lane will do.
+    OWN.try_with(|own| own.0).unwrap_or(0)
+}
+
+/// How many threads have each lane.
+struct Lanes([StaticAtomicUsize; LANES]);
+
+impl Lanes {
+    const fn new() -> Self {
+        Self([const { StaticAtomicUsize::new(0) }; LANES])
+    }
+
+    fn take(&self) -> usize {
+        loop {
+            // Relaxed, all: what is handed on with a lane is under the lock of a memory.
+            let threads = self.0.iter().map(|of| of.load(Ordering::Relaxed));
+            let Some((lane, few)) = threads.enumerate().min_by_key(|(_, threads)| *threads) else {
+                return 0;
+            };
+            let (now, relaxed) = (few + 1, Ordering::Relaxed);
+            if self.0[lane]
+                .compare_exchange(few, now, relaxed, relaxed)
+                .is_ok()
+            {
+                return lane;
+            }
+            // Another thread came or went: of two at once, each is to have its own.
+        }
+    }
+
+    fn leave(&self, lane: usize) {
+        // Relaxed: as in `take`.
+        self.0[lane].fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A thread's lane, as long as it runs.
+struct Own(usize);
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        ALL.leave(self.0);
+    }
+}
+
+#[cfg(all(test, not(epoch_arena_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_of_one_time_are_spread_and_lanes_are_taken_again() {
+        let lanes = Lanes::new();
+        let mut taken = std::thread::scope(|s| {
+            let threads: Vec<_> = (0..LANES).map(|_| s.spawn(|| lanes.take())).collect();
+            let taken = threads.into_iter().map(|thread| thread.join().unwrap());
+            taken.collect::<Vec<_>>()
+        });
+        taken.sort_unstable();
+        assert_eq!(taken, (0..LANES).collect::<Vec<_>>(), "one for each");
+        assert_eq!(lanes.take(), 0, "then they are shared");
+        lanes.leave(5);
+        assert_eq!(lanes.take(), 5);
+        assert_eq!(lanes.take(), 1);
+    }
+
+    #[test]
+    fn a_thread_keeps_its_lane() {
+        let lane = own_lane();
+        assert!(lane < LANES);
+        assert_eq!(own_lane(), lane);
+    }
+}
