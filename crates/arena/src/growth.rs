@@ -130,9 +130,11 @@ impl First {
     /// After an epoch in which the thread took `taken` bytes in `chunks` chunks.
     pub fn learn(self, taken: usize, chunks: usize) -> Self {
         if chunks > 1 {
-            let all = Class::covering(taken.min(LARGEST_FIRST)).unwrap_or(Class::FIRST);
+            // One chunk for all; or, where that were too large, from the first on those that the epoch ended with: all
+            // alike, so that each is at hand when the next epoch asks for it, the warmest first.
+            let all = Class::covering(taken).filter(|all| all.size() <= LARGEST_FIRST);
             return Self {
-                class: all,
+                class: all.unwrap_or(after(taken)),
                 calm: 0,
                 before: taken,
             };
@@ -185,12 +187,11 @@ mod tests {
         let (mut taken, mut chunks) = (0, 0);
         while taken < 8 << 20 {
             let class = first.or_after(taken);
-            assert!(class.size() <= taken.max(LARGEST_FIRST));
-            assert!(class.size() <= (8 << 20) / SHARE || class == first.class);
+            assert_eq!(class, first.class, "all alike");
             taken += class.size();
             chunks += 1;
         }
-        assert!(chunks <= SHARE + 2, "{chunks} chunks");
+        assert_eq!(chunks, SHARE);
     }
 
     /// Peers loop, or make the next chunks large, after one large object.
@@ -236,6 +237,8 @@ mod tests {
             first = first.learn(512, 1);
         }
         assert_eq!(first.class, Class::FIRST);
-        assert_eq!(first.learn(1 << 30, 100).class.size(), LARGEST_FIRST);
+        assert_eq!(first.learn(LARGEST_FIRST, 9).class.size(), LARGEST_FIRST);
+        assert_eq!(first.learn(1 << 20, 100).class.size(), EARLY);
+        assert_eq!(first.learn(1 << 30, 100).class.size(), LARGEST_GROWTH);
     }
 }

@@ -24,9 +24,9 @@ pub struct MemoryBuilder {
     huge_pages_from: usize,
 }
 
-/// Blocks on small pages unless [`MemoryBuilder::huge_pages_from`] says otherwise: one for small chunks and one
-/// for those of medium size, as that is what a pool of a few keys takes.
-const SMALL_BLOCKS: usize = 2;
+/// Blocks on small pages unless [`MemoryBuilder::huge_pages_from`] says otherwise: the one for small chunks, as that is
+/// what a pool of a few keys takes. A second one would cost a first epoch of 500,000 keys half as much again.
+const SMALL_BLOCKS: usize = 1;
 
 impl Default for MemoryBuilder {
     fn default() -> Self {
@@ -108,7 +108,7 @@ impl MemoryBuilder {
     }
 
     /// How many bytes a memory reserves on small pages before it asks its source for huge ones
-    /// ([`Pages`](crate::Pages)). Default: two blocks of 2 MiB. A small pool then takes the few small pages that
+    /// ([`Pages`](crate::Pages)). Default: one block of 2 MiB. A small pool then takes the few small pages that
     /// it writes into physical memory, and a large one pays half a millisecond once. 0 asks for huge pages from the
     /// first block on, `usize::MAX` never.
     ///
