@@ -12,7 +12,7 @@ pub fn steps() -> Vec<Step> {
 
 /// The crates that are published, in the order in which they depend on each other.
 pub const PUBLISHED: &str = "--package epoch-arena-block --package epoch-arena-core --package epoch-arena-pool \
-                             --package epoch-arena-key --package epoch-arena";
+                             --package epoch-arena-map --package epoch-arena-key --package epoch-arena";
 
 /// Format, lints, and the documentation with warnings denied.
 pub fn lints() -> Vec<Step> {
@@ -24,7 +24,8 @@ pub fn lints() -> Vec<Step> {
         let command = Command::cargo(&format!("clippy --lib --tests {packages} {deny}"));
         step(name, command.env("RUSTFLAGS", flags).target(folder))
     };
-    let models = "--package epoch-arena-block --package epoch-arena-core --package epoch-arena-pool";
+    let models = "--package epoch-arena-block --package epoch-arena-core --package epoch-arena-pool \
+                  --package epoch-arena-map";
     let counting = "--package epoch-arena --package epoch-arena-bench";
     let fuzz = |words: &str| Command::cargo(words).target("target/fuzz-programs");
     vec![
