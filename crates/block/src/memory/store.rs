@@ -254,7 +254,7 @@ impl Store {
         Some(block)
     }
 
-    /// As [`find`](Self::find), from any kind of block, down to what is just enough: before a refusal.
+    /// As [`find`](Self::find), from any shelf, down to what is just enough: before a refusal.
     pub fn find_any(&mut self, request: Request) -> Option<Chunk> {
         match request {
             Request::Chunk {

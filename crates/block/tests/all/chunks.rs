@@ -187,7 +187,7 @@ fn a_source_that_fails_or_panics_at_the_kth_call_changes_no_figure() {
     }
 }
 
-/// Nothing is refused while chunks that would do are free, be they of another kind of block, and in parts.
+/// Nothing is refused while chunks that would do are free, be they of another shelf, and in parts.
 #[test]
 fn what_is_given_up_serves_any_other_request_before_it_is_refused() {
     let source = Faulty::default();
