@@ -225,3 +225,55 @@ fn the_high_water_mark_decides_what_is_kept() {
         (2 * BLOCK, 2 * BLOCK)
     );
 }
+
+/// With one list for all, threads exchange their chunks, and fetch each line of them from another core.
+#[test]
+fn a_thread_gets_back_what_it_has_filled() {
+    use epoch_arena_block::raw::own_lane;
+    use std::collections::BTreeSet;
+    use std::sync::Barrier;
+
+    const ROUNDS: usize = 8;
+    let start = std::time::Instant::now();
+    loop {
+        let pool = pool(1);
+        let (filled, free) = (Barrier::new(3), Barrier::new(3));
+        let work = || {
+            let mut rounds = Vec::new();
+            for _ in 0..ROUNDS {
+                let guard = pool.pin();
+                let put = |_| guard.alloc_copy(&[1; 700]).unwrap();
+                let places = (0..300).map(put).map(|handle| {
+                    // Where a key lies, by 4 KiB; no two threads share these, as their chunks are larger.
+                    guard.get(handle).unwrap().as_ptr().addr() >> 12
+                });
+                rounds.push(places.collect::<BTreeSet<_>>());
+                drop(guard);
+                filled.wait();
+                free.wait();
+            }
+            (own_lane(), rounds)
+        };
+        let (one, other) = std::thread::scope(|s| {
+            let threads = [s.spawn(work), s.spawn(work)];
+            for _ in 0..ROUNDS {
+                filled.wait();
+                advance(&pool, 1);
+                maintain_until(&pool, all_reclaimed);
+                free.wait();
+            }
+            let [one, other] = threads.map(|thread| thread.join().unwrap());
+            (one, other)
+        });
+        if one.0 == other.0 {
+            // Many other tests run at this moment, and these two threads share a lane.
+            assert!(start.elapsed().as_secs() < 60, "no lanes are free");
+            continue;
+        }
+        for round in ROUNDS / 2..ROUNDS {
+            let exchanged = one.1[round].intersection(&other.1[round - 1]).count();
+            assert!(exchanged * 10 <= one.1[round].len(), "{exchanged} pages");
+        }
+        return;
+    }
+}
