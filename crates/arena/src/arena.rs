@@ -5,7 +5,9 @@ use std::mem::MaybeUninit;
 use std::panic::Location;
 use std::ptr::{NonNull, null_mut};
 
-use epoch_arena_block::raw::{Account, Chunk, ChunkList, Live, Owner, Request, Scrub, own_lane};
+use epoch_arena_block::raw::{
+    Account, Chunk, ChunkList, LANES, Live, Owner, Request, Scrub, own_lane,
+};
 use epoch_arena_block::{Alignment, Memory, MemoryError, UserKind};
 
 use crate::copy::copy;
@@ -15,8 +17,8 @@ use crate::stats::ArenaStats;
 use crate::sync::{Arc, AtomicPtr, AtomicUsize, Ordering};
 use crate::writer::total;
 
-/// Chunks that threads fill at a time, each shared by some of them. One in a model run.
-const SHARED: usize = if cfg!(epoch_arena_loom) { 1 } else { 8 };
+/// Chunks that threads fill at a time, each shared by those of a lane.
+const SHARED: usize = LANES;
 
 /// The place of the chunk for large values.
 const LARGE: usize = SHARED;
@@ -72,7 +74,7 @@ pub struct EpochArena {
     memory: Memory,
     account: Arc<Account>,
     chunks: ChunkList,
-    /// The chunks that threads fill, each by its number, and behind them those of [`LARGE`] and [`ALONE`]; or null.
+    /// The chunks that threads fill, each by its lane, and behind them those of [`LARGE`] and [`ALONE`]; or null.
     /// Invariant: if not null, a chunk that went on `chunks` since the last reset.
     current: [AtomicPtr<()>; SHARED + 2],
     /// What the chunks count too few, wrapping: allocations, and bytes of payload. It is too many where an
@@ -247,7 +249,7 @@ impl EpochArena {
 
     /// The chunks in which this thread's last allocation may be.
     pub(crate) fn mine(&self) -> impl Iterator<Item = Live<'_>> {
-        let places = [own_lane() % SHARED, LARGE, ALONE];
+        let places = [own_lane(), LARGE, ALONE];
         places.into_iter().filter_map(|place| self.shared(place))
     }
 
@@ -258,7 +260,7 @@ impl EpochArena {
         len: usize,
         align: Alignment,
     ) -> Result<NonNull<u8>, AllocError> {
-        let place = own_lane() % SHARED;
+        let place = own_lane();
         if let Some(live) = self.shared(place)
             && let Some(first) = live.bump_shared(len, align)
         {

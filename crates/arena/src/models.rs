@@ -204,6 +204,9 @@ fn arena_bytes_added_in_place_carry_what_was_done_to_them() {
     });
 }
 
+/// A chunk, the memory that it is of, and what stands for its bytes.
+type Known = (Chunk, Memory, UnsafeCell<u32>);
+
 /// Whoever comes second with a chunk finds the first one's, and sees what was done before it was shared. The
 /// chunks are of two memories, so that no lock orders what `share` has to order by itself.
 #[test]
@@ -231,7 +234,7 @@ fn a_lost_race_to_share_shows_the_winners_chunk() {
             (chunk, memory, UnsafeCell::new(0))
         });
         let shared = Arc::new((arena, chunks));
-        let share = |shared: &(EpochArena, [(Chunk, Memory, UnsafeCell<u32>); 2]), me: usize| {
+        let share = |shared: &(EpochArena, [Known; 2]), me: usize| {
             let (arena, chunks) = shared;
             // Stands for the header and the first claim.
             // SAFETY: loom checks that no other access is unordered with it.

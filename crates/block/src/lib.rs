@@ -106,7 +106,7 @@ pub mod raw {
     pub use crate::chunks::generation::Generation;
     pub use crate::chunks::list::{ChunkList, Usage};
     pub use crate::chunks::scrub::Scrub;
-    pub use crate::lane::own_lane;
+    pub use crate::lane::{LANES, own_lane};
     pub use crate::memory::{Account, Owner, Request};
 }
 

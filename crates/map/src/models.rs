@@ -6,6 +6,10 @@
 //! The models run the map's own code over leaked memory. A twin is the protocol in small, with the mistake.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
+#![expect(
+    clippy::arc_with_non_send_sync,
+    reason = "loom's threads take turns, and loom checks what they share"
+)]
 
 use std::ptr::NonNull;
 use std::sync::Arc;

@@ -89,7 +89,7 @@ impl Shelf {
     pub fn beside(self) -> impl Iterator<Item = Self> {
         let all = match self.index().checked_sub(1) {
             Some(index) if self != Self::QUARANTINE => {
-                let first = 1 + index - index % LANES;
+                let first = if index < LANES { 1 } else { 1 + LANES };
                 first..first + LANES
             }
             _ => 0..0,

@@ -6,6 +6,10 @@
 //! `RUSTFLAGS="--cfg epoch_arena_loom" cargo test --profile model -p epoch-arena-pool --lib models`
 
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
+#![expect(
+    clippy::arc_with_non_send_sync,
+    reason = "loom's threads take turns, and loom checks what they share"
+)]
 
 mod holds;
 mod last_hold;
@@ -57,10 +61,6 @@ const PLAIN: Scrub = Scrub {
 };
 
 impl Pool {
-    #[expect(
-        clippy::arc_with_non_send_sync,
-        reason = "loom's threads take turns, and loom checks what they share"
-    )]
     fn new() -> Arc<Self> {
         let memory = Memory::builder().source(Heap).block_size(ALL).budget(ALL);
         let memory = memory.build().unwrap();
