@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier, Mutex};
 
 use epoch_arena_block::{Heap, Memory, Pages, Region, Source, SourceError};
 
-use crate::support::{Faulty, alone};
+use crate::support::Faulty;
 
 const KIB: usize = 1 << 10;
 
@@ -222,7 +222,7 @@ fn clones_are_the_same_memory() {
 #[cfg(target_os = "linux")]
 #[cfg_attr(miri, ignore = "residency is the kernel's")]
 fn resident_memory_falls_when_blocks_go_back_to_the_system() {
-    if !alone("memory::resident_memory_falls_when_blocks_go_back_to_the_system") {
+    if !crate::support::alone("memory::resident_memory_falls_when_blocks_go_back_to_the_system") {
         return;
     }
     const BLOCKS: usize = 64;
