@@ -4,6 +4,7 @@
 
 use std::alloc::Layout;
 use std::collections::BTreeSet;
+use std::ptr::NonNull;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -11,7 +12,7 @@ use proptest::prelude::*;
 use super::{Carved, region_size};
 use crate::chunks::chunk::{Chunk, Live, Place};
 use crate::chunks::class::{CLASSES, Class, SHELVES, Shelf, header_of};
-use crate::{Heap, Pages, Region, Source};
+use crate::{Heap, Pages, Region, Source, shadow};
 
 const UNIT: usize = if cfg!(miri) { 4 << 10 } else { 16 << 10 };
 
@@ -35,7 +36,10 @@ impl Taken {
     fn new(chunk: Chunk, fill: u8) -> Self {
         let taken = Self { chunk, fill };
         let (first, len) = taken.body();
+        // As if all of it were claimed.
         // SAFETY: the chunk is this one's alone.
+        unsafe { shadow::allow(NonNull::new_unchecked(first), len) };
+        // SAFETY: as above.
         unsafe { first.write_bytes(fill, len) };
         taken
     }
