@@ -18,18 +18,15 @@ pub fn steps(quick: bool) -> Vec<Step> {
     let crates = |name: &str, filters: &str| format!("-p epoch-arena-{name} --all-features --test all -- {filters}");
     let tests = |name, filters: &str| miri(STRICT, &format!("{} {SLOW}", crates(name, filters)));
     let (block, arena) = if quick {
-        (
-            "block:: borrowed:: allocator::b11_a allocator::b11_bug",
-            "arena::m4_uninitialised arena::m4_bug13 allocator::b11_bug23",
-        )
+        ("block:: borrowed:: allocator::a_vector", "arena::uninitialised_room allocator::what allocator::empty_values")
     } else {
         ("", "arena:: model:: allocator::")
     };
     // One schedule proves little of a race: the seed decides who runs when, and which of the values that a Relaxed or
     // Acquire load may see it sees.
     let seeds = |flags: &str, count: u32| format!("{flags} -Zmiri-many-seeds=0..{count}");
-    let block_races = crates("block", "budget::bug21_racing allocator::b11_threads");
-    let arena_races = crates("core", "threads:: allocator::b11_threads");
+    let block_races = crates("block", "budget::racing allocator::threads_share");
+    let arena_races = crates("core", "threads:: allocator::threads_share");
     let bug = |test| miri(STRICT, &seeded("memory", test));
     let race = |test| miri(STRICT, &seeded("threads", test));
     let step = |name, commands| Step::tests(Name::Miri, name, commands);
