@@ -37,8 +37,9 @@ impl Taken {
         let taken = Self { chunk, fill };
         let (first, len) = taken.body();
         // As if all of it were claimed.
+        let claimed = NonNull::new(first).unwrap();
         // SAFETY: the chunk is this one's alone.
-        unsafe { shadow::allow(NonNull::new_unchecked(first), len) };
+        unsafe { shadow::allow(claimed, len) };
         // SAFETY: as above.
         unsafe { first.write_bytes(fill, len) };
         taken
