@@ -86,16 +86,29 @@ impl Shelf {
     }
 
     /// Those of the other lanes for the same sizes.
-    pub fn beside(self) -> impl Iterator<Item = Self> {
-        let all = match self.index().checked_sub(1) {
-            Some(index) if self != Self::QUARANTINE => {
-                let first = if index < LANES { 1 } else { 1 + LANES };
-                first..first + LANES
-            }
-            _ => 0..0,
+    pub fn of_others(self) -> impl Iterator<Item = Self> {
+        let first = match self.index() {
+            0 => 0,
+            index if index <= LANES => 1,
+            _ => 1 + LANES,
+        };
+        let all = if first == 0 || self == Self::QUARANTINE {
+            0..0
+        } else {
+            first..first + LANES
         };
         all.map(|index| Self(index as u8))
             .filter(move |shelf| *shelf != self)
+    }
+
+    /// Those of the same lane for smaller sizes, the largest first.
+    pub fn smaller(self) -> impl Iterator<Item = Self> {
+        let next = move |shelf: &Self| match shelf.index() {
+            0 => None,
+            _ if *shelf == Self::QUARANTINE => None,
+            index => Some(Self(index.saturating_sub(LANES) as u8)),
+        };
+        std::iter::successors(next(&self), next)
     }
 
     /// The index, below [`SHELVES`].
@@ -148,19 +161,21 @@ mod tests {
     }
 
     #[test]
-    fn shelves_beside_one_are_for_the_same_sizes_in_all_other_lanes() {
+    fn a_shelf_knows_those_of_other_lanes_and_those_for_smaller_chunks() {
         const UNIT: usize = 2 << 20;
-        for class in [4096, 65_536].map(Class::of) {
-            for lane in 0..LANES {
-                let shelf = Shelf::of(class, UNIT, lane);
-                let beside: Vec<_> = shelf.beside().collect();
+        for lane in 0..LANES {
+            let of = |size, lane| Shelf::of(Class::of(size), UNIT, lane);
+            for size in [4096, 65_536] {
                 let others = (0..LANES).filter(|other| *other != lane);
-                let others = others.map(|other| Shelf::of(class, UNIT, other));
-                assert_eq!(beside, others.collect::<Vec<_>>());
+                let others = others.map(|other| of(size, other));
+                assert!(of(size, lane).of_others().eq(others));
             }
+            let smaller = [of(4096, lane), of(SMALLEST, lane)];
+            assert!(of(65_536, lane).smaller().eq(smaller));
+            assert!(of(4096, lane).smaller().eq([of(SMALLEST, lane)]));
         }
-        for all in [Shelf::of(Class::FIRST, UNIT, 3), Shelf::QUARANTINE] {
-            assert_eq!(all.beside().count(), 0);
+        for none in [Shelf::of(Class::FIRST, UNIT, 3), Shelf::QUARANTINE] {
+            assert_eq!(none.of_others().count() + none.smaller().count(), 0);
         }
     }
 }

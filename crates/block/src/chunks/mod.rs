@@ -2,6 +2,8 @@
 
 pub mod class;
 
+mod claim;
+
 pub(crate) mod carve;
 pub(crate) mod chunk;
 pub(crate) mod generation;

@@ -1,6 +1,8 @@
 //! `Memory`: a source, a budget, and what is free in between.
 
 mod builder;
+mod owners;
+mod regions;
 mod stats;
 mod store;
 mod supply;
@@ -11,24 +13,22 @@ pub(crate) mod usage;
 use std::alloc::Layout;
 use std::any::Any;
 use std::fmt;
-use std::panic::Location;
 
 pub use self::builder::MemoryBuilder;
 pub use self::stats::MemoryStats;
 pub use self::store::{Owner, Request};
 pub use self::usage::{Account, MemoryUsage, MemoryUser, UserKind};
 
-use self::store::{Before, Store};
-use self::supply::{BLOCK_ALIGN, ForOwner, Whole};
+use self::regions::Before;
+use self::store::Store;
+use self::supply::{BLOCK_ALIGN, Whole};
 use crate::block::Block;
 use crate::bump::whole_units;
-use crate::chunks::chunk::Chunk;
-use crate::chunks::generation::{Generation, Ready};
-use crate::chunks::scrub::Scrub;
+use crate::chunks::generation::Ready;
 use crate::error::{MemoryError, OverBudget};
 use crate::region::Region;
 use crate::source::Source;
-use crate::sync::{Arc, AtomicUsize, Condvar, Mutex, OnceLock, Ordering, TryLockError, lock};
+use crate::sync::{Arc, AtomicUsize, Condvar, Mutex, OnceLock, Ordering, lock};
 
 /// Bytes of a block unless [`MemoryBuilder::block_size`] says otherwise: one huge page.
 /// (Under Miri 64 KiB, as it keeps a shadow of every byte.)
@@ -183,8 +183,8 @@ impl Memory {
         {
             let mut store = lock(&shared.store);
             store.in_use -= region.len();
-            if store.free_bytes.saturating_add(region.len()) <= shared.settings.high_water {
-                return store.keep(region, None);
+            if store.free.bytes().saturating_add(region.len()) <= shared.settings.high_water {
+                return store.free.keep(region, None);
             }
             store.moving += region.len();
         }
@@ -207,14 +207,14 @@ impl Memory {
         self.reclaim();
         while lock(&shared.store).file() > 0 {}
         // Each region is tried once: what the system refuses is free again, and comes after all others.
-        let (mut given, mut tries) = (0, lock(&shared.store).free_regions());
+        let (mut given, mut tries) = (0, lock(&shared.store).free.count());
         let mut before = Before::default();
         while tries > 0 {
             let mut store = lock(&shared.store);
-            if store.free_bytes <= keep {
+            if store.free.bytes() <= keep {
                 break;
             }
-            let Some(region) = store.take_coldest(&mut before) else {
+            let Some(region) = store.free.take_coldest(&mut before) else {
                 break;
             };
             store.moving += region.len();
@@ -256,7 +256,7 @@ impl Memory {
         };
         loop {
             let mut store = lock(&shared.store);
-            let enough = store.free_bytes.saturating_add(size) > shared.settings.prefault;
+            let enough = store.free.bytes().saturating_add(size) > shared.settings.prefault;
             let room = shared.settings.budget - store.reserved >= size;
             if enough || !room {
                 return added;
@@ -271,14 +271,14 @@ impl Memory {
                 return added;
             }
             let mut store = lock(&shared.store);
-            if store.free_bytes.saturating_add(size) > shared.settings.high_water {
+            if store.free.bytes().saturating_add(size) > shared.settings.high_water {
                 // Others have freed or prepared blocks meanwhile.
                 drop(store);
                 shared.release(region);
                 return added;
             }
             store.moving -= size;
-            store.keep_unused(region);
+            store.free.keep_unused(region);
             added += size;
         }
     }
@@ -355,114 +355,6 @@ impl Memory {
         let ranges = lock(&self.shared.store).ranges();
         let resident = |(base, len)| crate::os::resident(base, len).unwrap_or(len);
         ranges.into_iter().map(resident).sum()
-    }
-}
-
-/// What pools and arenas are built from. Not for use elsewhere: no promise of stability.
-#[doc(hidden)]
-impl Memory {
-    /// A chunk for `owner`, with nothing claimed; it is the owner's until it is given up.
-    pub fn take(&self, owner: Owner<'_>, request: Request) -> Result<Chunk, MemoryError> {
-        self.check(request.least())?;
-        let shared = &*self.shared;
-        shared.supply(&ForOwner {
-            shared,
-            owner,
-            request,
-        })
-    }
-
-    /// Takes all chunks of an owner back. Constant time.
-    ///
-    /// # Safety
-    ///
-    /// They are of this memory, and nobody reads or claims bytes of them any more, nor will.
-    pub unsafe fn give_up(&self, owner: Owner<'_>) {
-        // SAFETY: the same contract.
-        unsafe { lock(&self.shared.store).give_up(owner) };
-    }
-
-    /// Opens an account for a user that was made at `place`.
-    pub fn open_account(&self, kind: UserKind, place: &'static Location<'static>) -> Arc<Account> {
-        lock(&self.shared.store).accounts.open(kind, place)
-    }
-
-    /// The user is gone. Its account is listed as long as it has bytes; what it has in quarantine can be used again.
-    pub fn end_account(&self, account: &Account) {
-        let confined = lock(&self.shared.store).end(account);
-        for generation in confined {
-            let refused = generation.release();
-            // SAFETY: it was confined.
-            unsafe { lock(&self.shared.store).released(&generation, refused) };
-        }
-    }
-
-    /// An empty generation, held as `holds` says, which is not zero.
-    pub fn generation(
-        &self,
-        account: &Arc<Account>,
-        name: u64,
-        holds: u64,
-        scrub: Scrub,
-    ) -> Arc<Generation> {
-        if let Some(fill) = scrub.fill() {
-            // Relaxed: looked at when the memory ends, by which time all users are gone.
-            self.shared
-                .wiped_with
-                .store(usize::from(fill) + 1, Ordering::Relaxed);
-        }
-        let ready = self.shared.ready.clone();
-        Generation::new(ready, account.clone(), name, holds, scrub)
-    }
-
-    /// Makes free what nobody holds, and overwrites what is to be overwritten first.
-    pub fn reclaim(&self) {
-        let shared = &*self.shared;
-        let mut store = lock(&shared.store);
-        loop {
-            store.settle(&shared.ready);
-            if let Some(generation) = store.take_dirty() {
-                drop(store);
-                store = shared.clean(generation);
-            } else if shared.ready.is_empty() {
-                return;
-            } else {
-                drop(store);
-                store = lock(&shared.store);
-            }
-        }
-    }
-
-    /// Makes free what nobody holds, as far as one step goes and if the lock is free: where the time of
-    /// another thread is not to be taken.
-    pub fn try_reclaim(&self) {
-        match self.shared.store.try_lock() {
-            Ok(mut store) => store.settle(&self.shared.ready),
-            // As everywhere, what a panicking holder left behind is in order.
-            Err(TryLockError::Poisoned(store)) => store.into_inner().settle(&self.shared.ready),
-            Err(TryLockError::WouldBlock) => {}
-        }
-    }
-
-    /// Ends a generation whose owner ends: overwrites its bytes if they are to be, and takes its chunks.
-    ///
-    /// # Safety
-    ///
-    /// Nobody reads or claims bytes of its chunks any more, nor will; and a hold of the caller's keeps it from the
-    /// ready stack.
-    pub unsafe fn end_generation(&self, generation: &Generation) {
-        // SAFETY: 1. nobody else has them; 2. nobody uses them.
-        unsafe { generation.chunks.scrub(generation.scrub) };
-        // SAFETY: by the contract.
-        unsafe { lock(&self.shared.store).give_up_generation(generation) };
-    }
-
-    /// What a layer above keeps with this memory, made at the first call. There is one such layer.
-    pub fn extension(
-        &self,
-        make: impl FnOnce() -> Box<dyn Any + Send + Sync>,
-    ) -> &(dyn Any + Send + Sync) {
-        &**self.shared.extension.get_or_init(make)
     }
 }
 

@@ -1,9 +1,9 @@
 //! What is under the memory's lock: the budget, the blocks that are free, and the chunks. Every step in here is
 //! bounded; what has to go on over many chunks lets go of the lock in between.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::ptr::{NonNull, null_mut};
 
+use super::regions::Regions;
 use super::usage::{Account, Accounts};
 use crate::chunks::carve::Carved;
 use crate::chunks::chunk::{Chunk, Live, Place};
@@ -11,8 +11,7 @@ use crate::chunks::class::{Class, Shelf};
 use crate::chunks::generation::{Generation, Ready};
 use crate::chunks::list::ChunkList;
 use crate::chunks::scrub::Scrub;
-use crate::lane::{LANES, own_lane};
-use crate::region::Region;
+use crate::lane::LANES;
 use crate::sync::Arc;
 
 /// Generations that are taken off the ready stack, and chunks that are put on their lists, at a time.
@@ -20,9 +19,6 @@ const STEP: usize = 32;
 
 /// Steps in which chunks that came back are put on their lists before one is carved anew.
 const FILED: usize = 4;
-
-/// Free blocks among which one is looked for that the same shelf had.
-const NEAR: usize = 32;
 
 /// What an owner asks a memory for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,16 +58,7 @@ pub struct Owner<'a> {
     pub account: &'a Account,
 }
 
-/// Length and address of the region that was tried last; see [`Store::take_coldest`].
-pub(super) struct Before((usize, usize));
-
-impl Default for Before {
-    fn default() -> Self {
-        Self((usize::MAX, usize::MAX))
-    }
-}
-
-/// Invariant: `reserved` = `in_use` + `moving` + the bytes that are free (`free_bytes`, those of free and
+/// Invariant: `reserved` = `in_use` + `moving` + the bytes that are free (of `free`, of free and
 /// returned chunks, and what is not carved yet); at most the budget, at every moment. A region's bytes are
 /// added before the source is asked and taken off only after it has the region back.
 pub(super) struct Store {
@@ -83,13 +70,7 @@ pub(super) struct Store {
     pub in_use: usize,
     /// Bytes on their way to or from the source.
     pub moving: usize,
-    /// Bytes of the free regions.
-    pub free_bytes: usize,
-    /// Free blocks of one unit, with the shelf that had it, if one had. The last was used last, so it is the
-    /// warmest.
-    blocks: VecDeque<(Region, Option<Shelf>)>,
-    /// Other free regions, by length and address.
-    others: BTreeMap<(usize, usize), Region>,
+    pub free: Regions,
     pub carved: Carved,
     /// By the lane that took them, lists of chunks that were given up and are not looked at yet, the last one
     /// first: the first chunk of each names the first of the next.
@@ -115,9 +96,7 @@ impl Store {
             peak: 0,
             in_use: 0,
             moving: 0,
-            free_bytes: 0,
-            blocks: VecDeque::new(),
-            others: BTreeMap::new(),
+            free: Regions::new(unit),
             carved: Carved::new(unit),
             returned: [None; LANES],
             dirty: null_mut(),
@@ -133,75 +112,22 @@ impl Store {
         unsafe { chunk.live() }
     }
 
-    // Free regions.
-
-    /// Keeps a free region that `shelf` had, as the warmest.
-    pub fn keep(&mut self, region: Region, shelf: Option<Shelf>) {
-        self.free_bytes += region.len();
-        if region.len() == self.unit {
-            self.blocks.push_back((region, shelf));
-        } else {
-            let key = (region.len(), region.base().addr().get());
-            self.others.insert(key, region);
-        }
-    }
-
-    /// Keeps a free block that no thread has had, as the coldest.
-    pub fn keep_unused(&mut self, block: Region) {
-        self.free_bytes += block.len();
-        self.blocks.push_front((block, None));
-    }
-
-    /// The free region of at least `size` bytes, and hardly more, that was used last.
-    pub fn take_region(&mut self, size: usize, exact: bool) -> Option<Region> {
-        let region = if size == self.unit {
-            self.blocks.pop_back().map(|(region, _)| region)
-        } else {
-            let most = if exact { size } else { size + size / 8 };
-            let (&key, _) = self.others.range((size, 0)..=(most, usize::MAX)).next()?;
-            self.others.remove(&key)
-        }?;
-        self.free_bytes -= region.len();
-        Some(region)
-    }
-
-    /// A free region to be given up: one of another size than a block's, else the coldest block. Those other
-    /// ones come largest first, and only those `before` a length and an address, which becomes this one's.
-    pub fn take_coldest(&mut self, before: &mut Before) -> Option<Region> {
-        let other = self.others.range(..before.0).next_back();
-        let region = match other.map(|(key, _)| *key) {
-            Some(key) => {
-                before.0 = key;
-                self.others.remove(&key)
-            }
-            None => self.blocks.pop_front().map(|(region, _)| region),
-        }?;
-        self.free_bytes -= region.len();
-        Some(region)
-    }
-
-    pub fn free_regions(&self) -> usize {
-        self.blocks.len() + self.others.len()
-    }
-
     /// Where the regions are, with their lengths, in use or free; but those that blocks have.
-    pub fn ranges(&self) -> Vec<(std::ptr::NonNull<u8>, usize)> {
-        let blocks = self.blocks.iter().map(|(region, _)| region);
-        let free = blocks.chain(self.others.values());
+    pub fn ranges(&self) -> Vec<(NonNull<u8>, usize)> {
+        let free = self.free.iter();
         let free = free.map(|region| (region.base(), region.len()));
         self.carved.ranges().chain(free).collect()
     }
 
     // Chunks that are taken.
 
-    /// What is asked for, if it is there without the source, and without a walk.
-    pub fn find(&mut self, request: Request, ready: &Ready) -> Option<Chunk> {
+    /// What is asked for by a thread of `lane`, if it is there without the source, and without a walk.
+    pub fn find(&mut self, request: Request, lane: usize, ready: &Ready) -> Option<Chunk> {
         self.settle(ready);
         match request {
             Request::Chunk {
                 wanted, confined, ..
             } => {
-                let lane = own_lane();
                 let shelf = if confined {
                     Shelf::QUARANTINE
                 } else {
@@ -222,36 +148,28 @@ impl Store {
                 if let Some(chunk) = self.carved.take(shelf, wanted) {
                     return Some(chunk);
                 }
-                if let Some(block) = self.take_block(shelf) {
+                if self.carved.prepare()
+                    && let Some(block) = self.free.take_block(shelf)
+                {
                     self.carved.add_block(block, shelf);
                     return self.carved.take(shelf, wanted);
                 }
-                // Before the memory grows, what others have left.
-                shelf
-                    .beside()
+                // Before the memory grows: what the other lanes have free, and what is left of the blocks for
+                // smaller chunks. (Not the other way round: one small chunk would keep a block from large ones.)
+                let mut others = shelf.of_others();
+                let mut smaller = shelf.smaller();
+                others
                     .find_map(|shelf| self.carved.take_free(shelf, wanted))
+                    .or_else(|| smaller.find_map(|shelf| self.carved.take(shelf, wanted)))
             }
             Request::Alone(size) => {
                 if !self.carved.prepare() {
                     return None;
                 }
-                let region = self.take_region(size, false)?;
+                let region = self.free.take(size, false)?;
                 Some(self.carved.add_alone(region))
             }
         }
-    }
-
-    /// A free block, if there is room to enter one: the one that this shelf had last, if it is near.
-    fn take_block(&mut self, shelf: Shelf) -> Option<Region> {
-        if !self.carved.prepare() {
-            return None;
-        }
-        let last = self.blocks.len().checked_sub(1)?;
-        let mut near = self.blocks.iter().rev().take(NEAR);
-        let own = near.position(|(_, had)| *had == Some(shelf)).unwrap_or(0);
-        let (block, _) = self.blocks.remove(last - own)?;
-        self.free_bytes -= block.len();
-        Some(block)
     }
 
     /// As [`find`](Self::find), from any shelf, down to what is just enough: before a refusal.
@@ -280,12 +198,12 @@ impl Store {
         Some(self.carved.renew(chunk))
     }
 
-    /// The chunk is `owner`'s from here on.
-    pub fn hand_out(&mut self, owner: Owner<'_>, chunk: Chunk) {
+    /// The chunk is `owner`'s from here on, taken by a thread of `lane`.
+    pub fn hand_out(&mut self, owner: Owner<'_>, lane: usize, chunk: Chunk) {
         let live = self.live(chunk);
         self.in_use += live.size();
         owner.account.add(live.size());
-        owner.chunks.push(live, own_lane());
+        owner.chunks.push(live, lane);
     }
 
     // Chunks that come back.
@@ -441,7 +359,7 @@ impl Store {
             bytes += self.live(chunk).size();
             // SAFETY: it was given up.
             if let Some((region, shelf)) = unsafe { self.carved.put(chunk) } {
-                self.keep(region, Some(shelf));
+                self.free.keep(region, Some(shelf));
             }
         }
         bytes

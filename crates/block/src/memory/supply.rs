@@ -3,7 +3,8 @@
 use std::alloc::Layout;
 
 use super::Shared;
-use super::store::{Before, Owner, Request, Store};
+use super::regions::Before;
+use super::store::{Owner, Request, Store};
 use crate::chunks::chunk::Chunk;
 use crate::chunks::generation::Generation;
 use crate::error::{MemoryError, OverBudget, SourceError};
@@ -77,7 +78,7 @@ impl Shared {
                 match acquired {
                     Ok(region) => {
                         store.moving -= size;
-                        store.keep(region, None);
+                        store.free.keep(region, None);
                         // Under the lock under which it was kept: only tables that cannot grow are in the way.
                         let got = want.find(&mut store);
                         return got.ok_or(SourceError::OutOfMemory.into());
@@ -123,11 +124,11 @@ impl Shared {
             return Ok(wait(&self.cleaned, store));
         }
         // Free regions of other sizes, but only if that helps.
-        let taken = store.reserved - store.free_bytes;
+        let taken = store.reserved - store.free.bytes();
         if self.settings.budget - taken >= size
-            && tried.refused < OFFERS.min(store.free_regions())
+            && tried.refused < OFFERS.min(store.free.count())
             && tried.source.is_none()
-            && let Some(region) = store.take_coldest(&mut tried.before)
+            && let Some(region) = store.free.take_coldest(&mut tried.before)
         {
             // Its bytes count until the source has them back.
             store.moving += region.len();
@@ -186,7 +187,7 @@ impl Shared {
         let mut store = lock(&self.store);
         store.moving -= region.len();
         // As the warmest, so that it is used again first, and the others are offered before it.
-        store.keep(region, None);
+        store.free.keep(region, None);
         false
     }
 
@@ -243,7 +244,7 @@ impl Want for Whole {
     type Got = Region;
 
     fn find(&self, store: &mut Store) -> Option<Region> {
-        let region = store.take_region(self.0, true)?;
+        let region = store.free.take(self.0, true)?;
         store.in_use += region.len();
         Some(region)
     }
@@ -265,13 +266,16 @@ impl Want for Whole {
 pub(super) struct ForOwner<'a> {
     pub shared: &'a Shared,
     pub owner: Owner<'a>,
+    /// The calling thread's, asked for before the lock is taken: the first time, a thread-local value is made, which
+    /// may allocate.
+    pub lane: usize,
     pub request: Request,
 }
 
 impl ForOwner<'_> {
     fn hand_out(&self, store: &mut Store, found: Option<Chunk>) -> Option<Chunk> {
         let chunk = found?;
-        store.hand_out(self.owner, chunk);
+        store.hand_out(self.owner, self.lane, chunk);
         Some(chunk)
     }
 }
@@ -280,7 +284,7 @@ impl Want for ForOwner<'_> {
     type Got = Chunk;
 
     fn find(&self, store: &mut Store) -> Option<Self::Got> {
-        let found = store.find(self.request, &self.shared.ready);
+        let found = store.find(self.request, self.lane, &self.shared.ready);
         self.hand_out(store, found)
     }
 

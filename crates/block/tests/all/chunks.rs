@@ -300,3 +300,25 @@ fn resident_is_a_figure_while_blocks_go() {
     memory.trim(0);
     assert_eq!(memory.resident(), 0);
 }
+
+/// What is left of a block for small chunks serves large ones before the memory grows; a small chunk never takes from a
+/// block for large ones, which it would keep from being whole again.
+#[test]
+fn large_chunks_take_what_small_ones_leave_and_not_the_other_way_round() {
+    const UNIT: usize = 1 << 20;
+    let memory = Memory::builder().block_size(UNIT).build().unwrap();
+    let user = User::new(&memory);
+    // One of the smallest, and large ones in the rest of its block.
+    user.take(chunk(512, 512)).unwrap();
+    for _ in 0..UNIT / (64 << 10) - 1 {
+        user.take(chunk(64 << 10, 64 << 10)).unwrap();
+    }
+    assert_eq!(memory.stats().reserved, UNIT, "one block for both");
+    user.take(chunk(64 << 10, 64 << 10)).unwrap();
+    assert_eq!(memory.stats().reserved, 2 * UNIT);
+    // The first block still has some; then the small ones get a block of their own.
+    for _ in 0..(64 << 10) / 512 {
+        user.take(chunk(512, 512)).unwrap();
+    }
+    assert_eq!(memory.stats().reserved, 3 * UNIT);
+}

@@ -46,6 +46,26 @@ fn reserved_is_flat_after_the_first_epochs() {
     }
 }
 
+/// The first epochs take small chunks, and later ones larger: neither keeps a block from the other.
+#[test]
+fn a_small_window_of_epochs_is_two_blocks() {
+    let memory = Memory::builder()
+        .source(Heap)
+        .block_size(2 << 20)
+        .build()
+        .unwrap();
+    let builder = ArenaPool::builder().retained_epochs(8).memory(memory);
+    let pool = builder.build().unwrap();
+    let reserved = load(&pool, if cfg!(miri) { 10 } else { 100 }, |pool| {
+        let guard = pool.pin();
+        for _ in 0..2_100 {
+            guard.alloc_copy(&[1; 132]).unwrap();
+        }
+    });
+    // Eight live epochs of 271 KiB.
+    assert_eq!(reserved.last(), Some(&(4 << 20)));
+}
+
 /// Values of all sizes, in another order in every epoch, oversize ones among them.
 #[test]
 fn mixed_sizes_reach_a_plateau_too() {

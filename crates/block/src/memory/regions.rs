@@ -1,0 +1,115 @@
+//! The regions that are free: blocks in the order of their use, and those of other sizes.
+
+#![forbid(unsafe_code)]
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::chunks::class::Shelf;
+use crate::region::Region;
+
+/// Free blocks among which one is looked for that the same shelf had.
+const NEAR: usize = 32;
+
+/// Length and address of the region that was tried last; see [`Regions::take_coldest`].
+pub(super) struct Before((usize, usize));
+
+impl Default for Before {
+    fn default() -> Self {
+        Self((usize::MAX, usize::MAX))
+    }
+}
+
+/// Free regions.
+pub(super) struct Regions {
+    /// Their bytes.
+    bytes: usize,
+    /// Those of one unit, with the shelf that had it, if one had. The last was used last, so it is the warmest.
+    blocks: VecDeque<(Region, Option<Shelf>)>,
+    /// The others, by length and address.
+    others: BTreeMap<(usize, usize), Region>,
+    /// Bytes of a block.
+    unit: usize,
+}
+
+impl Regions {
+    pub fn new(unit: usize) -> Self {
+        Self {
+            bytes: 0,
+            blocks: VecDeque::new(),
+            others: BTreeMap::new(),
+            unit,
+        }
+    }
+
+    /// Bytes of all of them.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.blocks.len() + self.others.len()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Region> {
+        let blocks = self.blocks.iter().map(|(region, _)| region);
+        blocks.chain(self.others.values())
+    }
+
+    /// Keeps a region that `shelf` had, as the warmest.
+    pub fn keep(&mut self, region: Region, shelf: Option<Shelf>) {
+        self.bytes += region.len();
+        if region.len() == self.unit {
+            self.blocks.push_back((region, shelf));
+        } else {
+            let key = (region.len(), region.base().addr().get());
+            self.others.insert(key, region);
+        }
+    }
+
+    /// Keeps a block that no thread has had, as the coldest.
+    pub fn keep_unused(&mut self, block: Region) {
+        self.bytes += block.len();
+        self.blocks.push_front((block, None));
+    }
+
+    /// One of at least `size` bytes, and hardly more; of blocks the one that was used last.
+    pub fn take(&mut self, size: usize, exact: bool) -> Option<Region> {
+        let region = if size == self.unit {
+            self.blocks.pop_back().map(|(region, _)| region)
+        } else {
+            let most = if exact { size } else { size + size / 8 };
+            let (&key, _) = self.others.range((size, 0)..=(most, usize::MAX)).next()?;
+            self.others.remove(&key)
+        };
+        self.taken(region?)
+    }
+
+    /// A block for `shelf`: the one that it had last, if it is near; else the one that was used last.
+    pub fn take_block(&mut self, shelf: Shelf) -> Option<Region> {
+        let last = self.blocks.len().checked_sub(1)?;
+        let mut near = self.blocks.iter().rev().take(NEAR);
+        let own = near.position(|(_, had)| *had == Some(shelf)).unwrap_or(0);
+        let (block, _) = self.blocks.remove(last - own)?;
+        self.taken(block)
+    }
+
+    /// One to be given up: one of another size than a block's, else the coldest block. Those other ones come largest
+    /// first, and only those `before` a length and an address, which becomes this one's.
+    pub fn take_coldest(&mut self, before: &mut Before) -> Option<Region> {
+        let other = self.others.range(..before.0).next_back();
+        let region = match other.map(|(key, _)| *key) {
+            Some(key) => {
+                before.0 = key;
+                self.others.remove(&key)
+            }
+            None => self.blocks.pop_front().map(|(region, _)| region),
+        };
+        self.taken(region?)
+    }
+
+    fn taken(&mut self, region: Region) -> Option<Region> {
+        self.bytes -= region.len();
+        Some(region)
+    }
+}
