@@ -310,7 +310,9 @@ impl ArenaPool {
         // Everything is deferred by now, and will happen even if a subscriber panics in here.
         trace::advance(core, published.before, published.now);
         trace::retire(core, retirement);
-        self.settle_unpinned(local, 0);
+        // What was deferred runs in the order in which it was flushed: with the writers' hold, all that was deferred
+        // before is gone too.
+        self.settle_unpinned(local, 0, || hold::is_sealed(&published.last));
         Ok(state::epoch(published.now))
     }
 
@@ -339,7 +341,7 @@ impl ArenaPool {
         guard.pinned().flush();
         drop(guard);
         trace::retire(core, retirement);
-        self.settle_unpinned(&local, retirement.epochs);
+        self.settle_unpinned(&local, retirement.epochs, || false);
         retirement.epochs
     }
 
@@ -529,7 +531,7 @@ impl ArenaPool {
     pub(crate) fn settle(&self, guard: ArenaGuard<'_>, local: &Owner) -> Reclaimed {
         guard.pinned().flush();
         drop(guard);
-        self.settle_unpinned(local, 0)
+        self.settle_unpinned(local, 0, || false)
     }
 
     /// As [`settle`](Self::settle), and goes on while closures of this pool are pending. A flush runs no more than eight
@@ -544,15 +546,20 @@ impl ArenaPool {
             if pending == 0 || local.is_pinned() {
                 break;
             }
-            reclaimed += self.settle_unpinned(local, ROUNDS + pending / ROUNDS);
+            reclaimed += self.settle_unpinned(local, ROUNDS + pending / ROUNDS, || false);
         }
         reclaimed
     }
 
-    /// The rest of [`settle`](Self::settle), after the flush, with some rounds more.
-    fn settle_unpinned(&self, local: &Owner, more: usize) -> Reclaimed {
+    /// The rest of [`settle`](Self::settle), after the flush, with some rounds more, until it is done.
+    fn settle_unpinned(
+        &self,
+        local: &Owner,
+        more: usize,
+        is_done: impl Fn() -> bool,
+    ) -> Reclaimed {
         for _ in 0..2 + more {
-            if local.is_pinned() {
+            if is_done() || local.is_pinned() {
                 break;
             }
             local.pin(&self.core).pinned().flush();

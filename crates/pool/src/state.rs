@@ -121,6 +121,8 @@ pub(crate) struct RetiredHold {
 pub(crate) struct Published {
     pub now: u64,
     pub before: u64,
+    /// The epoch before.
+    pub last: Arc<Generation>,
     /// The hold of the writers of the epoch before: to be let go when none is left.
     pub seal: Hold,
     /// The epoch that fell out of the window, if any.
@@ -199,6 +201,7 @@ impl Core {
         Ok(Published {
             now,
             before,
+            last,
             seal,
             retired: retired.flatten(),
         })
@@ -312,14 +315,13 @@ impl State {
     fn sweep(&mut self) {
         const STEP: usize = 4;
         let next = self.retired.range(self.swept..).take(STEP);
-        let seen: Vec<_> = next
-            .map(|(stamp, retired)| (*stamp, retired.is_done()))
-            .collect();
-        self.swept = match seen.last() {
-            Some((stamp, _)) if seen.len() == STEP => stamp + 1,
-            _ => 0,
-        };
-        for (stamp, _) in seen.into_iter().filter(|(_, done)| *done) {
+        let mut seen = [None; STEP];
+        for (seen, (stamp, retired)) in seen.iter_mut().zip(next) {
+            *seen = Some((*stamp, retired.is_done()));
+        }
+        // Where fewer are left, the next look begins at the oldest.
+        self.swept = seen[STEP - 1].map_or(0, |(stamp, _)| stamp + 1);
+        for (stamp, _) in seen.into_iter().flatten().filter(|(_, done)| *done) {
             self.retired.remove(&stamp);
         }
     }
