@@ -1,5 +1,6 @@
 //! `cargo xtask tidy`: rules of the house that no compiler knows. Links and paths in documents lead somewhere; the README
-//! leads to every document; each access to an atomic says why its ordering is enough; public items have an example.
+//! leads to every document; the code map has every source file; each access to an atomic says why its ordering is enough;
+//! public items have an example.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use crate::step::{Command, Name, Step, Verdict};
 pub fn step() -> Step {
     Step::work(Name::Lint, "tidy", |runner| {
         let mut faults = links().map_err(|error| error.to_string())?;
+        faults.extend(code_map().map_err(|error| error.to_string())?);
         faults.extend(orderings().map_err(|error| error.to_string())?);
         faults.extend(examples().map_err(|error| error.to_string())?);
         for fault in &faults {
@@ -19,7 +21,7 @@ pub fn step() -> Step {
         }
         runner.must(&documented())?;
         match faults.len() {
-            0 => Ok(Verdict::Passed("links, orderings, examples".into())),
+            0 => Ok(Verdict::Passed("links, code map, orderings, examples".into())),
             count => Err(format!("{count} faults, see above")),
         }
     })
@@ -108,6 +110,41 @@ fn anchors(text: &str) -> Vec<String> {
     anchors
 }
 
+/// Source files that the code map of `docs/architecture.md` leaves out, and entries of it that have no file.
+fn code_map() -> std::io::Result<Vec<String>> {
+    let map = fs::read_to_string(crate::workspace().join("docs/architecture.md"))?;
+    let mut faults = Vec::new();
+    for entry in fs::read_dir(crate::workspace().join("crates"))? {
+        let folder = entry?.path();
+        let sources = files(&folder, "rs", usize::MAX).filter_map(|file| {
+            let file = file.strip_prefix(&folder).ok()?.to_str()?.replace('\\', "/");
+            (file.starts_with("src/") || file.starts_with("examples/")).then_some(file)
+        });
+        let sources: Vec<String> = sources.collect();
+        let name = format!("crates/{}", folder.file_name().unwrap_or_default().display());
+        let listed = listed(&map, &name);
+        let missing = sources.iter().filter(|file| !listed.iter().any(|entry| covers(entry, file)));
+        faults.extend(missing.map(|file| format!("docs/architecture.md: the code map lacks {name}/{file}")));
+        let stale = listed.iter().filter(|entry| !folder.join(entry).exists());
+        faults.extend(stale.map(|entry| format!("docs/architecture.md: there is no {name}/{entry}")));
+    }
+    Ok(faults)
+}
+
+/// What the first column of a crate's table names: files, and folders with a slash at the end.
+fn listed<'a>(map: &'a str, name: &str) -> Vec<&'a str> {
+    let section = map.split("\n### ").find(|section| section.starts_with(&format!("`{name}`"))).unwrap_or_default();
+    let section = section.split("\n#").next().unwrap_or_default();
+    let cells = section.lines().filter_map(|line| line.strip_prefix('|')?.split('|').next());
+    cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect()
+}
+
+/// A folder stands for what is in it, and a file for its unit tests, which are in a folder of its name.
+fn covers(entry: &str, file: &str) -> bool {
+    let tests = entry.strip_suffix(".rs").map(|stem| format!("{}/tests.rs", stem.trim_end_matches("/mod")));
+    entry == file || entry.ends_with('/') && file.starts_with(entry) || tests.is_some_and(|tests| tests == file)
+}
+
 /// Patterns and commands are none.
 fn is_path(text: &str) -> bool {
     let tops = ["crates/", "docs/", "benches/", "xtask/", "checks/"];
@@ -192,6 +229,20 @@ mod tests {
         let found: Vec<String> = prose(text).iter().flat_map(|line| targets(line)).map(str::to_owned).collect();
         assert_eq!(found, ["y.md#z", "m.md"]);
         assert!(is_path("crates/a.rs") && !is_path("crates/*/src") && !is_path("cargo test"));
+    }
+
+    #[test]
+    fn the_code_map_names_files_and_folders_of_one_crate() {
+        let map = "## Code\n\n### `crates/a` (package)\n\n| file | what |\n|---|---|\n| `src/b.rs`, `src/c/` | `no.rs` |\n\n\
+                   ### `crates/d`\n\n| `src/e.rs` | it |\n";
+        assert_eq!(listed(map, "crates/a"), ["src/b.rs", "src/c/"]);
+        assert_eq!(listed(map, "crates/d"), ["src/e.rs"]);
+        assert!(
+            covers("src/c/", "src/c/f.rs")
+                && covers("src/b.rs", "src/b/tests.rs")
+                && covers("src/c/mod.rs", "src/c/tests.rs")
+        );
+        assert!(!covers("src/b.rs", "src/b/f.rs") && !covers("src/c", "src/c/f.rs"));
     }
 
     #[test]
