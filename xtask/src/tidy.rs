@@ -151,10 +151,9 @@ fn is_path(text: &str) -> bool {
     tops.iter().any(|top| text.starts_with(top)) && !text.contains(['*', ' ', '{', '<'])
 }
 
-/// Examples of the facade that the code map, the guide or `cargo xtask test` does not know, or whose tests do not run.
+/// Examples of the facade that the guide or `cargo xtask test` does not know, or whose tests do not run.
 fn examples() -> std::io::Result<Vec<String>> {
     let read = |file: &'static str| fs::read_to_string(crate::workspace().join(file)).map(|text| (file, text));
-    let map = (read("docs/architecture.md")?, ["`examples/", ""]);
     let guide = (read("crates/facade/src/guide/index.md")?, ["`", "`"]);
     let run = (read("xtask/src/test.rs")?, ["(\"", "\","]);
     let tested = (read("crates/facade/Cargo.toml")?, ["name = \"", "\"\ntest = true"]);
@@ -164,7 +163,7 @@ fn examples() -> std::io::Result<Vec<String>> {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         // A folder without a program is what examples share.
         let is_shared = path.is_dir() && !path.join("main.rs").is_file();
-        for ((file, text), [before, after]) in [&map, &guide, &run, &tested] {
+        for ((file, text), [before, after]) in [&guide, &run, &tested] {
             // It has no tests.
             let is_free = name == "quick_start" && file.ends_with("Cargo.toml");
             if !is_free && !is_shared && !text.contains(&format!("{before}{name}{after}")) {
