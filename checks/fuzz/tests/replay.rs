@@ -12,7 +12,7 @@ fn replay(name: &str, run: fn(&[u8]), programs: u64, longest: usize) {
     let files = replay::files(&corpus).expect("the corpus is there");
     assert!(!files.is_empty());
     for file in files {
-        // For whoever sees it fail: the runner shows the last line.
+        // If the program fails, this line names it.
         println!("{}", file.display());
         run(&std::fs::read(&file).expect("a readable file"));
     }
@@ -24,21 +24,21 @@ fn replay(name: &str, run: fn(&[u8]), programs: u64, longest: usize) {
 }
 
 #[test]
-fn m5_m6_m7_m8_m11_ops() {
+fn pools_agree_with_their_model() {
     replay("ops", ops::run, 2000, 500);
 }
 
 #[test]
-fn m1_arithmetic() {
+fn arithmetic_agrees_with_its_model() {
     replay("arithmetic", arithmetic::run, 2000, 500);
 }
 
 #[test]
-fn m1_m2_block() {
+fn blocks_agree_with_their_model() {
     replay("block", block::run, 1000, 300);
 }
 
 #[test]
-fn m10_bug24_keys() {
+fn keys_order_and_hash_as_their_bytes_do() {
     replay("keys", keys::run, 300, 300);
 }
