@@ -37,7 +37,7 @@ pub trait Contestant: Send + Sized {
     /// What a put leaves in the caller's hands. Dropping it may give the memory back (a box) or not (an arena).
     type Handle: Send;
 
-    /// The workers, over memory that nobody has touched yet.
+    /// The workers, over untouched memory.
     fn crew(plan: Plan) -> Vec<Self>;
 
     /// Puts one key.
@@ -194,7 +194,7 @@ pub fn warm_round<C: Contestant>(crew: &mut [C], outs: &mut [Vec<C::Handle>], ke
     nanos / total as f64
 }
 
-/// One pass over memory that nobody has touched. Nanoseconds per key, all workers taken together.
+/// One pass over untouched memory. Nanoseconds per key, all workers taken together.
 pub fn cold_round<C: Contestant>(crew: &mut [C], outs: &mut [Vec<C::Handle>], keys: &Keys) -> f64 {
     if let ([worker], [out]) = (&mut *crew, &mut *outs) {
         let (nanos, ()) = clock::time(|| worker.fill(keys, out));

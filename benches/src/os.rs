@@ -153,7 +153,7 @@ mod tests {
         let region = Region::new(8 << 20, Pages::Small);
         assert_eq!(region.base().align_offset(HUGE), 0);
         let before = resident();
-        // SAFETY: the region is that long and nobody else knows it.
+        // SAFETY: the region is that long and no other thread knows it.
         unsafe { ptr::write_bytes(region.base(), 1, region.len()) };
         assert!(resident() >= before + (7 << 20));
     }

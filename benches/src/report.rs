@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::wire::{Job, Line, Sample, Series};
 
-/// Prints one line. A reader that went away ends the process: nobody is left to measure for.
+/// Prints one line. If the reader has gone away, the process ends.
 pub fn line(line: &Line) {
     let Ok(text) = serde_json::to_string(line) else {
         return;

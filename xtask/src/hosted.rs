@@ -1,4 +1,4 @@
-//! The hosted CI's files say nothing that is not here: each step is a verb of ours.
+//! The hosted CI has no steps of its own: each one is a verb of xtask.
 
 use std::fs;
 

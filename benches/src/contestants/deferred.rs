@@ -41,7 +41,7 @@ impl Contestant for Deferred {
     #[inline(always)]
     fn put(&mut self, key: &[u8]) -> Key {
         let mut owned = Owned::<[MaybeUninit<u8>]>::init(key.len());
-        // SAFETY: the allocation has the key's length, and nobody else knows it yet.
+        // SAFETY: the allocation has the key's length, and no other thread knows it yet.
         unsafe {
             key.as_ptr()
                 .copy_to_nonoverlapping(owned.as_mut_ptr().cast(), key.len())

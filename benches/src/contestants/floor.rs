@@ -54,7 +54,7 @@ impl<const INLINE_COPY: bool, const HUGE: bool> Contestant for Floor<INLINE_COPY
     fn put(&mut self, key: &[u8]) -> Raw {
         let to = self.at;
         debug_assert!(to as usize + key.len() <= self.region.base() as usize + self.region.len());
-        // SAFETY: by the invariant of `at`, `to` has room for the key, and nobody else knows this part of the region.
+        // SAFETY: by the invariant of `at`, `to` has room for the key, and no other thread knows this part of the region.
         unsafe {
             if INLINE_COPY {
                 copy_short_inline(key, to);
@@ -113,7 +113,7 @@ impl<const INLINE_COPY: bool, const HUGE: bool> Resolver for Floor<INLINE_COPY, 
     }
 }
 
-/// The floor with crossbeam-epoch's own pin per 64 keys: what nobody can be below who pins for a batch of so many.
+/// The floor with crossbeam-epoch's own pin per 64 keys: no library that pins for such a batch can be below it.
 #[derive(Debug)]
 pub struct FloorPinned(Floor<INLINE, HUGE_PAGES>);
 

@@ -132,7 +132,7 @@ impl<const BATCH: usize, S: Setup> Contestant for Ours<BATCH, S> {
         out.clear();
     }
 
-    /// Retires the current epoch. With nobody pinned, `advance` reclaims it too, and the next keys find the same chunks.
+    /// Retires the current epoch. With no thread pinned, `advance` reclaims it too, and the next keys find the same chunks.
     fn reset_shared(&mut self) {
         self.0
             .advance()

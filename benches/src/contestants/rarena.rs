@@ -65,7 +65,7 @@ impl Contestant for Rarena {
     }
 
     fn reset_shared(&mut self) {
-        // SAFETY: every worker has reset, so nobody reads or writes beyond this position. (`clear` would zero it all.)
+        // SAFETY: every worker has reset, so no thread reads or writes beyond this position. (`clear` would zero it all.)
         unsafe { self.arena.rewind(ArenaPosition::Start(self.start as u32)) };
     }
 }

@@ -41,7 +41,7 @@ pub fn skip(contestant: &str, reason: &str) {
     });
 }
 
-/// The reason given where `visit` finds nobody.
+/// The reason given where `visit` finds no contestant.
 pub const NOT_BUILT: &str = "this executable was built without it";
 
 /// Runs `work` for one contestant; a panic skips that contestant and spares the others.
@@ -80,7 +80,7 @@ pub fn race(job: &Job, reference: &str, unit: &'static str, make: impl Fn(&str) 
     for round in 0..job.rounds as usize {
         let mut values = vec![None; lanes.len()];
         for turn in 0..lanes.len() {
-            // Everybody starts a round now and then: no place in the order is anybody's for good.
+            // Each contestant starts a round now and then, and none keeps its place in the order.
             let at = (turn + round) % lanes.len();
             let (id, lane) = &mut lanes[at];
             values[at] = guarded(id, lane);

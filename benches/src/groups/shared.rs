@@ -27,7 +27,7 @@ pub const TRANSFER: f64 = 100.0;
 pub fn fraction_of_linear(cores: usize, think: f64, transfer: f64) -> f64 {
     let (mut queued, mut fraction) = (0.0, 1.0);
     for n in 1..=cores {
-        // Whoever arrives finds the queue as it is with one core less.
+        // A core that arrives finds the queue that there is with one core less.
         let waits = transfer * (1.0 + queued);
         fraction = think / (think + waits);
         queued = n as f64 * waits / (think + waits);

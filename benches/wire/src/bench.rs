@@ -43,7 +43,7 @@ pub enum Group {
     Pin,
     /// Many small trees over one memory.
     Pools,
-    /// An engine of somebody else's, with its keys and values in boxes and in arenas.
+    /// An engine from another crate, with its keys and values in boxes and in arenas.
     Ycsb,
 }
 

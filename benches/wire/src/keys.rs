@@ -181,7 +181,7 @@ impl KeySource {
             Self::File { path, .. } => {
                 let whole = Keys::read(path)?;
                 let keys = whole.exactly(count);
-                // Not freed: a heap that is about to be measured must not find room that somebody left behind.
+                // Not freed: a heap that is about to be measured must not find free room of earlier allocations.
                 std::mem::forget(whole);
                 Ok(keys)
             }

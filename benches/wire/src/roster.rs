@@ -34,7 +34,7 @@ pub enum Role {
     Floor,
     /// This library.
     Ours,
-    /// Somebody else's, or what people write by hand.
+    /// From another crate, or an arena as one writes it by hand.
     Peer,
 }
 

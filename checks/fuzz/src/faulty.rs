@@ -41,7 +41,7 @@ impl Faulty {
     }
 }
 
-// Relaxed, throughout: the threads of a program take turns, and whoever gives the turn publishes.
+// Relaxed, throughout: the threads of a program take turns, and the one that gives the turn publishes.
 impl Faults {
     /// Bytes that are not returned yet.
     pub fn outstanding(&self) -> usize {
@@ -77,8 +77,8 @@ impl Source for Faulty {
             outstanding,
             region,
         });
-        // SAFETY: `owner` has the region of `base` and `len` until it is dropped, and nobody else
-        // has.
+        // SAFETY: `owner` has the region of `base` and `len` until it is dropped, and nothing
+        // else has.
         Ok(unsafe { Region::from_raw_parts(base, len, owner) })
     }
 }

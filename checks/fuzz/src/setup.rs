@@ -67,7 +67,7 @@ impl MemorySetup {
 /// Whose guards protect a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guards {
-    /// A collector of the pool's own, which nobody else has.
+    /// A collector that only this pool has.
     Own,
     /// The collector that several pools and the user share.
     Shared,

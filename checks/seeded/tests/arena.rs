@@ -10,6 +10,6 @@ fn overrun_inside_a_block() {
     let guard = pool.pin();
     let handle = guard.alloc_copy(b"a key").unwrap();
     let bytes = guard.get(handle).unwrap();
-    // SAFETY: not safe, and meant to be found: one past the end, and nobody else's byte yet.
+    // SAFETY: not safe, and meant to be found: one past the end, and not claimed yet.
     black_box(unsafe { bytes.as_ptr().add(bytes.len()).read() });
 }

@@ -9,6 +9,6 @@ fn limit_a_panic_when_there_is_no_memory() {
     bytes
         .try_reserve_exact(1 << 30)
         .expect("the seeded panic: there is always memory");
-    // Or the allocation that nobody uses would be optimised away.
+    // Otherwise the unused allocation would be optimised away.
     black_box(&mut bytes);
 }

@@ -1,4 +1,4 @@
-//! Moments in which nobody works: what everything must look like then.
+//! Moments in which no worker runs, and the checks of everything at that time.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -18,7 +18,7 @@ pub struct Calm {
     pub resident: usize,
 }
 
-/// Waits until nobody works, lets go of all leases, and looks.
+/// Waits until no worker runs, lets go of all leases, and checks.
 pub fn wait(scene: &Scene) -> Calm {
     let _closed = scene.gate.write().unwrap_or_else(PoisonError::into_inner);
     for place in &scene.lent {
@@ -68,7 +68,7 @@ pub fn wait(scene: &Scene) -> Calm {
     }
 }
 
-/// Has the pool reclaim all that is retired: nobody holds it.
+/// Has the pool reclaim all retired epochs, which nothing holds.
 fn settle(scene: &Scene, slot: &Slot) {
     let start = Instant::now();
     loop {
@@ -77,8 +77,8 @@ fn settle(scene: &Scene, slot: &Slot) {
         if held == (0, 0) {
             break;
         }
-        // A shared collector has the news of all its pools in one queue; and a thread that has
-        // ended a moment ago is a participant a little longer.
+        // A shared collector has the callbacks of all its pools in one queue, and a thread that has
+        // just ended is a participant a little longer.
         if start.elapsed().as_secs() > 10 {
             return scene.fail(format!("nobody is there, yet {report}"));
         }

@@ -80,7 +80,7 @@ impl<S: Source> Source for Faulty<S> {
         let ledger = self.ledger.clone();
         let owner = Box::new(Counted { ledger, region });
         // SAFETY: 1. and 2. `owner` has the region of `base` and `len` until it is dropped, and
-        // nobody else has; 3. it is a region's length.
+        // nothing else has; 3. it is a region's length.
         Ok(unsafe { Region::from_raw_parts(base, len, owner) })
     }
 }

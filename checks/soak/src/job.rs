@@ -163,7 +163,7 @@ fn sealed(scene: &Scene, left: Option<Left>) {
     };
     match slot.pool.wait_sealed(epoch, Duration::from_millis(20)) {
         Ok(()) => one(&scene.counts.sealed),
-        Err(WaitError::TimedOut) => return, // somebody has parked
+        Err(WaitError::TimedOut) => return, // another thread has parked
         Err(other) => scene.fail(format!("{other}, on a thread without a guard")),
     }
     let Some(before) = slot.pool.stats_of(epoch) else {

@@ -25,7 +25,7 @@ pub struct Scene {
     pub seed: u64,
     /// Time is up.
     pub done: AtomicBool,
-    /// Everybody works under a read lock; `calm` takes the other one.
+    /// Workers hold the read lock; `calm` takes the write lock.
     pub gate: RwLock<()>,
     /// The pools.
     pub slots: Vec<RwLock<Arc<Slot>>>,
@@ -102,7 +102,7 @@ impl Scene {
         self.done.load(Ordering::Relaxed)
     }
 
-    /// Something is wrong; everybody stops.
+    /// Something is wrong; all workers stop.
     pub fn fail(&self, failure: String) {
         lock(&self.failures).push(failure);
         self.done.store(true, Ordering::Relaxed);
@@ -114,7 +114,7 @@ impl Scene {
         slot.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Puts a new pool in the place of one, which lives on as long as somebody has it.
+    /// Puts a new pool in the place of one, which lives as long as a worker has it.
     pub fn replace(&self, rng: &mut Rng) {
         let new = Arc::new(Slot::new(rng, &self.stores, &self.shared, &self.counts));
         let mut slot = self.slots[rng.below(SLOTS)]

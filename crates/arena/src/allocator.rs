@@ -54,7 +54,7 @@ impl EpochArena {
         // SAFETY: inside the allocation, or at its end.
         let rest = unsafe { first.add(new_len) };
         // Before they can be claimed again; and where they cannot, they are of no use.
-        // SAFETY: nobody uses them.
+        // SAFETY: no thread uses them.
         unsafe { shadow::forbid_amid(rest, len - new_len) };
         // SAFETY: the same contract: where it is found in a chunk, it is of this arena.
         let retract = |live: Live<'_>| unsafe { live.retract_shared(first, len, new_len, ended) };

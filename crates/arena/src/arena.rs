@@ -313,7 +313,7 @@ impl EpochArena {
             self.share(ALONE, last.map(Live::chunk), live.chunk());
             return Ok(first);
         }
-        // SAFETY: taken just now, so that nobody else knows it.
+        // SAFETY: taken just now, so no other thread knows it.
         let first = unsafe { live.claim_whole(len, align) }.ok_or(MemoryError::TooLarge)?;
         self.count_beside(1, len as isize);
         Ok(first)
@@ -339,7 +339,7 @@ impl EpochArena {
             // Another thread may have shared the last chunk that the budget had.
             Err(refused) => return self.shared(place).and_then(bump).ok_or(refused),
         };
-        // Claimed before it is shared, so that nobody else can fill it first.
+        // Claimed before it is shared, so that no other thread can fill it first.
         let first = bump(live).ok_or(MemoryError::TooLarge)?;
         // If another thread was first, its chunk is shared, and what is left of this one stays empty: as
         // much as threads that share a place can lose by it is one chunk each.

@@ -7,9 +7,9 @@ use crate::epoch::Epoch;
 use crate::pack;
 
 /// Bytes in an arena, as a value: 16 bytes, `Copy`, `Send`, `Sync`, `'static`. It knows its epoch
-/// and its length, and is worth nothing without a guard, lease or snapshot of the pool it
-/// came from: [`Resolve::get`](crate::Resolve::get) gives the bytes while the epoch is live, and
-/// `None` ever after, and for every other pool. It cannot dangle, because it cannot be read.
+/// and its length, and needs a guard, lease or snapshot of its pool to be read:
+/// [`Resolve::get`](crate::Resolve::get) gives the bytes while the epoch is live, and `None`
+/// afterwards, and always in any other pool. It cannot dangle.
 ///
 /// Equality and hash are those of the place, not of the bytes: two handles of equal bytes differ, unless
 /// these are empty. Empty values may share a place: two that are allocated in a row may have equal
@@ -26,7 +26,7 @@ pub struct ArenaHandle {
     first: NonNull<u8>,
     /// `epoch:40 | length:24`, see [`pack`].
     /// Invariant: `first` and this belong together, as promised to `new`: while the epoch's arena
-    /// is not reclaimed, `first .. first + length` is initialised, and nobody writes to it.
+    /// is not reclaimed, `first .. first + length` is initialised, and not written to.
     tag: u64,
 }
 
@@ -47,7 +47,7 @@ impl ArenaHandle {
     /// # Safety
     ///
     /// 1. `first .. first + len` is inside a chunk that the epoch's arena has, and initialised.
-    /// 2. Nobody writes to these bytes until that arena is reclaimed.
+    /// 2. These bytes are not written to until that arena is reclaimed.
     /// 3. `len` is at most [`pack::MAX_LEN`].
     #[doc(hidden)]
     #[inline(always)]

@@ -87,7 +87,7 @@ fn remembered_chunk(put: fn(&Turn, &Writer) -> u64) {
     turn.current.store(NEW, Ordering::Release);
     fence(Ordering::SeqCst);
     if turn.pinned.load(Ordering::Acquire) == 0 {
-        // SAFETY: whoever pins from now on finds NEW.
+        // SAFETY: a thread that pins from now on finds NEW.
         unsafe { turn.memory.give_up(turn.owner(OLD)) };
         // The chunk that was given up last is the next that is taken, by this thread or by the other.
         if fill(&turn, &Writer::new(), NEW).is_ok() {
@@ -207,7 +207,7 @@ fn arena_bytes_added_in_place_carry_what_was_done_to_them() {
 /// A chunk, the memory that it is of, and what stands for its bytes.
 type Known = (Chunk, Memory, UnsafeCell<u32>);
 
-/// Whoever comes second with a chunk finds the first one's, and sees what was done before it was shared. The
+/// The thread that comes second with a chunk finds the first one's, and sees everything done before it was shared. The
 /// chunks are of two memories, so that no lock orders what `share` has to order by itself.
 #[test]
 #[expect(

@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         });
     });
 
-    // A lease keeps one epoch, pinning nobody.
+    // A lease keeps one epoch, and pins no thread.
     let lease = pool.lease(keys[0].epoch());
 
     // Time passes: with the third step the first epoch falls out of the window.

@@ -62,8 +62,8 @@ fn work(pool: &ArenaPool, ended: &AtomicBool) {
     }
 }
 
-/// Answers one client after the other, until the end. Figures are for reports: to take them walks the pool's chunks
-/// under its lock, so a server that anybody can reach should also say how often.
+/// Answers one client after the other, until the end. Figures are for reports: taking them walks the pool's
+/// chunks, so a public server should also limit how often.
 fn serve(listener: &TcpListener, pool: &ArenaPool, ended: &AtomicBool) -> Result<(), Failure> {
     for client in listener.incoming() {
         if ended.load(Ordering::Relaxed) {
@@ -192,7 +192,7 @@ fn self_test(pool: &ArenaPool) -> Result<(), Failure> {
         let server = s.spawn(|| serve(&listener, pool, &ended));
         let checked = check(address);
         ended.store(true, Ordering::Relaxed);
-        // It looks at the word when somebody comes.
+        // The server looks at `ended` when a client comes.
         TcpStream::connect(address)?;
         server.join().map_err(|_| "the server panicked")??;
         checked

@@ -37,7 +37,7 @@ use crate::key_ref::KeyRef;
 ///
 /// A map with an epoch scheme of its own drops a key later than it removes it. `SkipMap` puts the
 /// node of an entry that was removed or replaced into crossbeam-epoch's garbage; there the node
-/// waits, with its key, until the collector gets to it, and holds the epoch meanwhile. If nobody
+/// waits, with its key, until the collector gets to it, and holds the epoch meanwhile. If no thread
 /// pins that collector any more, it waits for ever. (What is in the map still goes with the map, at
 /// once.)
 ///

@@ -80,7 +80,7 @@ fn field(file: &str, name: &str) -> Option<String> {
     Some(line.split_once(':')?.1.trim().to_owned())
 }
 
-/// The versions that `Cargo.lock` holds: what was built, not what somebody wrote down.
+/// The versions that `Cargo.lock` holds: those that were built, not those that a document names.
 fn versions(lock: &str) -> String {
     let lock: toml::Table = lock.parse().unwrap_or_default();
     let packages = lock.get("package").and_then(toml::Value::as_array).into_iter().flatten();

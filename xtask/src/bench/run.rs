@@ -52,7 +52,7 @@ impl<'b> Run<'b> {
         Ok(Self { built, interrupted, bar, last: String::new(), failures: Vec::new() })
     }
 
-    /// Whether somebody pressed Ctrl-C.
+    /// Whether Ctrl-C was pressed.
     pub fn is_interrupted(&self) -> bool {
         // Relaxed: as where it is set.
         self.interrupted.load(Ordering::Relaxed)

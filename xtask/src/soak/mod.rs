@@ -14,7 +14,7 @@ pub struct Args {
     /// How long; parts of a minute are fine.
     #[arg(long, default_value_t = 10.0)]
     minutes: f64,
-    /// Of every decision; from the clock if there is none. (The order of threads is nobody's decision.)
+    /// The seed of every decision; from the clock if there is none. (It does not decide the order of threads.)
     #[arg(long)]
     seed: Option<u64>,
     /// Threads at a time; by default twice the cores, and eight at least.

@@ -78,7 +78,7 @@ impl Runner {
     pub fn run(&mut self, command: &Command) -> Result<Ran, String> {
         let failed = |path: &PathBuf, error: std::io::Error| format!("{}: {error}", path.display());
         writeln!(self.log, "$ {command}").map_err(|error| failed(&self.path, error))?;
-        // Straight into the log, and read from there: nobody waits for a pipe that a process left behind still holds.
+        // Straight into the log, and read from there: a process left behind may hold a pipe open for ever.
         let log = self.log.try_clone().map_err(|error| failed(&self.path, error))?;
         let process = command.expression().stderr_to_stdout().stdout_file(log).unchecked();
         let mut output = File::open(&self.path).map_err(|error| failed(&self.path, error))?;
@@ -127,7 +127,7 @@ impl Runner {
         match &self.bar {
             None => {
                 let mut out = std::io::stdout().lock();
-                // Whoever closed it does not want to see it.
+                // A closed output is no error.
                 let _ = out.write_all(fresh).and_then(|()| out.flush());
             }
             Some(bar) => {

@@ -3,7 +3,7 @@
 use super::{Command, Name, Need, Step, seeded};
 use crate::step::NIGHTLY;
 
-/// No pointer of ours is made from an integer.
+/// These crates make no pointer from an integer.
 const STRICT: &str = "-Zmiri-strict-provenance";
 /// crossbeam-epoch makes pointers from integers, aliases beyond Stacked Borrows, and never frees what its last
 /// participants leave.

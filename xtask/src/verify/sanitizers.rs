@@ -3,7 +3,7 @@
 use super::{ALLOCATORS, Command, LIBRARY, Name, Need, Step, seeded};
 use crate::step::NIGHTLY;
 
-/// What these tests are about a sanitizer sees as a fault: guards forgotten on purpose leak, a child that is to fault
+/// Tests whose subject a sanitizer takes for a fault: guards forgotten on purpose leak, a child that is to fault
 /// does, resident bytes and maps are the sanitizer's as well. And under one every epoch's bytes are overwritten before they
 /// are free, so the last lease does not free them by itself.
 const NOT_UNDER_ASAN: &str = "--skip a_child_that_touches_a_temporary_file_faults --skip forg \
@@ -11,7 +11,7 @@ const NOT_UNDER_ASAN: &str = "--skip a_child_that_touches_a_temporary_file_fault
                               --skip with_the_maps_used_up --skip calls_no_source --skip outlives_its_pool \
                               --skip outlives_the_pool --skip beside_its_last_lease --skip before_the_last_lease_is_dropped";
 
-/// As there; and it is right that the tests of scrubbed bytes read what nobody may read.
+/// The same; and the tests of scrubbed bytes read uninitialised bytes on purpose.
 const NOT_UNDER_MSAN: &str = "--skip a_child_that_touches_a_temporary_file_faults --skip resident_memory \
                               --skip the_process_shrinks --skip pools_and_threads_by_the_thousand \
                               --skip with_the_maps_used_up --skip calls_no_source --skip outlives_its_pool \

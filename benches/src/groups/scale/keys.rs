@@ -58,7 +58,7 @@ impl Load {
         }
     }
 
-    /// Handles that somebody must keep are kept, all of them; others are written over, pass by pass.
+    /// All handles that own memory are kept; each pass overwrites the others.
     fn room<C: Contestant>(&self) -> Vec<C::Handle> {
         room(if std::mem::needs_drop::<C::Handle>() {
             self.count()

@@ -131,9 +131,8 @@ impl Hold {
     /// The guard, for what this hold keeps in its lists.
     pub fn guard(&self) -> &'static ArenaGuard<'static> {
         let pinned = self.pinned.as_deref().expect("not within refresh");
-        // SAFETY: in an `Rc` of this hold's; whoever borrows from the result keeps what he got in
-        // `seen`, `batches` or `rooms`, which are dropped first, and emptied before a refresh; or
-        // lets it go at the end of his step.
+        // SAFETY: in an `Rc` of this hold's. A caller keeps its borrows in `seen`, `batches` or `rooms`,
+        // which are dropped first and emptied before a refresh, or only until its step ends.
         unsafe { outlive(pinned) }
     }
 

@@ -234,12 +234,12 @@ impl World {
         pins.find(|pin| pin.thread == thread && pin.whose == whose)
     }
 
-    /// Whether anybody is pinned who holds back this pool.
+    /// Whether a pinned thread holds back this pool.
     pub fn is_pinned(&self, pool: usize) -> bool {
         self.is_pinned_since(pool, Time::MAX)
     }
 
-    /// Whether anybody is who was before `time`.
+    /// Whether one that pinned before `time` does.
     fn is_pinned_since(&self, pool: usize, time: Time) -> bool {
         let domain = self.pools[pool].domain;
         let mut pins = self.pins.iter();
@@ -514,7 +514,7 @@ impl World {
             model.live().iter().map(|e| e.payload).sum::<usize>()
         );
         let (guards, leases) = (stats.held_by_guards, stats.held_by_leases);
-        // Besides, there are those that nobody holds any more and nobody has reclaimed yet.
+        // There may also be epochs that nothing holds and that are not reclaimed yet.
         assert!(stats.retired_epochs >= guards.epochs + leases.epochs);
         assert!(stats.retired >= guards.bytes + leases.bytes);
         assert!(leases.epochs <= self.leased_retired(pool));
@@ -592,7 +592,7 @@ impl World {
         }
     }
 
-    /// What `maintain` must have achieved where nobody was pinned.
+    /// The state that `maintain` must have reached where no thread was pinned.
     pub fn maintained(&mut self, pool: usize, handle: &ArenaPool) {
         let report = handle.maintain();
         let leased = self.leased_retired(pool);
@@ -664,7 +664,7 @@ impl World {
     /// What is in use is the pools' and the blocks', to the byte.
     pub fn check_in_use(&self) {
         for (at, memory) in self.memories.iter().enumerate() {
-            // Callbacks of pools that are gone wait for whoever else uses the collector.
+            // Callbacks of dropped pools wait for the next user of the collector.
             for shared in [false, true] {
                 let helper = ArenaPool::builder().memory(memory.memory.clone());
                 let helper = match shared {
@@ -703,13 +703,13 @@ impl World {
         }
     }
 
-    /// With nobody left who holds anything, everything comes back.
+    /// When nothing is held any more, all memory comes back.
     pub fn end(mut self) {
         assert!(self.pins.is_empty());
         self.look_around();
         self.drop_leases();
         for (pool, handle) in self.present().collect::<Vec<_>>() {
-            // News of other pools that share the collector are before this one's.
+            // Callbacks of other pools that share the collector are in front of this one's.
             for _ in 0..64 {
                 handle.maintain();
             }

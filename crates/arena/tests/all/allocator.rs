@@ -70,7 +70,7 @@ fn a_map_and_its_values_live_in_an_arena_of_many_chunks() {
     assert_eq!(sum, 5 * (count / 2) as usize);
 }
 
-/// What is given back in a chunk that the arena has moved on from stays where it is, and harms nobody.
+/// Bytes given back in a chunk that the arena has left stay where they are, and do no harm.
 #[test]
 fn what_goes_in_a_chunk_that_was_left_goes_at_the_reset() {
     let memory = small_memory();

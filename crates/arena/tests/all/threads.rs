@@ -11,7 +11,7 @@ use crate::support::Faulty;
 
 const THREADS: usize = if cfg!(miri) { 3 } else { 8 };
 
-/// Readers hold and check all they were given, while everybody makes the arena grow.
+/// Readers hold and check all their bytes, while all threads make the arena grow.
 #[test]
 fn no_reader_sees_a_moving_table_while_the_arena_grows() {
     // So that few rounds fill more than one block.

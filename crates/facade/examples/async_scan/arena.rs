@@ -25,7 +25,7 @@ struct Segment {
     records: Arc<Vec<ArenaHandle>>,
 }
 
-/// What there was at one moment. It pins nobody, and can go from thread to thread.
+/// The log as it was at one moment. It pins no thread, and can go from thread to thread.
 pub struct Scan {
     snapshot: Snapshot,
     epochs: Vec<Epoch>,

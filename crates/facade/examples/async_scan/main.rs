@@ -151,7 +151,7 @@ fn run<L: Log>(log: L, input: &Input) -> Result<Outcome, Failure> {
         .report(log.report()))
 }
 
-/// Waits for tasks; the first failure is everybody's.
+/// Waits for tasks; the first failure fails all.
 async fn all<T>(tasks: Vec<JoinHandle<Result<T, Failure>>>) -> Result<Vec<T>, Failure> {
     let mut results = Vec::new();
     for task in tasks {

@@ -54,7 +54,7 @@ struct Shard {
 }
 
 impl Shard {
-    /// Takes out what has expired. Until then it is in nobody's way: it is found by no key.
+    /// Takes out expired entries. Until then they do no harm: no key finds them.
     fn sweep(&mut self, guard: &ArenaGuard<'_>) {
         if self.swept != guard.epoch() {
             self.swept = guard.epoch();

@@ -46,7 +46,7 @@ impl Memtable {
 
     /// `false` if the pool has moved on, and the entry belongs to the next memtable.
     fn put(&self, guard: &ArenaGuard<'_>, key: &[u8], value: &[u8]) -> Result<bool, Failure> {
-        // One batch, so that key and value are of one epoch, whoever advances meanwhile.
+        // One batch, so that key and value are of one epoch, even if another thread advances meanwhile.
         let mut batch = guard.batch(key.len() + value.len())?;
         if batch.epoch() != self.epoch.epoch() {
             return Ok(false); // and the batch gives its room back

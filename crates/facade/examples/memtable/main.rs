@@ -72,7 +72,7 @@ pub trait Engine: Sync {
     /// Freezes the memtable that is current, however full it is.
     fn freeze(&self) -> Result<Arc<Self::Table>, Failure>;
 
-    /// Waits until nobody writes to `table` any more, then passes on all its entries, in order.
+    /// Waits until no thread writes to `table` any more, then passes on all its entries, in order.
     fn flush(&self, table: &Self::Table, file: &mut SortedFile) -> Result<(), Failure>;
 
     /// Lets go of what was flushed.

@@ -36,7 +36,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // Nobody is left to tell if it stays.
+        // A drop cannot report a failure.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -61,7 +61,7 @@ impl Bank {
                 None
             };
             if before.is_some() {
-                // What does not resolve is of versions that nobody needs.
+                // Handles that do not resolve are of versions that no reader needs.
                 account.before.retain(|(_, old)| guard.get(*old).is_some());
             }
             account.change(now, amount, before);

@@ -42,7 +42,7 @@ pub struct Outcome {
     pub peak: Option<u64>,
 }
 
-/// Each side is run so often, in turns: the first meets cold caches, whoever it is.
+/// How often each side runs, in turns, as the first run meets cold caches.
 const ROUNDS: usize = 3;
 
 const METHOD: &str = "best of 3 rounds in turns, each a process of its own; cpu: all its threads \
