@@ -17,24 +17,25 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! For writers of memtables, MVCC stores, caches and in-memory indexes: millions of small keys,
-//! written and read by many threads, and garbage all at once when no guard can see their epoch. Writing a key is a bump of the thread's own chunk, with no shared write; reading one
-//! is a compare; and reclaiming an epoch costs the same for ten keys as for ten million (unless
-//! its bytes are to be overwritten).
+//! For authors of memtables, MVCC stores, caches and in-memory indexes: many threads write and read
+//! millions of small keys, which become garbage all at once, when no guard can see their epoch.
+//! Writing a key bumps the thread's own chunk, without a shared write. Reading one is a compare.
+//! Reclaiming an epoch costs the same for ten keys as for ten million, unless its bytes must be
+//! overwritten.
 //!
-//! More: the [guide] has a page for each question, the [glossary] says which epoch is meant, and
-//! the [faq] has the rest.
+//! The [guide] has a page for each question, the [glossary] explains the words, and the [faq] has
+//! short answers.
 //!
 //! # A tour
 //!
 //! **Epochs.** An [`ArenaPool`] is always in one [`Epoch`]. Writes go there. [`advance`] opens
-//! the next; the pool keeps as many as [`retained_epochs`] says, and retires the oldest. (This is
-//! not crossbeam-epoch's epoch, which counts grace periods and is never seen here.)
+//! the next; the pool keeps as many as [`retained_epochs`] says, and retires the oldest. (An epoch
+//! of crossbeam-epoch is another thing: it counts grace periods and is never seen here.)
 //!
 //! **Guards.** A thread reads and writes under an [`ArenaGuard`], from [`pin`]: pin once for a
 //! batch of operations. While it is pinned, no memory that it can see is reclaimed. A guard is
-//! `!Send`, as a pin belongs to its thread. Where a guard of crossbeam-epoch is at hand anyway, as
-//! with `crossbeam_skiplist`, [`pin_with`] pins beside it:
+//! `!Send`, as a pin belongs to its thread. If you have a guard of crossbeam-epoch anyway, as with
+//! `crossbeam_skiplist`, [`pin_with`] pins beside it:
 //!
 //! ```
 //! use epoch_arena::{ArenaPool, crossbeam_epoch};
@@ -48,8 +49,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! **Handles.** What is written gives an [`ArenaHandle`]: 16 bytes, `Copy`, `Send`, `'static`, to
-//! be stored anywhere. It resolves to its bytes while its epoch is live, to `None` afterwards, and
+//! **Handles.** A write gives an [`ArenaHandle`]: 16 bytes, `Copy`, `Send`, `'static`, to be stored
+//! anywhere. It resolves to its bytes while its epoch is live, to `None` afterwards, and
 //! always to `None` in any other pool. It cannot dangle.
 //!
 //! **Keys.** An [`ArenaKey`] is a handle with the key's first eight bytes. Resolved, it is a
@@ -91,8 +92,8 @@
 //! **Memory.** A pool takes chunks, from 512 bytes, from a [`Memory`]: a source of blocks of 2 MiB
 //! (heap, maps with huge pages, temporary files), a budget that is never exceeded, and a mark up
 //! to which free blocks are kept. Any number of pools and arenas can share one, to the chunk.
-//! [`maintain`], called now and then from a thread of your choice, returns what is free and says
-//! what is held, and by which threads and leases:
+//! [`maintain`], called now and then from a thread of your choice, gives free blocks back, and
+//! reports the threads and leases that hold memory:
 //!
 //! ```
 //! use epoch_arena::{ArenaPool, Memory};
@@ -121,15 +122,15 @@
 //! |---|---|---|
 //! | `allocator-api2` | no | `&EpochArena` and `&Block` are allocators |
 //! | `serde` | no | `Serialize` for the figures |
-//! | `tracing` | no | events for subscribers: advance, retire, reclaim, trim, and what was refused |
+//! | `tracing` | no | events for subscribers: advance, retire, reclaim, trim, and refusals |
 //!
-//! The last two are shown in [`guide::watch_it`].
+//! [`guide::watch_it`] shows the last two.
 //!
 //! # Layers
 //!
 //! | crate | what | uses |
 //! |---|---|---|
-//! | `epoch-arena` | this: re-exports, the tour and the [guide] | all |
+//! | `epoch-arena` | re-exports, this tour and the [guide] | all |
 //! | `epoch-arena-map` | [`ArenaMap`], an ordered map in an epoch | pool |
 //! | `epoch-arena-key` | [`ArenaKey`], [`KeyRef`], [`OwnedKey`] | pool |
 //! | `epoch-arena-pool` | [`ArenaPool`], guards, leases, reclamation | core, block, crossbeam-epoch |

@@ -38,8 +38,10 @@ use crate::key_ref::KeyRef;
 /// A map with an epoch scheme of its own drops a key later than it removes it. `SkipMap` puts the
 /// node of an entry that was removed or replaced into crossbeam-epoch's garbage; there the node
 /// waits, with its key, until the collector gets to it, and holds the epoch meanwhile. If no thread
-/// pins that collector any more, it waits for ever. (What is in the map still goes with the map, at
-/// once.)
+/// pins that collector any more, it waits for ever. (The entries in the map still go with the map, at
+/// once.) A thread keeps garbage in a bag of its own until the bag is full or the thread flushes, so
+/// such a node can wait for a thread that does neither. `ArenaMap` in `epoch-arena-map` has no such
+/// garbage.
 ///
 /// To see it: [`PoolStats::leases`](epoch_arena_pool::PoolStats::leases) lists the lease, with as
 /// many [`owners`](epoch_arena_pool::LeaseInfo::owners) as there are such keys, and the line that took
