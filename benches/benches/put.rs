@@ -1,6 +1,6 @@
 //! `cargo bench -p epoch-arena-bench --bench put`: warm puts under criterion.
 //!
-//! For watching one change over time; `cargo xtask bench` is what compares with others.
+//! For watching one change over time; `cargo xtask bench` compares with others.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use epoch_arena_bench::contest::{Contestant, Plan, room};

@@ -17,7 +17,7 @@ pub fn thread_time() -> Duration {
     )
 }
 
-/// What `work` takes of this thread's CPU time, in nanoseconds.
+/// This thread's CPU time for `work`, in nanoseconds.
 pub fn time<R>(work: impl FnOnce() -> R) -> (f64, R) {
     let start = thread_time();
     let result = work();

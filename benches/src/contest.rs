@@ -7,7 +7,7 @@ use crate::clock;
 use crate::os::keep_to_core;
 use crate::wire::Keys;
 
-/// What is going to happen, so that a contestant which needs to know its size beforehand can.
+/// The load to come, for a contestant that needs to know its size beforehand.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     /// Workers that write at the same time.
@@ -34,7 +34,7 @@ impl Plan {
 
 /// One worker's way to put keys into a store; the store itself may be shared among a crew or each worker's own.
 pub trait Contestant: Send + Sized {
-    /// What a put leaves in the caller's hands. Dropping it may give the memory back (a box) or not (an arena).
+    /// The result of a put, which the caller keeps. Dropping it may give the memory back (a box) or not (an arena).
     type Handle: Send;
 
     /// The workers, over untouched memory.
@@ -48,7 +48,7 @@ pub trait Contestant: Send + Sized {
         store(keys.iter(), out, |key| self.put(key));
     }
 
-    /// As `fill`, and notes what each single put took.
+    /// As `fill`, and notes the time of each single put.
     fn fill_timed(&mut self, keys: &Keys, out: &mut Vec<Self::Handle>, ticks: &mut Vec<u64>) {
         store(keys.iter(), out, |key| timed(ticks, || self.put(key)));
     }
@@ -59,7 +59,7 @@ pub trait Contestant: Send + Sized {
     /// Everything in `out` is garbage: drops it, and makes this worker's own memory ready for reuse.
     fn reset(&mut self, out: &mut Vec<Self::Handle>);
 
-    /// The same for what the crew shares. Called on one worker, after all of them have reset.
+    /// The same for the state that the crew shares. Called on one worker, after all of them have reset.
     fn reset_shared(&mut self) {}
 
     /// Whether the last reset is complete. Not measured, but a reset that is not would be no measurement at all.
@@ -75,11 +75,11 @@ pub trait Contestant: Send + Sized {
 
 /// A contestant whose handles must be turned into bytes.
 pub trait Resolver: Contestant {
-    /// Adds up what it sees of each key: the first byte and the length.
+    /// Adds up the first byte and the length of each key.
     fn resolve(&mut self, handles: &[Self::Handle]) -> u64;
 }
 
-/// What a resolve loop does with a key: touches its memory, and lets the next load go ahead.
+/// The work of a resolve loop on a key: touches its memory, and lets the next load go ahead.
 #[inline(always)]
 pub fn look(key: &[u8]) -> u64 {
     key.len() as u64 + key.first().copied().map_or(0, u64::from)
@@ -120,7 +120,7 @@ pub fn room<H>(count: usize) -> Vec<H> {
     out
 }
 
-/// A slice without its lifetime: 16 bytes, what the arenas without handles of their own leave in the caller's hands.
+/// A slice without its lifetime: 16 bytes; the handle of arenas that have none of their own.
 #[derive(Clone, Copy, Debug)]
 pub struct Raw {
     at: *const u8,
@@ -241,7 +241,7 @@ impl Gate {
     }
 }
 
-/// What is wrong when a reset left something behind.
+/// The fault of a reset that left something behind.
 pub const LEFT_OVER: &str = "the reset is not complete: what was put is not reclaimed";
 
 fn give_back<C: Contestant>(worker: &mut C, out: &mut Vec<C::Handle>) {

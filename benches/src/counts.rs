@@ -1,14 +1,14 @@
 //! The hot operations one by one, for a tool that counts instructions: `cargo xtask verify --only counts`.
 //!
 //! One thread and no clock, so that a count repeats exactly. The tool runs each scenario with N operations and with 2N;
-//! the difference belongs to N operations, and what a process costs besides cancels out.
+//! the difference belongs to N operations, and the other costs of a process cancel out.
 
 use std::hint::black_box;
 use std::process::ExitCode;
 
 use epoch_arena::{Alignment, ArenaPool};
 
-/// What can be counted.
+/// The operations that can be counted.
 const SCENARIOS: [&str; 7] = [
     "put",
     "put_batch",
@@ -96,7 +96,7 @@ pub fn resolve(n: u64) {
     }
 }
 
-/// One pin and its unpin, what crossbeam-epoch does now and then included.
+/// One pin and its unpin, with crossbeam-epoch's occasional collects.
 #[inline(never)]
 pub fn pin(n: u64) {
     let pool = pool();

@@ -1,11 +1,11 @@
-//! Memory straight from the system, and what of it is resident.
+//! Memory straight from the system, and its resident bytes.
 
 use std::fs;
 use std::ptr::{self, NonNull};
 
 /// Memory fresh from the system, aligned to 2 MiB, given back on drop.
 ///
-/// Written apart from the library's own source on purpose: the floor must not share a weakness with what it measures.
+/// Written apart from the library's own source on purpose: the floor must not share a weakness with the library.
 #[derive(Debug)]
 pub struct Region {
     base: NonNull<u8>,
@@ -94,7 +94,7 @@ impl Region {
 
 impl Drop for Region {
     fn drop(&mut self) {
-        // SAFETY: this range is what `new` mapped and kept.
+        // SAFETY: `new` mapped and kept this range.
         unsafe { libc::munmap(self.base().cast(), self.len) };
     }
 }

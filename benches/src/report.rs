@@ -14,7 +14,7 @@ pub fn line(line: &Line) {
     }
 }
 
-/// What a group has to say about one contestant in one round.
+/// A group's figures of one contestant in one round.
 #[derive(Clone, Copy, Debug)]
 pub struct Figure {
     /// Added to the name of the bench: `-p99`; mostly empty.

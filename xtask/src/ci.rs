@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: what `.ci/run` runs.
+//! `cargo xtask ci`, which `.ci/run` runs.
 
 use crate::step::{Command, Name, Step};
 use crate::test;

@@ -18,7 +18,7 @@ fn lines() -> Vec<String> {
         .collect()
 }
 
-/// What `matrix.stage` stands for.
+/// The values of `matrix.stage`.
 fn stages(lines: &[String]) -> Vec<&str> {
     let list = lines.iter().find_map(|line| line.strip_prefix("stage: ["));
     let list = list.unwrap().trim_end_matches(']');

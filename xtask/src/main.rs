@@ -68,7 +68,7 @@ fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
 }
 
-/// The text of a file, or what is wrong with it.
+/// The text of a file, or its fault.
 fn read(file: &Path) -> Result<String, String> {
     std::fs::read_to_string(file).map_err(|error| format!("{}: cannot be read: {error}", file.display()))
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::step::{Command, Name, Step, Verdict};
 
-/// A program of the README: what it asks to have under `[dependencies]`, and itself.
+/// A program of the README: its lines for `[dependencies]`, and itself.
 type Program = (String, String);
 
 /// The longest program that a newcomer is asked to type.
@@ -51,7 +51,7 @@ fn make(at: usize, name: &str) -> Result<std::path::PathBuf, String> {
 fn programs(readme: &str) -> Vec<Program> {
     let mut dependencies = None;
     let mut programs = Vec::new();
-    // Odd parts of what the fences divide are code, each with its language on the first line.
+    // The odd parts between fences are code, each with its language on the first line.
     for part in readme.split("```").skip(1).step_by(2) {
         match part.split_once('\n') {
             Some(("toml", text)) => dependencies = Some(text.to_owned()),

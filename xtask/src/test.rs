@@ -3,11 +3,11 @@
 use crate::step::{Command, Name, Step};
 use crate::{newcomer, tidy};
 
-/// What swaps our atomics for loom's, and crossbeam-epoch's as well. (`crossbeam_sanitize` makes its
+/// The flags that swap the atomics, crossbeam-epoch's included, for loom's. (`crossbeam_sanitize` makes its
 /// bags small.)
 pub const LOOM: &str = "--cfg epoch_arena_loom --cfg crossbeam_loom --cfg crossbeam_sanitize";
 
-/// The package `checks/fuzz`: a workspace of its own, so that what is said of the workspace does not reach it.
+/// The package `checks/fuzz`: a workspace of its own, which flags for the other do not reach.
 pub const FUZZ: &str = "--manifest-path checks/fuzz/Cargo.toml";
 
 /// The steps, in the order in which a failure says most.
@@ -28,7 +28,7 @@ pub fn steps() -> Vec<Step> {
         // Of the crates that are allocators by a feature, with it: the tests that need it, the other ones again, and the
         // documentation's.
         tests("allocators", "test --package epoch-arena-block --package epoch-arena-core --all-features"),
-        // The pool's tests of what `tracing` and `serde` are told; and, with every feature on, those of the calls that tell it.
+        // The pool's tests of `tracing` and `serde`; and, with every feature on, those of the calls that emit events.
         // The rest is the same code as in the first step.
         tests(
             "features on",
@@ -44,7 +44,7 @@ pub fn steps() -> Vec<Step> {
         counted(),
     ];
     steps.extend(examples());
-    // Last, as it needs what all of the above has fetched.
+    // Last, as it needs the crates that the steps above have fetched.
     steps.extend(newcomer::steps());
     steps
 }
@@ -75,7 +75,7 @@ fn counted() -> Step {
     Step::tests(Name::Tests, "shared writes, counted", vec![command])
 }
 
-/// The examples, run on small input; they check what they do and fail if it is wrong.
+/// The examples, run on small input; they check their results and fail if one is wrong.
 fn examples() -> Vec<Step> {
     let all = [
         ("quick_start", "epoch-arena", ""),

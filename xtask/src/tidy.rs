@@ -34,7 +34,7 @@ fn documented() -> Command {
     command.env("RUSTC_BOOTSTRAP", "1").env("RUSTDOCFLAGS", flags).target("target/tidy")
 }
 
-/// What is wrong with links, and with paths that are only named. Links out of the repository are not looked at, and those in
+/// Faults of links, and of paths that are only named. Links out of the repository are not looked at, and those in
 /// doc comments are rustdoc's to check.
 fn links() -> std::io::Result<Vec<String>> {
     let root = crate::workspace();
@@ -131,7 +131,7 @@ fn code_map() -> std::io::Result<Vec<String>> {
     Ok(faults)
 }
 
-/// What the first column of a crate's table names: files, and folders with a slash at the end.
+/// The first column of a crate's table: files, and folders with a slash at the end.
 fn listed<'a>(map: &'a str, name: &str) -> Vec<&'a str> {
     let section = map.split("\n### ").find(|section| section.starts_with(&format!("`{name}`"))).unwrap_or_default();
     let section = section.split("\n#").next().unwrap_or_default();
@@ -139,7 +139,7 @@ fn listed<'a>(map: &'a str, name: &str) -> Vec<&'a str> {
     cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect()
 }
 
-/// A folder stands for what is in it, and a file for its unit tests, which are in a folder of its name.
+/// A folder stands for its files, and a file also for its unit tests, which are in a folder of its name.
 fn covers(entry: &str, file: &str) -> bool {
     let tests = entry.strip_suffix(".rs").map(|stem| format!("{}/tests.rs", stem.trim_end_matches("/mod")));
     entry == file || entry.ends_with('/') && file.starts_with(entry) || tests.is_some_and(|tests| tests == file)
@@ -161,7 +161,7 @@ fn examples() -> std::io::Result<Vec<String>> {
     for entry in fs::read_dir(crate::workspace().join("crates/facade/examples"))? {
         let path = entry?.path();
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        // A folder without a program is what examples share.
+        // A folder without a program is shared by the examples.
         let is_shared = path.is_dir() && !path.join("main.rs").is_file();
         for ((file, text), [before, after]) in [&guide, &run, &tested] {
             // It has no tests.
@@ -175,7 +175,7 @@ fn examples() -> std::io::Result<Vec<String>> {
 }
 
 const ORDERINGS: [&str; 5] = ["Relaxed", "Acquire", "Release", "AcqRel", "SeqCst"];
-/// Not part of the library: the models, what they share, and what counts accesses in a build of its own.
+/// Not part of the library: the models, their shared code, and the atomics of the counting build.
 const MODELS: [&str; 5] = ["models", "end_to_end", "twin", "count", "tests"];
 
 /// Accesses to atomics above which no comment begins with the ordering.

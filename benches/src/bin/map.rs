@@ -44,7 +44,7 @@ const STEPS: [&str; 11] = [
 
 type Boxed = Box<[u8]>;
 
-/// What is done with a map. `get` and the scans give the first bytes of values, so that these are touched.
+/// The operations on a map. `get` and the scans give the first bytes of values, so that these are touched.
 trait Engine<const N: usize>: Sized {
     fn new() -> Self;
     fn insert(&mut self, key: &[u8; N], value: &[u8]);
@@ -331,7 +331,7 @@ fn measure<const N: usize, E: Engine<N>>(
     ]
 }
 
-/// Two threads that insert a half each, and look for what they have inserted; CPU time of both.
+/// Two threads that insert a half each, and look their records up; CPU time of both.
 fn two_threads<const N: usize, E: Engine<N> + Sync>(keys: &[[u8; N]], value: &[u8]) -> f64 {
     let map = E::new();
     let (one, other) = keys.split_at(keys.len() / 2);

@@ -1,6 +1,6 @@
 //! The physical floor: a pointer that moves, and a copy. Nothing is checked, nothing is shared.
 //!
-//! Written apart from the library, on memory of its own: it is what the library is measured against.
+//! Written apart from the library, on memory of its own, as the library is measured against it.
 
 use crossbeam_epoch::Collector;
 
@@ -18,7 +18,7 @@ pub const HUGE_PAGES: bool = true;
 /// On 4 KiB pages.
 pub const SMALL_PAGES: bool = false;
 
-/// What a free list would hold after a reset: one entry per chunk of this size.
+/// The contents of a free list after a reset: one entry per chunk of this size.
 const CHUNK: usize = 64 << 10;
 
 /// A bump loop over one region.
@@ -82,7 +82,7 @@ impl<const INLINE_COPY: bool, const HUGE: bool> Contestant for Floor<INLINE_COPY
 }
 
 impl<const INLINE_COPY: bool, const HUGE: bool> Floor<INLINE_COPY, HUGE> {
-    /// The pointer lives in a register for the whole loop: what a compiler does with a local, it need not with a field.
+    /// The pointer lives in a register for the whole loop, which a compiler need not do with a field.
     #[inline(always)]
     fn fill_from<'k>(&mut self, keys: impl ExactSizeIterator<Item = &'k [u8]>, out: &mut Vec<Raw>) {
         let mut at = self.at;

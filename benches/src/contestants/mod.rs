@@ -20,7 +20,7 @@ use crate::contest::{Contestant, Resolver};
 
 /// Something to do with a contestant whose type is known only by its id.
 pub trait Visit {
-    /// What comes of it.
+    /// The result.
     type Out;
 
     /// Does it.
@@ -29,7 +29,7 @@ pub trait Visit {
 
 /// The same for contestants that resolve handles.
 pub trait VisitResolver {
-    /// What comes of it.
+    /// The result.
     type Out;
 
     /// Does it.
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn every_entry_of_the_roster_without_a_feature_is_here() {
         for entry in ROSTER.iter().filter(|entry| entry.feature.is_none()) {
-            // What takes part in a group of its own kind only stands in that group's file.
+            // A contestant of one special group is in that group's file.
             let writes = entry.groups.contains(&Group::Put);
             assert!(!writes || visit(entry.id, Exists).is_some(), "{}", entry.id);
             let resolves = entry.groups.contains(&Group::Resolve);

@@ -56,7 +56,7 @@ struct Ring<C: Contestant> {
 }
 
 impl<C: Contestant> Ring<C> {
-    /// Room for each epoch's handles, touched: they are the caller's, and what is measured must not contain them.
+    /// Room for each epoch's handles, touched: they are the caller's, and must not count.
     fn handles(plan: Plan) -> Vec<Vec<C::Handle>> {
         (0..LIVE).map(|_| room(plan.keys)).collect()
     }

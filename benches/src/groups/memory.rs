@@ -36,7 +36,7 @@ pub fn run(job: &Job, keys: &'static Keys) {
     }
 }
 
-/// Live epochs of one key each: what an epoch costs when there is next to nothing in it.
+/// Live epochs of one key each: the cost of an almost empty epoch.
 const EPOCHS: u32 = 1000;
 
 fn epochs(job: &Job) {

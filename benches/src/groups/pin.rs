@@ -13,7 +13,7 @@ use crate::wire::{Bench, Job};
 pub fn run(job: &Job) {
     let nested = job.bench == Bench::PinNested;
     let pins = job.count;
-    // What a lane pins in is leaked: a guard that outlives a round's start borrows it.
+    // The pool that a lane pins in is leaked: a guard that outlives a round's start borrows it.
     race(job, "pin-local-handle", "ns/pin", |id| match id {
         "pin-local-handle" => {
             let handle = Box::leak(Box::new(Collector::new().register()));

@@ -1,4 +1,4 @@
-//! Many small trees side by side: what one costs, in bytes and in time, when there are so many of them.
+//! Many small trees side by side: the bytes and the time that one of so many costs.
 
 use std::hint::black_box;
 
@@ -17,7 +17,7 @@ const LEN: usize = 20;
 /// Puts that are timed, at least.
 const PUTS: usize = 1 << 20;
 
-/// A small store of keys: what an engine has thousands of.
+/// A small store of keys, of which an engine has thousands.
 trait Tree {
     fn new(memory: &Memory) -> Self;
     fn put(&mut self, key: &[u8]);
@@ -118,7 +118,7 @@ pub fn run(job: &Job) {
 fn value<T: Tree>(bench: Bench, trees: usize) -> f64 {
     let memory = Memory::builder().build().expect("the defaults build");
     let each = |total: f64| total / trees as f64;
-    // What the first tree of a process brings along is not the others'.
+    // The first tree of a process costs more than the others.
     drop(planted::<T>(&memory, 1));
     let mut all: Vec<T> = Vec::with_capacity(trees);
     // Its pages are touched by the trees only.

@@ -5,7 +5,7 @@ use crate::contestants::{Visit, visit};
 use crate::groups::{Lane, plan, race};
 use crate::wire::{Bench, Job, Keys};
 
-/// Payload of a warm pass. With the keys it is copied from and the handles, some 3 MiB: what is compared is the
+/// Payload of a warm pass. With the keys it is copied from and the handles, some 3 MiB: the comparison is of the
 /// instructions and not the memory bus, whatever the length of a key.
 const WARM_BYTES: usize = 5 << 18;
 

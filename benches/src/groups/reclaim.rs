@@ -24,7 +24,7 @@ impl Visit for Set {
     fn visit<C: Contestant + 'static>(self) -> Lane {
         let mut out = room(self.plan.keys);
         Box::new(move || {
-            // A store of its own for each round: what a reset keeps would change the next one's growth.
+            // A store of its own for each round: memory that a reset keeps would change the next one's growth.
             let mut crew = C::crew(self.plan);
             let worker = &mut crew[0];
             worker.fill(self.keys, &mut out);

@@ -35,7 +35,7 @@ impl VisitResolver for Set {
         let mut handles = room(self.keys.len());
         crew[0].fill(self.keys, &mut handles);
         if self.random {
-            // The handles lie in the order of the reads, their keys anywhere: what is missed is the key, not the handle.
+            // The handles lie in the order of the reads, their keys anywhere: the cache misses are on keys, not on handles.
             shuffle(&mut handles);
         }
         let passes = RESOLVES.div_ceil(handles.len());

@@ -1,4 +1,4 @@
-//! Shared writes per put, counted by a library whose atomics count; and a model of what they mean on many cores.
+//! Shared writes per put, counted by a library whose atomics count; and a model of their effect on many cores.
 
 /// Skips: nothing is counted in this executable.
 #[cfg(not(epoch_arena_count))]
@@ -14,7 +14,7 @@ pub fn run(job: &crate::wire::Job, _keys: &'static crate::wire::Keys) {
 #[cfg(epoch_arena_count)]
 pub use counted::run;
 
-/// What a cache line takes to come over from another core, in nanoseconds: of the order of a load from another
+/// The time that a cache line takes to come over from another core, in nanoseconds: of the order of a load from another
 /// socket's cache. A parameter of the model, not a measurement.
 pub const TRANSFER: f64 = 100.0;
 
@@ -85,7 +85,7 @@ mod counted {
         }
     }
 
-    /// One process-wide pool; each thread puts all keys, in one epoch or in many. What an advance writes is left out:
+    /// One process-wide pool; each thread puts all keys, in one epoch or in many. The writes of an advance are left out:
     /// only puts, pins and unpins are counted.
     fn count(job: &Job, keys: &'static Keys) -> Counts {
         let plan = Plan {

@@ -25,7 +25,7 @@ const PERCENTILES: [(&str, f64); 9] = [
 /// Measures the job's contestants, each beside the floor.
 pub fn run(job: &Job, keys: &'static Keys) {
     let cold = job.bench == Bench::TailCold;
-    // Into prepared memory this library goes as into fresh one, and is compared with what is warm.
+    // Into prepared memory this library goes as into fresh one, and is compared with warm memory.
     let plan = plan(job, keys, !cold);
     let per_tick = clock::nanos_per_tick();
     let set = Set { plan, keys, cold };
@@ -84,7 +84,7 @@ fn figures(job: &Job, id: &str, passed: &Passed, floor: &Passed, per_tick: f64) 
     );
 }
 
-/// What a pass of single puts took.
+/// The times of a pass of single puts.
 #[derive(Clone)]
 struct Passed {
     /// The ticks of every put, sorted.

@@ -57,7 +57,7 @@ impl Group {
     }
 }
 
-/// One measurement: what a [`Job`](crate::Job) is asked for. Its name begins with its group's.
+/// One measurement, for which a [`Job`](crate::Job) asks. Its name begins with its group's.
 #[derive(
     Clone,
     Copy,
@@ -194,7 +194,7 @@ impl Bench {
         self.into()
     }
 
-    /// Whether one process can give only one honest sample, because the first pass warms what the next would find.
+    /// Whether one process can give only one honest sample, because the first pass warms the memory of the next.
     pub const fn needs_fresh_process(self) -> bool {
         matches!(
             self,

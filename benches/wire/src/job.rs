@@ -1,10 +1,10 @@
-//! One process: what it is asked, what it answers.
+//! The request to one process, and its answer.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Bench, KeySource, Sample};
 
-/// What one benchmark process measures; its only argument, as JSON.
+/// The task of one benchmark process; its only argument, as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Job {
     /// The measurement.
@@ -19,7 +19,7 @@ pub struct Job {
     pub rounds: u32,
     /// Keys per thread and pass.
     pub count: usize,
-    /// In a sweep, what it has come to: so many keys, epochs, threads or bytes.
+    /// The point of a sweep: so many keys, epochs, threads or bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<usize>,
 }

@@ -219,7 +219,7 @@ fn user(count: usize) -> Keys {
     keys
 }
 
-/// Keys that could not be had: the file, what is wrong with it, and the way out.
+/// Keys that could not be read: the file, its fault, and the way out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeysError {
     path: PathBuf,

@@ -1,4 +1,4 @@
-//! What the benchmark processes and `cargo xtask bench` say to each other.
+//! The messages between the benchmark processes and `cargo xtask bench`.
 //!
 //! `xtask` starts one process per [`Job`] (a JSON object, its only argument) and reads one [`Line`] of JSON per line of
 //! its standard output. This crate is all that the two share, so that `xtask` builds without the library, the peers and

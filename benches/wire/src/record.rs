@@ -18,7 +18,7 @@ pub struct Series {
 /// One value of one round, beside the reference's value of the same round.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
-    /// What was measured, for example `put/warm`.
+    /// The measurement, for example `put/warm`.
     pub bench: String,
     /// Who was measured: an id of the roster.
     pub contestant: String,
@@ -30,7 +30,7 @@ pub struct Sample {
     pub value: f64,
     /// Its unit.
     pub unit: String,
-    /// What the reference took in this round; `None` where nothing can serve as one.
+    /// The figure of the reference in this round; `None` where nothing can serve as one.
     pub floor: Option<f64>,
     /// How the value went over the round, where it is of interest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,7 +40,7 @@ pub struct Sample {
 /// One measurement: the medians over its rounds. `--json` writes these.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// What was measured, for example `put/warm`.
+    /// The measurement, for example `put/warm`.
     pub bench: String,
     /// Who was measured: an id of the roster.
     pub contestant: String,
@@ -54,7 +54,7 @@ pub struct Record {
     pub unit: String,
     /// The median of the ratios, each taken within one round.
     pub ratio_to_floor: Option<f64>,
-    /// The quartiles of what is compared: of the ratios, or of the values where there is no ratio.
+    /// The quartiles of the ratios, or of the values where there is no ratio.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quartiles: Option<[f64; 2]>,
     /// How many rounds there were.
@@ -91,7 +91,7 @@ impl Record {
         }
     }
 
-    /// What is compared with other contestants: the ratio, or the value where there is none; and its quartiles.
+    /// The figure to compare with other contestants: the ratio, or the value where there is none; and its quartiles.
     pub fn compared(&self) -> Option<(f64, [f64; 2])> {
         let figure = self.ratio_to_floor.or(self.value)?;
         Some((figure, self.quartiles.unwrap_or([figure; 2])))

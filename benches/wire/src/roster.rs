@@ -27,7 +27,7 @@ impl Binary {
     }
 }
 
-/// What a contestant is in the race for.
+/// The part of a contestant in the race.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// The physical limit that others are measured against.
@@ -45,7 +45,7 @@ pub struct Contestant {
     pub id: &'static str,
     /// The name in tables and pictures.
     pub label: &'static str,
-    /// What it is there for.
+    /// Its part.
     pub role: Role,
     /// The executable it needs.
     pub binary: Binary,
@@ -103,7 +103,7 @@ use Group::{Churn, Memory, Pin, Pools, Put, Reclaim, Resolve, Scale, Shared, Sor
 
 const WRITES: &[Group] = &[Put, Reclaim, Memory, Churn, Tail];
 const WRITES_AND_SCALE: &[Group] = &[Put, Reclaim, Memory, Churn, Tail, Scale];
-/// What writes, and its handles can be resolved.
+/// Contestants that write, and whose handles can be resolved.
 const BOTH: &[Group] = &[Put, Resolve, Reclaim, Memory, Churn, Tail];
 
 const fn entry(

@@ -5,11 +5,11 @@ use epoch_arena_block::Alignment;
 use epoch_arena_block::bump::{place, whole_units};
 use epoch_arena_core::pack;
 
-/// Checks what `data` says.
+/// Checks the program in `data`.
 pub fn run(data: &[u8]) {
     let mut input = Unstructured::new(data);
     while !input.is_empty() {
-        // It never fails: what is missing is zero.
+        // It never fails: missing bytes are zero.
         let _ = one(&mut input);
     }
 }
@@ -47,7 +47,7 @@ fn alignments(bytes: usize) {
 fn places(input: &mut Unstructured<'_>) -> Result<()> {
     let (base, size) = (number(input)?, number(input)?);
     let capacity = number(input)?;
-    // What every caller ensures: what is used is within the capacity.
+    // As every caller ensures, the used bytes are within the capacity.
     let used = number(input)? % capacity.saturating_add(1).max(1);
     let shift = u8::arbitrary(input)? % 64;
     let align = Alignment::new(1 << shift).expect("a power of two");

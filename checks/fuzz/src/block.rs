@@ -28,7 +28,7 @@ struct Model {
     seed: u64,
 }
 
-/// A block and what is in it.
+/// A block and its contents.
 struct Filled {
     /// Whether it is `memory`'s.
     ours: bool,
@@ -105,7 +105,7 @@ impl Model {
             }
             Err(MemoryError::TooLarge) => assert!(size > isize::MAX as u128 - 4096),
             Err(MemoryError::Source(_)) => {
-                // Without a budget a request may be beyond what any heap has.
+                // Without a budget a request may be larger than any heap.
                 assert!(self.faults.failures() > failures || size > 1 << 30);
             }
             Err(other) => panic!("{other}"),
@@ -217,7 +217,7 @@ impl Filled {
         self.given(given, size, align, seed);
     }
 
-    /// Compares what the block gave with what it must give: the next aligned address, if the
+    /// Compares the answer of the block with the right one: the next aligned address, if the
     /// bytes fit behind it.
     fn given(&mut self, given: Result<usize, BlockFull>, size: usize, align: usize, seed: u64) {
         let base = self.base();
@@ -246,7 +246,7 @@ impl Filled {
         self.used = 0;
     }
 
-    /// Every allocation holds what was written to it.
+    /// Every allocation holds the bytes that were written to it.
     fn check(&self) {
         for (start, len, seed) in &self.taken {
             // SAFETY: inside the block.

@@ -1,4 +1,4 @@
-//! A source that fails when it is told to, and counts what it has given out.
+//! A source that fails on demand, and counts the bytes that it has given out.
 
 use std::alloc::Layout;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ pub struct Faulty {
     faults: Faults,
 }
 
-/// What a [`Faulty`] did.
+/// The record of a [`Faulty`].
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
     outstanding: Arc<AtomicUsize>,

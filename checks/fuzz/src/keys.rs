@@ -14,7 +14,7 @@ const LONGEST: usize = 24;
 /// Checks the keys that `data` makes.
 pub fn run(data: &[u8]) {
     let mut input = Unstructured::new(data);
-    // It never fails: what is missing is zero.
+    // It never fails: missing bytes are zero.
     let align = 1 << (input.arbitrary::<u8>().unwrap_or(0) % 8);
     let keys: Vec<Vec<u8>> = (0..24).map_while(|_| key(&mut input)).collect();
 

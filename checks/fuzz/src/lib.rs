@@ -1,5 +1,5 @@
 //! Random programs against models. Each module has a `run` that takes any bytes, makes a program of
-//! them, and panics where the library does not do what the model says:
+//! them, and panics where the library differs from the model:
 //!
 //! | target | what |
 //! |---|---|

@@ -86,11 +86,11 @@ pub struct PoolSetup {
     pub longest_key: usize,
     /// The alignment of a key.
     pub align: usize,
-    /// What becomes of the bytes of reclaimed epochs.
+    /// The treatment of reclaimed bytes.
     pub scrub: Scrub,
 }
 
-/// What becomes of the bytes of reclaimed epochs.
+/// The treatment of reclaimed bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scrub {
     /// They stay as they are.

@@ -1,4 +1,4 @@
-//! Stage asan: what it sees only because the library marks the bytes between keys as out of bounds.
+//! Stage asan: an overrun that it sees only because the library marks the bytes between keys as out of bounds.
 
 use std::hint::black_box;
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 struct Shared {
     value: UnsafeCell<u64>,
     ready: AtomicBool,
-    /// Threads that came to a meeting: of one that has ended, TSan may forget what it did.
+    /// Threads that came to a meeting: TSan may forget the accesses of one that has ended.
     there: AtomicU64,
 }
 

@@ -9,7 +9,7 @@ use epoch_arena::crossbeam_epoch::{self, Collector};
 
 use crate::scene::{Scene, Slot, Store, lock};
 
-/// What was found.
+/// The findings.
 #[derive(Clone, Copy, Debug)]
 pub struct Calm {
     /// Bytes of both memories in use, with the live epochs there.
@@ -102,7 +102,7 @@ pub fn move_on(store: &Store, shared: &Collector) {
     }
 }
 
-/// What is in use is what the pools have. (Pools that were replaced are gone, as their leases are.)
+/// The bytes in use are those of the pools. (Pools that were replaced are gone, as their leases are.)
 fn check_sums(scene: &Scene, slots: &[Arc<Slot>]) {
     let bytes = |store: &Store| {
         let of = |slot: &&Arc<Slot>| {

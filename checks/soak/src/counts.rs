@@ -1,4 +1,4 @@
-//! What was done, and how often.
+//! How often each operation was done.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

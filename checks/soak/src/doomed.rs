@@ -9,13 +9,13 @@ use crate::counts::one;
 use crate::rng::Rng;
 use crate::scene::Scene;
 
-/// What is forgotten is lost for ever, so there is an end to it.
+/// Forgotten guards and leases are lost for ever, so their number is limited.
 const MOST: u64 = 200;
 
 /// Makes a pool, has it used, and drops it.
 pub fn run(scene: &Scene, rng: &mut Rng) {
     let forgets = scene.counts.forgotten.load(Ordering::Relaxed) < MOST && rng.once_in(10);
-    // What a forgotten lease keeps must not be missing elsewhere.
+    // The memory of a forgotten lease must not be missing elsewhere.
     let memory = Memory::builder().source(Heap).block_size(4096).build();
     let memory = if forgets {
         scene.lost.memory.clone()

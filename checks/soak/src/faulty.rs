@@ -18,7 +18,7 @@ pub struct Faulty<S> {
     ledger: Arc<Ledger>,
 }
 
-/// What a source gave out.
+/// The bytes that a source gave out.
 #[derive(Debug, Default)]
 pub struct Ledger {
     calls: AtomicU64,

@@ -1,4 +1,4 @@
-//! What a thread does between two looks at the clock.
+//! The work of a thread between two looks at the clock.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::{doomed, lend};
 /// An epoch that a thread has left, and of which pool, if that is still there.
 pub type Left = (Weak<Slot>, Epoch);
 
-/// One thing, at random. `left` is what this thread has left last.
+/// One operation, at random. `left` is this thread's last handle.
 pub fn run(scene: &Scene, rng: &mut Rng, left: &mut Option<Left>) {
     let slot = scene.slot(rng);
     match rng.below(100) {

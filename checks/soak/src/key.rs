@@ -49,7 +49,7 @@ pub fn is_whole(bytes: &[u8]) -> bool {
         .is_some_and(|(sum, body)| *sum == checksum(body))
 }
 
-/// Over the length and all bytes, eight at a time; every step is a bijection of what it takes in, so no single
+/// Over the length and all bytes, eight at a time; every step is a bijection of its input, so no single
 /// wrong byte is missed.
 fn checksum(body: &[u8]) -> [u8; SUM] {
     let mut sum = 0x9e37_79b9_7f4a_7c15 ^ body.len() as u64;

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Every decision comes from the seed; which thread comes first does not, so a run is not repeated to
-//! the letter. What it prints is lines of words: `sample`, `calm`, `failure`, `end`, then names and
+//! the letter. It prints lines of words: `sample`, `calm`, `failure`, `end`, then names and
 //! values.
 
 mod calm;
@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use scene::Scene;
 
-/// What to run.
+/// The arguments.
 #[derive(Clone, Copy, Debug)]
 struct Plan {
     time: Duration,

@@ -1,4 +1,4 @@
-//! What all threads share: memories, pools that are replaced while in use, leases that lie about.
+//! The state that all threads share: memories, pools that are replaced while in use, leases that lie about.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -33,7 +33,7 @@ pub struct Scene {
     pub lent: Vec<Mutex<Option<Lent>>>,
     /// A map of the default collector's, whose values are keys of pools.
     pub map: SkipMap<u64, ArenaKey>,
-    /// What was done.
+    /// The counts of operations.
     pub counts: Counts,
     /// Where blocks come from.
     pub stores: [Store; 2],
@@ -139,7 +139,7 @@ impl Scene {
         ]
     }
 
-    /// Drops everything, sees that nothing is left, and tells what was wrong.
+    /// Drops everything, checks that nothing is left, and reports the failures.
     pub fn end(self) -> Vec<String> {
         let mut failures = self
             .failures
@@ -222,7 +222,7 @@ impl Slot {
     }
 }
 
-/// The lock, also after a panic: what it protects is replaced as a whole.
+/// The lock, also after a panic: its value is replaced as a whole.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -98,7 +98,7 @@ fn line(scene: &Scene, elapsed: Duration) -> String {
 
 /// In calm moments there is no more in the second half of the run than in the first.
 fn flat(scene: &Scene, calms: &[Calm]) {
-    // What an allocator keeps, and what was forgotten on purpose.
+    // Memory that the allocator keeps, and memory forgotten on purpose.
     const SLACK: usize = 24 << 20;
     let (first, second) = calms.split_at(calms.len() / 2);
     let least = |half: &[Calm]| half.iter().map(|calm| calm.resident).min();

@@ -15,7 +15,7 @@ use crate::arena::EpochArena;
 unsafe impl Bump for EpochArena {
     fn claim(&self, layout: Layout) -> Option<NonNull<[u8]>> {
         let align = Alignment::new(layout.align()).ok()?;
-        // What has no bytes is not counted, as it is given back without having been claimed, too.
+        // An empty allocation is not counted: it may be given back without having been claimed.
         let first = match layout.size() {
             0 => NonNull::without_provenance(NonZero::new(layout.align())?),
             size => self.claim_bytes(size, align).ok()?,
@@ -31,7 +31,7 @@ unsafe impl Bump for EpochArena {
     }
 
     unsafe fn retract(&self, first: NonNull<u8>, len: usize, new_len: usize) {
-        // What is left without a byte is no allocation any more: nothing will tell of its end.
+        // An allocation shrunk to no bytes ends here: no later call gives it back.
         let ended = u32::from(new_len == 0);
         // SAFETY: by the contract; it ends if no byte is left, as its bytes are then not the caller's.
         unsafe { self.retract_last(first, len, new_len, ended) }

@@ -77,7 +77,7 @@ pub struct EpochArena {
     /// The chunks that threads fill, each by its lane, and behind them those of [`LARGE`] and [`ALONE`]; or null.
     /// Invariant: if not null, a chunk that went on `chunks` since the last reset.
     current: [AtomicPtr<()>; SHARED + 2],
-    /// What the chunks count too few, wrapping: allocations, and bytes of payload. It is too many where an
+    /// Allocations and payload bytes that the chunks miss, wrapping. They count too many where an
     /// allocation ended that was not the last of its chunk.
     beside: [AtomicUsize; 2],
 }
@@ -296,7 +296,7 @@ impl EpochArena {
         }
     }
 
-    /// A region of its own, or what is left of the last one: a value that was given back leaves all of it, and
+    /// A region of its own, or the rest of the last one: a value that was given back leaves all of it, and
     /// one that grows stays in it. Where it is longer than offsets reach, it is counted beside its chunk.
     fn claim_alone(
         &self,
@@ -341,7 +341,7 @@ impl EpochArena {
         };
         // Claimed before it is shared, so that no other thread can fill it first.
         let first = bump(live).ok_or(MemoryError::TooLarge)?;
-        // If another thread was first, its chunk is shared, and what is left of this one stays empty: as
+        // If another thread was first, its chunk is shared, and the rest of this one stays empty: as
         // much as threads that share a place can lose by it is one chunk each.
         self.share(place, full.map(Live::chunk), live.chunk());
         Ok(first)

@@ -27,7 +27,7 @@ pub enum AllocError {
 }
 
 impl AllocError {
-    /// The figures of the budget, if that is why it failed: what a caller acts on. Constant time.
+    /// The figures of the budget, if it refused: they tell the caller how to make room. Constant time.
     ///
     /// ```
     /// use epoch_arena_block::Memory;

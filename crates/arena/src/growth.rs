@@ -1,4 +1,4 @@
-//! What a thread takes next: the chunks of an epoch grow with what the thread has taken in it.
+//! The size of a thread's next chunk: it grows with the bytes that the thread has taken in the epoch.
 
 #![forbid(unsafe_code)]
 
@@ -7,7 +7,7 @@ use epoch_arena_block::raw::{Class, Request, SMALLEST, region_size};
 /// Bytes of the largest chunk that growth leads to.
 pub const LARGEST_GROWTH: usize = 256 << 10;
 
-/// A chunk is at most this part of what its thread has taken in its epoch, so that the unused
+/// A chunk is at most this part of the bytes that its thread has taken in its epoch, so that the unused
 /// rest of a thread's chunk is at most 1/64 of the thread's bytes, whatever the number of threads.
 const SHARE: usize = 64;
 
@@ -21,7 +21,7 @@ const EARLY: usize = 32 << 10;
 /// Bytes up to which each chunk may be as large as all before it.
 const DOUBLING: usize = 4 << 10;
 
-/// Bytes up to which a first chunk may follow what the thread took in the epoch before.
+/// Bytes up to which a first chunk may be as large as all that the thread took in the epoch before.
 const LARGEST_FIRST: usize = 64 << 10;
 
 /// Epochs with one chunk each after which a thread tries a smaller first one.
@@ -47,7 +47,7 @@ pub fn after(taken: usize) -> Class {
 /// Where a request goes that does not fit its thread's chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// A new chunk for the thread. What is left of the one before it is less than the request needs.
+    /// A new chunk for the thread. The rest of the one before it is less than the request needs.
     Chunk(Request),
     /// The thread's chunk for large values, or a new one; the thread's chunk stays in use.
     Large(Request),
@@ -58,7 +58,7 @@ pub enum Next {
 }
 
 /// Where a request of `total` bytes goes, header and padding included, of a thread that has taken `taken` bytes
-/// in this epoch, of which `large` were for large values; `first` is what it begins an epoch with.
+/// in this epoch, of which `large` were for large values; it begins an epoch with `first`.
 pub fn next(
     total: usize,
     (taken, large): (usize, usize),
@@ -68,7 +68,7 @@ pub fn next(
 ) -> Next {
     let top = Class::of(unit);
     let chunk = |wanted: Class, least: Class| {
-        // What is confined some day is whole pages.
+        // A chunk for the quarantine is whole pages.
         let floor = Class::of(if confined { 8 * SMALLEST } else { SMALLEST });
         let least = least.max(floor);
         Request::Chunk {

@@ -78,7 +78,7 @@ impl ArenaHandle {
     ///
     /// ```
     /// use epoch_arena_core::ArenaHandle;
-    /// /// What a batch must have room for.
+    /// /// The room that a batch must have.
     /// fn total(handles: &[ArenaHandle]) -> usize {
     ///     handles.iter().map(|handle| handle.len()).sum() // known without resolving
     /// }

@@ -58,7 +58,7 @@ pub use traits::Resolve;
 /// The longest allocation that a handle can describe, in bytes: 16 MiB - 1.
 pub const MAX_LEN: usize = pack::MAX_LEN;
 
-/// What the pool is built from. Not for use elsewhere: no promise of stability.
+/// The parts that the pool is built from. Not for use elsewhere: no promise of stability.
 #[doc(hidden)]
 pub mod raw {
     pub use crate::copy::copy;

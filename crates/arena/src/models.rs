@@ -104,7 +104,7 @@ fn fill(turn: &Turn, writer: &Writer, stamp: u64) -> Result<(), AllocError> {
         owner: turn.owner(stamp),
         confined: false,
     };
-    // SAFETY: 1. the one writer of its thread; 2. what the model is about; 3. by stamp.
+    // SAFETY: 1. the one writer of its thread; 2. the model checks it; 3. by stamp.
     let filled = unsafe { writer.refill(stamp, 1, Alignment::BYTE, home) };
     filled.map(drop)
 }
@@ -126,7 +126,7 @@ fn a_writer_leaves_its_chunk_of_another_epoch_alone() {
 fn twin_writer_that_trusts_its_chunk_is_caught() {
     caught(|| {
         remembered_chunk(|_, writer| {
-            // SAFETY: none, that is what is wrong: the stamp is of an earlier pin.
+            // SAFETY: none, on purpose: the stamp is of an earlier pin.
             let first = unsafe { writer.bump(OLD, 1) };
             if first.is_some() { OLD } else { NEW }
         });
@@ -151,7 +151,7 @@ fn arena_grows_under_two_threads() {
     });
 }
 
-/// What is done to two values in an arena, as loom sees it: it fails if two uses are not ordered.
+/// Uses of two values in an arena, for loom: it fails if two of them are not ordered.
 struct Values(EpochArena, [UnsafeCell<u32>; 2]);
 
 // SAFETY: loom checks that no two uses are at the same time.
@@ -204,11 +204,11 @@ fn arena_bytes_added_in_place_carry_what_was_done_to_them() {
     });
 }
 
-/// A chunk, the memory that it is of, and what stands for its bytes.
+/// A chunk, its memory, and a cell in place of its bytes.
 type Known = (Chunk, Memory, UnsafeCell<u32>);
 
 /// The thread that comes second with a chunk finds the first one's, and sees everything done before it was shared. The
-/// chunks are of two memories, so that no lock orders what `share` has to order by itself.
+/// chunks are of two memories, so that no lock does the ordering of `share`.
 #[test]
 #[expect(
     clippy::arc_with_non_send_sync,
@@ -256,7 +256,7 @@ fn a_lost_race_to_share_shows_the_winners_chunk() {
     });
 }
 
-/// What `EpochArena` does with its current chunk: set up, published, found.
+/// The steps of `EpochArena` with its current chunk: set up, published, found.
 fn publication(store: Ordering, load: Ordering) {
     let chunk = Box::leak(Box::new(UnsafeCell::new(0)));
     let current = Arc::new(AtomicPtr::new(std::ptr::null_mut()));

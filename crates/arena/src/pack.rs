@@ -13,7 +13,7 @@
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("a handle is a 64-bit address and a 64-bit tag: epoch-arena needs a 64-bit target");
 
-/// Bits of a length; what is above holds the epoch.
+/// Bits of a length; the bits above hold the epoch.
 pub const LEN_BITS: u32 = 24;
 /// Bits of an epoch.
 pub const EPOCH_BITS: u32 = 40;

@@ -1,8 +1,8 @@
-//! `Resolve`: what keys need of a guard, a lease or a snapshot.
+//! `Resolve`: the part of a guard, a lease or a snapshot that keys need.
 
 use crate::handle::ArenaHandle;
 
-/// What the traits are sealed with.
+/// It seals the traits.
 #[doc(hidden)]
 pub mod sealed {
     /// Implemented by the pool's types only.

@@ -25,18 +25,18 @@ pub struct Writer {
     /// say, so that nothing longer is ever claimed from it.
     stamp: Cell<u64>,
     chunk: Cell<Chunk>,
-    /// For large values; what is left of it is filled further. Invariant: as for `stamp` and `chunk`, but for
+    /// For large values; its rest is filled further. Invariant: as for `stamp` and `chunk`, but for
     /// its size.
     large: Cell<(u64, Chunk)>,
     /// The last region of its own; a batch may have left most of it. Invariant: as for `large`.
     alone: Cell<(u64, Chunk)>,
-    /// What was taken in the epoch of `counted`.
+    /// The bytes that were taken in the epoch of `counted`.
     taken: Cell<Taken>,
     counted: Cell<u64>,
     first: Cell<First>,
 }
 
-/// What a thread has taken in an epoch.
+/// The bytes and chunks that a thread has taken in an epoch.
 #[derive(Clone, Copy, Debug, Default)]
 struct Taken {
     /// Bytes of the thread's chunks: the more, the larger the next.

@@ -180,7 +180,7 @@ fn prometheus(pool: &ArenaPool) -> String {
     text
 }
 
-/// Serves on a free port, asks, and checks what comes.
+/// Serves on a free port, asks, and checks the answer.
 fn self_test(pool: &ArenaPool) -> Result<(), Failure> {
     let handle = pool.pin().alloc_copy(b"user:12345:profile")?;
     let lease = pool.lease(handle.epoch()).ok_or("it is live")?;

@@ -1,4 +1,4 @@
-//! `ArenaKey`: what is stored.
+//! `ArenaKey`: the key to store.
 
 use std::fmt;
 
@@ -77,7 +77,7 @@ impl ArenaKey {
         KeyWriter::new().copy(bytes, guard)
     }
 
-    /// Copies `bytes` into a batch, so that the key and what is pushed beside it are of one epoch;
+    /// Copies `bytes` into a batch, so that the key and the values pushed beside it are of one epoch;
     /// at most 256 bytes, as [`KeyWriter::push`] with the default settings.
     ///
     /// # Errors

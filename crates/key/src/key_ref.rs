@@ -66,7 +66,7 @@ impl<'r> KeyRef<'r> {
         Self { prefix, bytes }
     }
 
-    /// The word at hand: the prefix, or what a sort has put in its place.
+    /// The word: the prefix, or the one that a sort has put in its place.
     #[inline]
     pub(crate) const fn window(&self) -> u64 {
         self.prefix

@@ -1,4 +1,4 @@
-//! Finding a key among sorted ones: by its first eight bytes, then behind what is shared.
+//! Finding a key among sorted ones: by its first eight bytes, then behind the shared bytes.
 
 use std::cmp::Ordering;
 
@@ -9,7 +9,7 @@ use crate::key_ref::{KeyRef, prefix};
 ///
 /// Where the first eight bytes tell keys apart, no key's bytes are looked at but the last one's.
 /// Among keys that share them, no byte is compared twice that is known to be equal: a search among
-/// paths or `tenant/table/row` costs what is different in them.
+/// paths or `tenant/table/row` costs as much as their differing parts.
 ///
 /// Logarithmic in the number of keys. If they are not sorted the answer is some index.
 ///

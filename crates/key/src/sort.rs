@@ -9,14 +9,14 @@ const WINDOW: usize = size_of::<u64>();
 /// Up to this many keys are compared as they are.
 const FEW: usize = 12;
 
-/// Bytes of what keys may share that are looked at in one go at first: so many that paths take few rounds, so few that
+/// Bytes of a possible shared prefix that are looked at in one go at first: so many that paths take few rounds, so few that
 /// little is lost where keys only seem to share them.
 const AHEAD: usize = 64;
 
 /// Sorts resolved keys by their bytes, in place and unstably: the same order as `keys.sort()`.
 ///
 /// Comparing two keys looks at their bytes only where their first eight are equal. Sorting many
-/// goes further: it skips what all of them share, holds the next eight bytes of each in place of
+/// goes further: it skips the bytes that all of them share, holds the next eight bytes of each in place of
 /// the first, sorts by these words alone, which takes no branches, and goes on with the next eight in
 /// each group of equals. So keys with long shared prefixes, as paths or `tenant/table/row`, sort by
 /// words, too, and few bytes are looked at more than once.
@@ -37,7 +37,7 @@ pub fn sort_keys(keys: &mut [KeyRef<'_>]) {
     if keys.len() <= FEW {
         return keys.sort_unstable();
     }
-    // The windows are the first eight bytes, and tell what is shared there without a look at a key.
+    // The windows are the first eight bytes, and show the bytes shared there without a look at a key.
     let first = keys[0].as_bytes();
     let depth = match shared_windows(keys) {
         0 => 0,
@@ -53,7 +53,7 @@ pub fn sort_keys(keys: &mut [KeyRef<'_>]) {
         }
     }
     if depth > 0 {
-        // Back to the first eight bytes: those that all share, and then what the window begins with.
+        // Back to the first eight bytes: those that all share, and then the first of the window.
         let head = prefix(&first[..depth.min(WINDOW)]);
         let bits = 8 * depth.min(WINDOW) as u32;
         let back =
@@ -115,11 +115,11 @@ fn behind_the_ended<'s, 'k>(group: &'s mut [KeyRef<'k>], depth: usize) -> &'s mu
     &mut group[ended..]
 }
 
-/// Has all keys look behind what they share, `known` bytes at least; returns how much that is, or as
+/// Moves the windows of all keys behind the bytes that they share, `known` at least; returns how much that is, or as
 /// much of it as is looked `ahead` for.
 fn look_behind_shared(keys: &mut [KeyRef<'_>], known: usize, ahead: usize) -> usize {
     let first = keys[0].as_bytes();
-    // The last one tells what to expect.
+    // The last key is a guess for all.
     let expected = shared(first, &keys[keys.len() - 1], known).min(known + ahead);
     let mut depth = expected;
     for key in keys.iter_mut() {

@@ -116,7 +116,7 @@ impl KeyWriter {
         Ok(ArenaKey::of(bytes, handle))
     }
 
-    /// Copies `bytes` into a batch, packed, so that the key and what is pushed beside it are of one
+    /// Copies `bytes` into a batch, packed, so that the key and the values pushed beside it are of one
     /// epoch. The key is given even where its epoch was retired since the batch was begun.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::step::Command;
 
-/// What was built, and what could not be.
+/// The executables, and the builds that failed.
 #[derive(Debug, Default)]
 pub struct Built {
     executables: BTreeMap<String, PathBuf>,
@@ -37,10 +37,10 @@ pub fn build(is_counted: bool) -> Result<Built, String> {
     Ok(built)
 }
 
-/// What makes the library count its shared writes; see `crates/block/src/count.rs`.
+/// The flags by which the library counts its shared writes; see `crates/block/src/count.rs`.
 pub const COUNT: &str = "--cfg epoch_arena_count";
 
-/// The executable that counts. No peers: what they share is not counted.
+/// The executable that counts. No peers: their shared writes are not counted.
 fn counted() -> Result<Option<(String, PathBuf)>, String> {
     eprintln!("building the benchmark that counts shared writes");
     // Flags of its own would rebuild everything in the shared directory, twice.
@@ -78,7 +78,7 @@ fn command(features: &BTreeSet<&str>) -> Command {
     Command::cargo(words).arg(list)
 }
 
-/// Runs a build; the executables it made by name, or the reason why not. What cargo says goes to the terminal, or else its
+/// Runs a build; the executables it made by name, or the reason why not. Cargo's output goes to the terminal, or else its
 /// first error becomes the reason.
 fn run(command: &Command, loud: bool) -> Result<BTreeMap<String, PathBuf>, String> {
     let process = command.expression().stdout_capture().unchecked();
@@ -91,7 +91,7 @@ fn run(command: &Command, loud: bool) -> Result<BTreeMap<String, PathBuf>, Strin
     }
 }
 
-/// The line that says what went wrong, of all that a failing build prints.
+/// The line of a failing build's output that names the error.
 fn first_error(text: &str) -> String {
     text.lines()
         .map(str::trim)

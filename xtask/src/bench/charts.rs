@@ -1,4 +1,4 @@
-//! What is drawn of a group, from its records.
+//! The charts of a group, from its records.
 
 use epoch_arena_bench_wire::{ROSTER, Record, Role, contestant};
 
@@ -17,7 +17,7 @@ pub fn charts(info: &Info, records: &[Record]) -> Vec<Chart> {
             }
             Columns::Detail if info.shown.is_empty() => charts.push(of_details(info, grid)),
             Columns::Detail => {}
-            // A table of different things: a picture of each, but for what a line shows better.
+            // A table of different things: a picture of each, but for those that a line shows better.
             Columns::Rest => {
                 let kind = |at: usize| info.kind(&grid.columns[at].replace(' ', "-"));
                 let drawn: Vec<String> = charts.iter().map(|chart| chart.title.clone()).collect();
@@ -143,7 +143,7 @@ fn nines(name: &str) -> Option<f64> {
 /// Until so many epochs are live there is little to divide by, and the ratio says nothing.
 const WINDOW: f64 = 8.0;
 
-/// What is drawn as lines: sweeps, distributions, and how a value went over a run; a line per contestant, the highest end
+/// The charts with lines: sweeps, distributions, and how a value went over a run; a line per contestant, the highest end
 /// first, as the legend stands beside them.
 fn lines(info: &Info, records: &[Record]) -> Vec<Chart> {
     let mine = || records.iter().filter(|record| info.has(record) && record.value.is_some());

@@ -46,7 +46,7 @@ fn write(file: &str, text: &str) -> Result<(), String> {
     crate::page::write(&crate::workspace().join(file), text)
 }
 
-/// The text with what stands between the markers replaced.
+/// The text, with a new section between the markers.
 fn replaced(text: &str, section: &str) -> Result<String, String> {
     let once = |text: &'_ str, marker: &str| text.matches(marker).count() == 1;
     match text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1))) {
@@ -92,7 +92,7 @@ fn long(saved: &Saved) -> String {
     text
 }
 
-/// The table, and what its figures are.
+/// The table, and the meaning of its figures.
 fn contest(saved: &Saved, is_shown: impl Fn(&str) -> bool) -> String {
     let words = format!(
         "Times per key with the ratio to the floor of the same round; lower is better. Keys `{}` where they were measured. \

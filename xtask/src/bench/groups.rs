@@ -1,4 +1,4 @@
-//! The one description of the groups, `benches/groups.toml`: what is measured, how often, and how it is shown.
+//! The one description of the groups, `benches/groups.toml`: the measurements, how often, and how they are shown.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -30,30 +30,30 @@ pub struct Info {
     pub name: String,
     /// Its heading.
     pub title: String,
-    /// What it measures, in a line.
+    /// Its measurement, in a line.
     pub what: String,
-    /// What to know before drawing conclusions.
+    /// The caveat before conclusions.
     pub caveat: String,
-    /// What its tables have columns for.
+    /// The columns of its tables.
     pub columns: Columns,
     /// The details that tables show, where there are more for the pictures.
     pub shown: Vec<String>,
-    /// Titles of what stands behind the group's name.
+    /// Titles of the parts behind the group's name.
     pub kinds: BTreeMap<String, String>,
-    /// Sweeps without a bench of their own: title, and what grows.
+    /// Sweeps without a bench of their own: title, and the quantity that grows.
     pub sweeps: BTreeMap<String, (String, String)>,
     /// Its measurements.
     pub bench: Vec<Measurement>,
 }
 
-/// What a table has columns for.
+/// The columns of a table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Columns {
     /// Key sets.
     #[default]
     Keys,
-    /// What is appended to a bench's name, as percentiles are.
+    /// The ends of a bench's name, such as percentiles.
     Detail,
     /// Everything behind the group's name.
     Rest,
@@ -67,7 +67,7 @@ pub struct Measurement {
     pub name: String,
     /// Its title; that of a sweep.
     pub title: String,
-    /// What the points of a sweep count.
+    /// The quantity that the points of a sweep count.
     pub grows: String,
     /// Keys per pass.
     pub count: usize,
@@ -110,7 +110,7 @@ pub struct Effort {
     pub count: Option<usize>,
     /// Whether every standard key set takes part in a quick run.
     pub all_sets: bool,
-    /// The values of what grows.
+    /// The points of the sweep.
     pub points: Vec<usize>,
 }
 
@@ -120,7 +120,7 @@ pub struct Effort {
 pub struct Headline {
     /// The question that it answers.
     pub title: String,
-    /// What is compared.
+    /// The compared figure.
     pub what: String,
     /// The contestants.
     pub who: Vec<String>,
@@ -179,14 +179,14 @@ impl Info {
         record.bench.split('/').next() == Some(&self.name)
     }
 
-    /// Title of a sweep, and what grows along it.
+    /// Title of a sweep, and the quantity that grows along it.
     pub fn sweep(&self, axis: &str) -> (String, String) {
         let own = self.measurement(axis).map(|bench| (bench.title.clone(), bench.grows.clone()));
         let known = own.or_else(|| self.sweeps.get(axis).cloned());
         known.unwrap_or_else(|| (axis.to_owned(), String::new()))
     }
 
-    /// The title of what stands behind the group's name.
+    /// The title of the part behind the group's name.
     pub fn kind(&self, rest: &str) -> String {
         self.kinds.get(rest).cloned().unwrap_or_else(|| rest.replace(['-', '/'], " "))
     }

@@ -1,11 +1,11 @@
-//! What a figure means nothing without: the machine, the compiler, the versions.
+//! The circumstances of a figure: the machine, the compiler, the versions.
 
 use std::fs;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-/// What the report says about its circumstances.
+/// The circumstances, for the report.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     /// The processor.
@@ -25,7 +25,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// What fits a line.
+    /// The part that fits a line.
     pub fn line(&self) -> String {
         let compiler = self.compiler.split(" (").next().unwrap_or_default();
         format!("{}, {} cores, {}, {compiler}, {} run", self.cpu, self.cores, self.memory, self.effort)

@@ -68,7 +68,7 @@ fn known_contestants() -> PossibleValuesParser {
     PossibleValuesParser::new(ROSTER.iter().map(|one| PossibleValue::new(one.id)))
 }
 
-/// What `--help` says below the options.
+/// The text of `--help` below the options.
 pub fn after_help() -> String {
     let mut text = String::from("Contestants:\n");
     for one in ROSTER {
@@ -130,7 +130,7 @@ pub fn run(args: Args) -> Result<(), String> {
     }
 }
 
-/// Reads an earlier run, and prints what was asked for of it.
+/// Reads an earlier run, and prints the requested part.
 fn report(file: &Path, args: &Args, width: usize) -> Result<Saved, String> {
     let mut saved = Saved::read(file)?;
     let group = |record: &Record, group: &Group| groups::info(*group).has(record);
@@ -147,7 +147,7 @@ fn report(file: &Path, args: &Args, width: usize) -> Result<Saved, String> {
     Ok(saved)
 }
 
-/// Builds and measures, group by group; each is printed and saved as it ends. What of our own failed comes beside it.
+/// Builds and measures, group by group; each is printed and saved as it ends. Returns the failures of this library and the floor, too.
 fn measure(args: &Args, places: &Places, width: usize) -> Result<(Saved, Vec<String>), String> {
     let mut sets = keysets::collect(&args.keys, &target_dir().join("bench"))?;
     if !args.sets.is_empty() {
@@ -199,7 +199,7 @@ fn measure(args: &Args, places: &Places, width: usize) -> Result<(Saved, Vec<Str
     Ok((saved, run.finish()))
 }
 
-/// The command that repeats a run: what was asked for, and not where it was to be written.
+/// The command that repeats a run: its requests, without the paths of its output.
 fn command(arguments: impl Iterator<Item = String>) -> String {
     let mut kept = String::from("cargo xtask bench");
     let mut value_of_last = false;
@@ -215,7 +215,7 @@ fn command(arguments: impl Iterator<Item = String>) -> String {
     kept
 }
 
-/// Makes sure that a file can be written in the end, without touching what it holds.
+/// Makes sure that a file can be written in the end, without touching its contents.
 fn claim(file: &Path) -> Result<(), String> {
     let cannot = |error: std::io::Error| {
         format!("{}: cannot be written: {error}; choose another place with --html or --json", file.display())

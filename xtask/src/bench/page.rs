@@ -1,4 +1,4 @@
-//! The page of a run. What matters most comes first: what a reader gains, then everything at a glance, then the groups.
+//! The page of a run. The most important part comes first: the gain for a reader, then everything at a glance, then the groups.
 
 use maud::{Markup, html};
 

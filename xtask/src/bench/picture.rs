@@ -7,7 +7,7 @@ use super::charts::headline;
 use super::groups::GROUPS;
 use crate::page::plot::{Chart, Point};
 
-/// What it is, for those who do not see it.
+/// A description, for those who do not see it.
 pub const TEXT: &str = "Bars: epoch-arena beside other ways to keep keys";
 
 const STYLE: &str = "text { font: 13px system-ui, sans-serif; fill: #1b2024 } .soft { fill: #5c666e } .bold { font-weight: 600 }

@@ -1,4 +1,4 @@
-//! What is measured, in which process, how often.
+//! The plan of a run: measurements, processes, rounds.
 
 use epoch_arena_bench_wire::{Bench, Binary, Contestant, Group, Job, KeySource, ROSTER};
 
@@ -10,13 +10,13 @@ use super::machine;
 pub struct Step {
     /// The executable.
     pub binary: Binary,
-    /// What it is asked.
+    /// Its task.
     pub job: Job,
     /// How often it is started: a fresh process for each sample where one pass spoils the next.
     pub starts: u32,
 }
 
-/// What a run measures.
+/// The measurements of a run.
 pub struct Choice<'c> {
     /// The groups; none stands for all.
     pub groups: &'c [Group],
@@ -87,7 +87,7 @@ fn sets_of(described: &Measurement, effort: &Effort, choice: &Choice<'_>) -> Vec
     }
 }
 
-/// Where a bench is measured: once, or at each value of what grows for which there is memory.
+/// Where a bench is measured: once, or at each point of a sweep for which there is memory.
 fn points(described: &Measurement, effort: &Effort) -> Vec<Option<usize>> {
     if effort.points.is_empty() {
         return vec![None];
@@ -101,7 +101,7 @@ fn points(described: &Measurement, effort: &Effort) -> Vec<Option<usize>> {
     kept.into_iter().map(|at| Some(*at)).collect()
 }
 
-/// What several contestants are compared in.
+/// A comparison of several contestants.
 struct Case<'k> {
     bench: Bench,
     keys: &'k KeySource,

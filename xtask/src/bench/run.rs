@@ -1,4 +1,4 @@
-//! Runs the steps one after the other; nothing else runs meanwhile, as far as it is up to us.
+//! Runs the steps one after the other; xtask runs nothing else meanwhile.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -26,7 +26,7 @@ pub struct Run<'b> {
     failures: Vec<String>,
 }
 
-/// What the processes of one group said.
+/// The answers of the processes of one group.
 #[derive(Debug, Default)]
 struct Heard {
     samples: Vec<Sample>,
@@ -39,7 +39,7 @@ impl<'b> Run<'b> {
     pub fn new(steps: &[Step], built: &'b Built) -> Result<Self, String> {
         let interrupted = Arc::new(AtomicBool::new(false));
         let flag = interrupted.clone();
-        // Relaxed: the flag is all that is told.
+        // Relaxed: the flag publishes nothing else.
         let handler = move || {
             if flag.swap(true, Ordering::Relaxed) {
                 std::process::exit(130);
@@ -125,7 +125,7 @@ impl<'b> Run<'b> {
         }
     }
 
-    /// Runs the process to its end: its output, and what is wrong.
+    /// Runs the process to its end; its output and its fault.
     fn converse(&self, path: &Path, job: &Job) -> (String, Option<String>) {
         let argument = serde_json::to_string(job).unwrap_or_default();
         let process = duct::cmd!(path, argument).stdin_null().stdout_capture().stderr_capture().unchecked();
@@ -177,14 +177,14 @@ impl<'b> Run<'b> {
         self.bar.suspend(print);
     }
 
-    /// After the last step: what of our own failed.
+    /// After the last step: the failures of this library and the floor.
     pub fn finish(self) -> Vec<String> {
         self.bar.finish_and_clear();
         self.failures
     }
 }
 
-/// How long a step may take, beside others: roughly its operations, and what a process costs.
+/// How long a step may take, beside others: roughly its operations, and the cost of a process.
 fn work(step: &Step) -> u64 {
     const PROCESS: u64 = 4_000_000;
     let keys = (step.job.count.max(step.job.at.unwrap_or(0)) * step.job.threads) as u64;
@@ -198,7 +198,7 @@ impl Heard {
         self.records.push(Record::skipped(&job.name(), id, &job.keys.name(), job.threads, reason));
     }
 
-    /// Notes a contestant's failure, once per step. A peer may fail; what is ours, the floor included, may not.
+    /// Notes a contestant's failure, once per step. A peer may fail; this library and the floor may not.
     fn lose(&mut self, job: &Job, id: &str, reason: &str, gone: &mut BTreeSet<String>) {
         if !gone.insert(id.to_owned()) {
             return;

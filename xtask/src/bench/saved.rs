@@ -16,12 +16,12 @@ pub struct Saved {
     pub command: String,
     /// The commit it was built from; a `+` behind it: with changes that were not committed.
     pub commit: String,
-    /// Where it ran, and with what.
+    /// The machine and the versions.
     pub machine: Machine,
     /// Whether it was ended before everything was measured.
     #[serde(default)]
     pub interrupted: bool,
-    /// What came of it.
+    /// The results.
     pub records: Vec<Record>,
 }
 

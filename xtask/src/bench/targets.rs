@@ -28,7 +28,7 @@ pub enum Verdict {
 pub struct Target {
     /// `T1` and so on; some have several parts.
     pub id: String,
-    /// What it is about.
+    /// Its subject.
     pub what: String,
     bench: String,
     who: String,

@@ -15,7 +15,7 @@ pub fn width() -> usize {
     Table::new().width().map_or(80, usize::from).clamp(60, 160)
 }
 
-/// What the signs mean, and the key sets: once, above everything.
+/// The meaning of the signs, and the key sets: once, above everything.
 pub fn legend(records: &[Record]) -> String {
     let mut sets: Vec<String> = Vec::new();
     for record in records.iter().filter(|record| record.keys != "-" && record.value.is_some()) {
@@ -166,7 +166,7 @@ pub fn in_words(record: &Record) -> String {
     if ratio.is_empty() { value } else { format!("{value} ({ratio})") }
 }
 
-/// What a hover says: the figure, its spread and its place.
+/// The text of a hover: the figure, its spread and its place.
 pub fn in_full(grid: &Grid<'_>, row: &Row<'_>, record: &Record) -> String {
     let mut text = in_words(record);
     if spread(record).is_some()

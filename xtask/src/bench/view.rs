@@ -9,7 +9,7 @@ use super::groups::{Columns, GROUPS, Info, step_of, usual_set};
 
 /// A table.
 pub struct Grid<'r> {
-    /// What was measured.
+    /// The measurement.
     pub title: String,
     /// The unit that its values have.
     pub unit: &'r str,
@@ -144,7 +144,7 @@ pub fn rank(id: &str) -> usize {
     ROSTER.iter().position(|one| one.id == id).unwrap_or(ROSTER.len())
 }
 
-/// What colours a contestant.
+/// The family that colours a contestant.
 pub fn role(id: &str) -> &'static str {
     match contestant(id).map(|one| one.role) {
         Some(Role::Ours) => "ours",
@@ -204,7 +204,7 @@ pub fn with_unit(value: f64, unit: &str) -> String {
     }
 }
 
-/// `ns`, and `ns/key` and its like: what it is per stands above the table.
+/// `ns`, and `ns/key` and its like: the unit stands above the table.
 pub fn is_nanos(unit: &str) -> bool {
     unit == "ns" || unit.starts_with("ns/")
 }

@@ -1,5 +1,5 @@
 //! Pictures: bars where things stand side by side, lines where something grows or goes on. They are drawn by plotly, in the
-//! browser; `page.js` adds the colours of the page, and what depends on its width.
+//! browser; `page.js` adds the colours of the page, and the layout by its width.
 
 use maud::{Markup, PreEscaped, html};
 use plotly::common::{ErrorData, ErrorType, Line, Marker, Mode, Orientation, Visible};
@@ -9,13 +9,13 @@ use plotly::{Bar, Layout, Plot, Scatter};
 /// A picture.
 #[derive(Debug, Default)]
 pub struct Chart {
-    /// What it shows.
+    /// Its caption.
     pub title: String,
     /// Its unit, and whatever else there is to know about the axis.
     pub unit: String,
     /// Bars, or lines.
     pub kind: Kind,
-    /// What is drawn.
+    /// The marks.
     pub series: Vec<Series>,
     /// Whether the reader has to ask for it.
     pub aside: bool,
@@ -27,9 +27,9 @@ pub enum Kind {
     /// A bar per point, by its name.
     #[default]
     Bars,
-    /// Points by what grows.
+    /// Points by a quantity that grows.
     Lines {
-        /// What that is.
+        /// The quantity.
         x: String,
         /// Whether it grows by factors.
         log: bool,
@@ -58,15 +58,15 @@ pub struct Point {
     pub name: String,
     /// Of a bar: the name of its colour.
     pub color: String,
-    /// Of a line: what has grown to this.
+    /// Of a line: the grown quantity at this point.
     pub x: f64,
     /// The value.
     pub y: f64,
     /// Where half of the rounds lie.
     pub spread: Option<[f64; 2]>,
-    /// What stands beside a bar.
+    /// The text beside a bar.
     pub text: String,
-    /// What a hover says.
+    /// The text of a hover.
     pub hover: String,
 }
 
@@ -83,7 +83,7 @@ impl Chart {
         values().all(|point| point.y > 0.0) && high / low > most
     }
 
-    /// The picture and what stands above it.
+    /// The picture and its heading.
     pub fn figure(&self) -> Markup {
         let log = if self.is_log() { "; log axis" } else { "" };
         let (kind, rows) = match self.kind {

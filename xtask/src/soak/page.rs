@@ -1,4 +1,4 @@
-//! The page: memory over time, work over time, and what was done.
+//! The page: memory over time, work over time, and the counts of operations.
 
 use maud::html;
 

@@ -1,4 +1,4 @@
-//! Runs the soak, shows how it goes, and takes in what it says.
+//! Runs the soak, shows its progress, and reads its output.
 
 use std::io::{BufRead, BufReader};
 use std::time::Duration;
@@ -12,18 +12,18 @@ use crate::step::Command;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Line(Vec<(String, f64)>);
 
-/// What a run said.
+/// The output of a run.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// Every quarter of a second.
     pub samples: Vec<Line>,
     /// When all threads rested.
     pub calms: Vec<Line>,
-    /// What was wrong.
+    /// The failures.
     pub failures: Vec<String>,
 }
 
-/// What is not a count, in a sample.
+/// The fields of a sample that are no counts.
 const FIGURES: [&str; 6] = ["seconds", "resident", "reserved", "in_use", "budget", "lent"];
 
 impl Line {

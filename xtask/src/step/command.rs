@@ -36,7 +36,7 @@ impl Command {
         self
     }
 
-    /// With a folder of its own for what is built: flags of its own would rebuild everything in the shared one, twice.
+    /// With a target folder of its own: flags of its own would rebuild everything in the shared one, twice.
     pub fn target(self, folder: &str) -> Self {
         self.env("CARGO_TARGET_DIR", folder)
     }

@@ -1,4 +1,4 @@
-//! What `test`, `ci` and `verify` are made of: steps, each a command or more, judged by what they did.
+//! The steps of `test`, `ci` and `verify`: each is a command or more, judged by its outcome.
 
 mod command;
 mod need;
@@ -38,14 +38,14 @@ pub enum Name {
     Mutants,
 }
 
-/// What came of a step, or of the hunt for a bug.
+/// The outcome of a step, or of the hunt for a bug.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// What was seen.
+    /// A note.
     Passed(String),
-    /// What went wrong.
+    /// The fault.
     Failed(String),
-    /// What it takes.
+    /// The missing tool.
     Skipped(Missing),
 }
 
@@ -71,7 +71,7 @@ pub struct Step {
     pub name: &'static str,
     needs: Vec<Need>,
     work: Work,
-    /// Bugs that it must catch: what each is, and how it is hunted; passed means caught.
+    /// Bugs that it must catch: a name, and the hunt for each; passed means caught.
     pub bugs: Vec<(&'static str, Work)>,
 }
 
@@ -102,7 +102,7 @@ impl Step {
         })
     }
 
-    /// With what it needs: without these it is skipped.
+    /// With its needs: without these it is skipped.
     pub fn needs(mut self, needs: &[Need]) -> Self {
         self.needs.extend_from_slice(needs);
         self

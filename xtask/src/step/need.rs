@@ -1,10 +1,10 @@
-//! What a step needs beyond cargo: probed, installed once if that is cheap, else named in the table.
+//! The tools that a step needs beyond cargo: probed, installed once if that is cheap, else named in the table.
 
 use std::collections::HashMap;
 
 use super::{Command, Runner};
 
-/// The toolchain of what stable cannot do.
+/// The toolchain for the steps that stable cannot do.
 pub const NIGHTLY: &str = "nightly";
 /// The `rust-version` of the workspace, as rustup takes it.
 pub const OLDEST: &str = "+1.89";
@@ -49,7 +49,7 @@ pub struct Missing {
     pub command: String,
 }
 
-/// What was found out so far; each tool is probed, and its installation tried, once in a run.
+/// The findings so far; each tool is probed, and its installation tried, once in a run.
 #[derive(Default)]
 pub struct Needs {
     known: HashMap<Need, Option<Missing>>,
@@ -71,7 +71,7 @@ impl Needs {
     }
 }
 
-/// What there is to know of a tool.
+/// The facts of a tool.
 struct Facts {
     name: &'static str,
     /// The command that probes it.
@@ -80,7 +80,7 @@ struct Facts {
     lines: &'static [&'static str],
     /// The command that installs it.
     install: String,
-    /// Whether that is ours to run: registries yes, what takes minutes only in CI, the system's packages no.
+    /// Whether xtask may run that: registries yes, slow ones only in CI, the system's packages no.
     ours: bool,
 }
 
@@ -130,7 +130,7 @@ fn facts(need: Need) -> Facts {
     }
 }
 
-/// Probes; then installs and probes again, where we may.
+/// Probes; then installs and probes again, where that is allowed.
 fn look(need: Need, runner: &mut Runner) -> Result<Option<Missing>, String> {
     let Facts { name, probe, lines, install, ours } = facts(need);
     let works = |runner: &mut Runner| -> Result<bool, String> {

@@ -8,13 +8,13 @@ use comfy_table::{CellAlignment, ContentArrangement, Table};
 
 use super::{Name, Tally, Verdict};
 
-/// What a step did.
+/// The report of a step.
 pub struct Row {
     /// Its stage.
     pub stage: Name,
     /// Its name, and the bug's.
     pub step: String,
-    /// What came of it.
+    /// The outcome.
     pub verdict: Verdict,
     /// How long it took.
     pub took: Duration,
@@ -22,7 +22,7 @@ pub struct Row {
     pub tally: Tally,
 }
 
-/// The width of a table where there is no terminal to tell it: a hundred and twenty is what a log is read at.
+/// The width of a table where there is no terminal: a hundred and twenty suits a log.
 pub fn width() -> Option<u16> {
     (!std::io::stdout().is_terminal()).then_some(120)
 }

@@ -29,13 +29,13 @@ pub struct Runner {
     patience: Duration,
 }
 
-/// What a command did.
+/// The result of a command.
 pub struct Ran {
     /// Whether it ended well.
     pub success: bool,
-    /// What it printed.
+    /// Its output.
     pub text: String,
-    /// What it said of tests.
+    /// Its counts of tests.
     pub tally: Tally,
 }
 
@@ -51,7 +51,7 @@ pub struct Tally {
 }
 
 impl Runner {
-    /// For one step, or the hunt for one bug. What is `loud` passes all output on.
+    /// For one step, or the hunt for one bug. A `loud` runner passes all output on.
     pub fn new(step: &Step, bug: &str, loud: bool) -> Result<Self, String> {
         let what = format!("{}: {}{bug}", step.stage, step.name);
         let folder = crate::workspace().join("target/verify");
@@ -117,7 +117,7 @@ impl Runner {
         Ok(Ran { success, text, tally })
     }
 
-    /// Runs a command that must end well; else what to say of it.
+    /// Runs a command that must end well; else the message about it.
     pub fn must(&mut self, command: &Command) -> Result<Ran, String> {
         let ran = self.run(command)?;
         if ran.success && ran.tally.failed == 0 { Ok(ran) } else { Err(self.show(&ran)) }
@@ -144,7 +144,7 @@ impl Runner {
         writeln!(self.log, "{line}").map_err(|error| format!("{}: cannot be written: {error}", self.path.display()))
     }
 
-    /// Prints the end of what a failing command said, and tells where all of it is.
+    /// Prints the end of a failing command's output, and the path of all of it.
     pub fn show(&self, ran: &Ran) -> String {
         if let Some(bar) = &self.bar {
             let lines: Vec<&str> = ran.text.lines().collect();
@@ -154,7 +154,7 @@ impl Runner {
         format!("see {}", self.path.display())
     }
 
-    /// Says on the terminal what came of it; how long it took.
+    /// Prints the outcome; returns how long the step took.
     pub fn close(self, verdict: &Verdict) -> Duration {
         let took = self.started.elapsed();
         if let Some(bar) = self.bar {
@@ -167,7 +167,7 @@ impl Runner {
 }
 
 impl Tally {
-    /// Adds what a line of a test runner says: `test result: ok. 3 passed; 0 failed; ...`, or nextest's `Summary [ 1.2s] 4
+    /// Adds the counts of a test runner's line: `test result: ok. 3 passed; 0 failed; ...`, or nextest's `Summary [ 1.2s] 4
     /// tests run: 3 passed, 1 failed, 0 skipped`.
     pub fn add(&mut self, line: &str) {
         let counts = match line.strip_prefix("test result: ") {
@@ -212,7 +212,7 @@ fn kill_tree(root: u32) {
 
 fn signal(which: &str, ids: &[u32]) {
     let ids = ids.iter().map(u32::to_string);
-    // What has ended meanwhile gets none, which is as well.
+    // A process that has ended meanwhile gets none.
     let _ = duct::cmd("kill", std::iter::once(which.to_owned()).chain(ids)).stderr_null().unchecked().run();
 }
 

@@ -11,7 +11,7 @@ use crate::step::{Missing, Runner, Verdict};
 /// Where they are on record, from the workspace's root.
 const RECORD: &str = "benches/counts.json";
 const RECORD_ANEW: &str = "cargo xtask verify --only counts --record";
-/// More instructions than this part of what is on record are a regression. The code is the same in every build; what
+/// More instructions than this part of the record are a regression. The code is the same in every build; what
 /// surrounds it may shift an instruction.
 const TOLERANCE: f64 = 0.02;
 /// Operations: the difference of a run with twice as many and one with this many is counted.
@@ -20,7 +20,7 @@ const OPERATIONS: u64 = 10_240;
 /// Instructions per operation, by scenario.
 type Counts = BTreeMap<String, f64>;
 
-/// What is on record.
+/// The record.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Recorded {
     /// Another compiler makes other code.

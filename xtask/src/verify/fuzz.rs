@@ -7,7 +7,7 @@ use crate::step::{Runner, Verdict};
 
 /// The package of the targets, from the workspace's root.
 const PACKAGE: &str = "checks/fuzz";
-/// What libFuzzer is guided by, and `AddressSanitizer` to see more than panics.
+/// The coverage that guides libFuzzer, and `AddressSanitizer` to see more than panics.
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 -Zsanitizer=address \
@@ -25,7 +25,7 @@ pub fn steps(quick: bool) -> Vec<Step> {
     ]
 }
 
-/// Builds and runs each target; what they find beyond the stored corpus stays below `target`.
+/// Builds and runs each target; new programs beyond the stored corpus stay below `target`.
 fn targets(runner: &mut Runner, seconds: u32) -> Result<Verdict, String> {
     let names = names(&crate::workspace().join(PACKAGE).join("fuzz_targets"));
     if names.is_empty() {
@@ -47,7 +47,7 @@ fn targets(runner: &mut Runner, seconds: u32) -> Result<Verdict, String> {
 /// The seeded crash, built and run as the targets are.
 fn crash(runner: &mut Runner) -> Result<Verdict, String> {
     runner.must(&build(&format!("{SEEDED} --features fuzz --bin crash"), "target/fuzz-seeded"))?;
-    // What an earlier hunt found would make this one easy.
+    // The findings of an earlier hunt would make this one easy.
     let found = crate::workspace().join("target/fuzz-seeded/found");
     if found.exists() {
         std::fs::remove_dir_all(&found).map_err(|error| format!("{}: {error}", found.display()))?;
@@ -64,7 +64,7 @@ fn build(which: &str, folder: &str) -> Command {
     Command::cargo(&format!("build --release --target {} {which}", sanitizers::target()))
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTFLAGS", FLAGS)
-        // The linker loses what a link-time optimisation splits of the counters.
+        // The linker loses counters that a link-time optimisation splits off.
         .env("CARGO_PROFILE_RELEASE_LTO", "off")
         .target(folder)
 }
@@ -82,7 +82,7 @@ fn fuzz(folder: &str, name: &str, seconds: u32, stored: &Path) -> Result<Command
         .arg(format!("-max_total_time={seconds}"))
         .arg("-print_final_stats=1")
         .arg(format!("-artifact_prefix={}/", crashes.display()))
-        // The first folder takes what is found.
+        // New programs go to the first folder.
         .arg(found);
     Ok(if stored.is_dir() { command.arg(stored) } else { command })
 }

@@ -1,4 +1,4 @@
-//! Stage lint: as `cargo xtask ci`, and what needs tools of its own.
+//! Stage lint: as `cargo xtask ci`, and checks that need tools of their own.
 
 use super::{Command, Name, Need, SEEDED, Step};
 use crate::ci::PUBLISHED;
@@ -40,7 +40,7 @@ pub fn steps() -> Vec<Step> {
         "E0658",
     ));
     // Each from what the others would be on the registry; the tests are not in them, as is said in many warnings.
-    // In a folder that is new each time: cargo keeps what it unpacked by folder and version, and the version stays.
+    // In a folder that is new each time: cargo caches unpacked packages by folder and version, and the version stays.
     let folder = format!("target/packages/{}", std::process::id());
     let package = Command::cargo(&format!("package --allow-dirty {PUBLISHED}")).target(&folder);
     steps.push(step("packages", package).catches(

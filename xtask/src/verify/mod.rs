@@ -26,7 +26,7 @@ const LIBRARY: [&str; 6] = [
     "-p epoch-arena",
 ];
 
-/// What block and arena have beyond their default features, where both are among the crates.
+/// The features of block and arena beyond the default ones, where both are among the crates.
 const ALLOCATORS: &str = "--features epoch-arena-block/allocator-api2,epoch-arena-core/allocator-api2";
 
 /// Arguments.
@@ -85,7 +85,7 @@ fn steps(name: Name, args: &Args) -> Vec<Step> {
     }
 }
 
-/// What a `cargo test` gets to run the bug `test` of the test target `target`.
+/// The arguments of a `cargo test` that runs the bug `test` of the test target `target`.
 fn seeded(target: &str, test: &str) -> String {
     format!("{SEEDED} --test {target} {test}")
 }

@@ -54,7 +54,7 @@ fn asan(arguments: &str) -> Command {
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTFLAGS", "-Zsanitizer=address --cfg epoch_arena_asan")
         .env("ASAN_OPTIONS", "allocator_may_return_null=1")
-        // What only a dead stack slot points to is a leak.
+        // Memory that only a dead stack slot points to is a leak.
         .env("LSAN_OPTIONS", "use_stacks=0")
         .target("target/asan")
 }
@@ -100,7 +100,7 @@ fn tsan(arguments: &str) -> Command {
     rebuilt("-Zsanitizer=thread", "target/tsan", arguments)
 }
 
-/// With the standard library built anew: what is not instrumented gives false alarms.
+/// With the standard library built anew: code that is not instrumented gives false alarms.
 fn rebuilt(flags: &str, folder: &str, arguments: &str) -> Command {
     // By rustup, which the `cargo` that runs us may have left behind.
     let command = Command::program(&format!("cargo +{NIGHTLY} test -Zbuild-std --target {} {arguments}", target()));

@@ -25,7 +25,7 @@ const LENGTH_BYTES: usize = 5 << 18;
 pub struct Load {
     keys: &'static Keys,
     passes: usize,
-    /// What is left after the passes.
+    /// The state after the passes.
     rest: &'static Keys,
 }
 
@@ -92,7 +92,7 @@ impl Load {
     }
 }
 
-/// Drops what was put, and sees to it that the next keys find its memory.
+/// Drops the keys, and makes their memory available to the next ones.
 fn give_back<C: Contestant>(worker: &mut C, out: &mut Vec<C::Handle>) {
     worker.reset(out);
     worker.reset_shared();
@@ -171,7 +171,7 @@ impl VisitResolver for Resolve {
     }
 }
 
-/// What one resolve takes, when each handle was just resolved once.
+/// The time of one resolve, when each handle was just resolved once.
 pub fn time_resolves<C: Resolver>(worker: &mut C, handles: &[C::Handle]) -> f64 {
     let passes = SAMPLE.div_ceil(handles.len());
     black_box(worker.resolve(handles));
@@ -204,7 +204,7 @@ impl Visit for Advance {
         Box::new(move || {
             let worker = &mut crew[0];
             load.fill(worker, &mut out);
-            // Many keys leave nothing in the caches, few leave all: what is compared would be the caches.
+            // Many keys leave nothing in the caches, few leave all: the comparison would be of the caches.
             other.iter_mut().step_by(64).for_each(|byte| *byte ^= 1);
             black_box(&other);
             let (nanos, ()) = clock::time(|| {

@@ -1,4 +1,4 @@
-//! Put, resolve and advance while one thing grows: what should stay flat, does it?
+//! Put, resolve and advance while one thing grows: do the costs that should stay flat do so?
 
 mod epochs;
 mod keys;
@@ -8,7 +8,7 @@ use crate::contestants::{Visit, visit, visit_resolver};
 use crate::groups::{Lane, plan, race};
 use crate::wire::{Bench, Job, Keys};
 
-/// Measures the job's contestants at one value of what grows.
+/// Measures the job's contestants at one point of the sweep.
 pub fn run(job: &Job, keys: &'static Keys) {
     let at = job.at.expect("a sweep says where it is");
     match job.bench {

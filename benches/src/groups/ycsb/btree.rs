@@ -1,4 +1,4 @@
-//! The standard library's B tree behind a lock: what one writes first, and what is there without any peer.
+//! The standard library's B tree behind a lock: the obvious solution, which needs no peer.
 
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};

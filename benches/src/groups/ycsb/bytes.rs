@@ -1,4 +1,4 @@
-//! What keys and values are made of.
+//! The types of keys and values.
 
 use std::borrow::Borrow;
 use std::hash::Hash;
@@ -17,7 +17,7 @@ pub trait Bytes: Send + Sync + 'static {
     /// A record.
     fn record(&self, key: &[u8], value: &[u8]) -> (Self::Key, Self::Value);
 
-    /// What a read sees of a value.
+    /// The result of a read.
     fn look(&self, value: &Self::Value) -> u64;
 }
 

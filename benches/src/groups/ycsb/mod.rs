@@ -39,7 +39,7 @@ pub trait Engine: Sync {
     fn read(&self, key: &[u8]) -> Option<u64>;
 }
 
-/// Reads per 100 operations, and what the others are.
+/// Reads per 100 operations, and the kind of the others.
 #[derive(Clone, Copy)]
 struct Mix {
     suffix: &'static str,

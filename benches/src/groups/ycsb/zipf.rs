@@ -41,7 +41,7 @@ impl Zipf {
         (rank as u64).min(self.items - 1)
     }
 
-    /// A number of a record: a rank, scattered, so that what is asked for often does not lie side by side.
+    /// A number of a record: a rank, scattered, so that popular records do not lie side by side.
     pub fn scrambled(&self, random: &mut fastrand::Rng) -> u64 {
         hash(self.rank(random)) % self.items
     }

@@ -35,7 +35,7 @@ struct User {
     participant: usize,
 }
 
-/// A batch, and what it must know.
+/// A batch, and the model of it.
 pub struct OpenBatch {
     /// The batch.
     pub batch: Batch<'static>,
@@ -43,7 +43,7 @@ pub struct OpenBatch {
     pub epoch: Epoch,
     /// The bytes that were asked for.
     pub room: usize,
-    /// The lengths of what was pushed.
+    /// The lengths of the pushed values.
     pub pushed: Vec<usize>,
 }
 
@@ -128,7 +128,7 @@ impl Hold {
         }
     }
 
-    /// The guard, for what this hold keeps in its lists.
+    /// The guard, for the borrows in this hold's lists.
     pub fn guard(&self) -> &'static ArenaGuard<'static> {
         let pinned = self.pinned.as_deref().expect("not within refresh");
         // SAFETY: in an `Rc` of this hold's. A caller keeps its borrows in `seen`, `batches` or `rooms`,
@@ -146,7 +146,7 @@ impl Hold {
         self.user.as_ref().map(|user| user.participant)
     }
 
-    /// Lets go of what is borrowed, and pins anew.
+    /// Drops all borrows, and pins anew.
     pub fn refresh(&mut self, world: &mut World) {
         self.account(world);
         self.seen.clear();
@@ -168,7 +168,7 @@ impl Hold {
         world.refreshed(self.thread, self.pool, self.participant());
     }
 
-    /// Checks what was seen, and tells the model what becomes of the batches.
+    /// Checks the bytes that were seen, and updates the model for the batches.
     fn account(&mut self, world: &mut World) {
         world.check_seen(&self.seen);
         for batch in &self.batches {
@@ -202,7 +202,7 @@ fn move_on(guard: &mut Guard) {
 }
 
 impl OpenBatch {
-    /// Tells the model what is counted when the batch is dropped.
+    /// Updates the model's counts for a dropped batch.
     pub fn account(&self, world: &mut World, pool: usize) {
         let bytes: usize = self.pushed.iter().sum();
         let epoch = world.pools[pool].epoch(self.epoch);

@@ -2,7 +2,7 @@
 //!
 //! The threads are real ones, so that pins, chunks and registries are really theirs; but they take
 //! turns: the [`World`](world::World), which is everything they share, goes from hand to hand. So a
-//! program does the same each time, and the model knows what must be found.
+//! program does the same each time, and the model knows the right answers.
 
 mod hold;
 mod pool;
@@ -17,7 +17,7 @@ use program::Program;
 
 /// Runs the program of `data`.
 pub fn run(data: &[u8]) {
-    // It never fails: what is missing is zero.
+    // It never fails: missing bytes are zero.
     if let Ok(program) = Program::arbitrary(&mut Unstructured::new(data)) {
         turns::run(program);
     }

@@ -1,4 +1,4 @@
-//! What a program is made of.
+//! The parts of a program.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 
@@ -14,7 +14,7 @@ pub struct Program {
     pub memories: [MemorySetup; 2],
     /// The first pool.
     pub pool: PoolSetup,
-    /// What is done, thread after thread.
+    /// The steps, thread after thread.
     pub steps: Vec<Step>,
 }
 
@@ -72,11 +72,11 @@ pub enum Step {
     },
     /// A value is copied into the current epoch.
     Promote { hold: Pick, which: Pick },
-    /// A handle, of any pool, is looked up under a guard, and what it gave is kept.
+    /// A handle, of any pool, is looked up under a guard, and its bytes are kept.
     Get { hold: Pick, which: Pick },
     /// All handles, under all guards of this thread.
     GetAll,
-    /// A handle is looked up in a lease or snapshot, and what it gave is kept.
+    /// A handle is looked up in a lease or snapshot, and its bytes are kept.
     Leased { lease: Pick, which: Pick },
     /// Every handle, in every lease and snapshot and with a fresh guard of each pool.
     LookAround,
@@ -112,7 +112,7 @@ pub enum Step {
     End,
 }
 
-/// What the closure of `alloc_with` does beside filling.
+/// The other work of the closure of `alloc_with`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inside {
     /// Nothing.

@@ -1,4 +1,4 @@
-//! One thread of a program: its guards, and what a step does.
+//! One thread of a program: its guards and its steps.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -14,13 +14,13 @@ use super::world::{World, index};
 
 /// The most guards of a thread, and batches of one of them.
 const MOST: usize = 8;
-/// What cannot be allocated.
+/// A length that cannot be allocated.
 static TOO_LONG: [u8; MAX_LEN + 1] = [0; MAX_LEN + 1];
 
 /// A panic that is part of the program. Thrown so that no hook hears of it.
 struct Planned;
 
-/// What is the thread's own.
+/// The thread's own state.
 pub struct Thread {
     index: usize,
     holds: Vec<Hold>,
@@ -175,7 +175,7 @@ impl Thread {
     }
 }
 
-/// What `run` gives, or `None` if it ended in a planned panic.
+/// The result of `run`, or `None` if it ended in a planned panic.
 fn planned<T>(run: impl FnOnce() -> T) -> Option<T> {
     let other = |panic: Box<dyn Any + Send>| {
         if !panic.is::<Planned>() {

@@ -95,7 +95,7 @@ impl Turns {
         }
     }
 
-    /// Drops what is left, in one of two orders.
+    /// Drops the rest, in one of two orders.
     fn end(mut self) {
         let leases_first = self.program.steps.len().is_multiple_of(2);
         if let Some(world) = &mut self.world {

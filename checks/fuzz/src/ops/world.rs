@@ -1,4 +1,4 @@
-//! What the threads of a program share, and the model of it.
+//! The state that the threads of a program share, and the model of it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,10 +18,10 @@ use crate::setup::{MemorySetup, PoolSetup, Scrub, bytes_of};
 const MOST_POOLS: usize = 5;
 /// The most leases and blocks at a time.
 const MOST_HELD: usize = 24;
-/// A chunk's header, and then some: what an allocation takes beside its bytes at most.
+/// The most that an allocation takes beside its bytes: a chunk's header, and some more.
 const HEADER: usize = 64;
 
-/// Everything but what a thread has for itself.
+/// Everything but the threads' own state.
 pub struct World {
     clock: Time,
     /// The collector that pools may share.
@@ -45,7 +45,7 @@ pub struct MemoryModel {
     memory: Memory,
 }
 
-/// A handle, and what it stands for.
+/// A handle, and the bytes that it stands for.
 pub struct Made {
     pool: usize,
     handle: ArenaHandle,
@@ -304,7 +304,7 @@ impl World {
             AllocError::Memory(MemoryError::OverBudget(_)) => {
                 let budget = memory.setup.budget().expect("there is a budget");
                 let needed = (len + align + HEADER).next_multiple_of(memory.setup.block());
-                // What is free as a whole goes; the rest is in blocks of which something is in use.
+                // Free blocks go; the rest is in blocks of which a part is in use.
                 memory.memory.trim(0);
                 let reserved = memory.memory.stats().reserved;
                 assert!(
@@ -445,7 +445,7 @@ impl World {
         }
     }
 
-    /// A handle is looked up in a lease or snapshot, and what is found kept.
+    /// A handle is looked up in a lease or snapshot, and its bytes are kept.
     pub fn look_leased(&mut self, lease: Pick, which: Pick) {
         let (Some(lease), Some((at, _))) = (index(&self.leases, lease), self.handle(which)) else {
             return;
@@ -578,7 +578,7 @@ impl World {
         self.ask_sealed(pool, handle);
     }
 
-    /// What is sealed stays so; what a guard may write to is not.
+    /// A sealed epoch stays so; an epoch that a guard may write to is not sealed.
     fn ask_sealed(&mut self, pool: usize, handle: &ArenaPool) {
         for at in 0..self.pools[pool].epochs.len() {
             let epoch = &self.pools[pool].epochs[at];
@@ -661,7 +661,7 @@ impl World {
         }
     }
 
-    /// What is in use is the pools' and the blocks', to the byte.
+    /// The bytes in use are the pools' and the blocks', exactly.
     pub fn check_in_use(&self) {
         for (at, memory) in self.memories.iter().enumerate() {
             // Callbacks of dropped pools wait for the next user of the collector.

@@ -1,4 +1,4 @@
-//! Uses an import on x86-64 Linux only: what a check for other targets must find.
+//! Uses an import on x86-64 Linux only: a check for other targets must find it.
 
 use std::time::Duration;
 

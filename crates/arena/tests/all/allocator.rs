@@ -18,7 +18,7 @@ fn bytes(size: usize) -> Layout {
     Layout::from_size_align(size, 1).unwrap()
 }
 
-/// Bytes given back are no payload, and what has gone is not counted.
+/// Bytes given back are no payload, and ended allocations are not counted.
 #[test]
 fn figures_follow_what_grows_shrinks_and_goes() {
     let arena = EpochArena::new(&small_memory());
@@ -142,7 +142,7 @@ fn what_is_refused_changes_nothing() {
     assert_eq!((arena.stats(), &kept[..]), (before, &[7; 1000][..]));
 }
 
-/// What has no bytes may be anywhere.
+/// An empty allocation may be anywhere.
 #[test]
 fn empty_values_take_nothing_and_may_go() {
     let arena = EpochArena::new(&small_memory());
@@ -209,7 +209,7 @@ fn threads_share_an_arena_through_their_collections() {
     assert_eq!(arena.stats().payload, 0);
 }
 
-/// The length of a handle is no limit of an arena: what collections hold may be as large as the memory.
+/// The length of a handle is no limit of an arena: collections may be as large as the memory.
 #[test]
 #[cfg_attr(miri, ignore = "megabytes")]
 fn a_vector_and_a_map_grow_beyond_sixteen_mebibytes() {
@@ -229,7 +229,7 @@ fn a_vector_and_a_map_grow_beyond_sixteen_mebibytes() {
     assert_eq!(memory.stats().in_use, 0);
 }
 
-/// Every way for an allocation to begin, to change and to end: the counts are those of what is there.
+/// Every way for an allocation to begin, to change and to end: the counts are right.
 #[test]
 fn counts_are_exact_whatever_becomes_of_an_allocation() {
     let arena = EpochArena::new(&small_memory());

@@ -98,7 +98,7 @@ fn resets_reuse_every_block() {
     assert_eq!(memory.stats().in_use, 0);
 }
 
-/// What a reset arena lends is what was copied in, not what was there before.
+/// A reset arena lends the bytes that were copied in, not older ones.
 #[test]
 fn bytes_of_the_last_epoch_do_not_show() {
     let mut arena = EpochArena::new(&small_memory());

@@ -47,7 +47,7 @@ fn sixteen_mebibytes_and_more_are_a_value_like_any_other() {
     );
 }
 
-/// What no advance and no reset can make room for says so.
+/// The refusal of a request that no advance and no reset can make room for says so.
 #[test]
 fn a_value_larger_than_the_whole_budget_is_refused_as_such() {
     let builder = Memory::builder().source(Heap).block_size(64 << 10);

@@ -1,4 +1,4 @@
-//! Property test: `EpochArena` against a list of what was put into it.
+//! Property test: `EpochArena` against a list of its values.
 
 use epoch_arena_block::{Alignment, Heap, Memory};
 use epoch_arena_core::{AllocError, EpochArena};
@@ -62,7 +62,7 @@ proptest! {
             prop_assert_eq!((stats.payload, stats.allocations), (payload, lent.len()));
             prop_assert!(stats.used <= stats.capacity);
             prop_assert!(stats.capacity <= memory.stats().in_use);
-            // Disjoint, and untouched by what came later.
+            // Disjoint, and untouched by later values.
             prop_assert!(lent.iter().all(|(bytes, byte)| bytes.iter().all(|b| b == byte)));
             let mut ranges: Vec<_> = lent.iter().map(|(b, _)| b.as_ptr_range()).collect();
             ranges.sort_by_key(|range| (range.start, range.end));

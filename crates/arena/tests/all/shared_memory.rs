@@ -1,4 +1,4 @@
-//! Arenas, blocks and one memory: what one gives up is the next one's, and round values fit the budget.
+//! Arenas, blocks and one memory: memory that one gives up serves the next, and round values fit the budget.
 
 use epoch_arena_block::{Alignment, Heap, Memory};
 use epoch_arena_core::EpochArena;
@@ -19,7 +19,7 @@ fn fill(arena: &EpochArena, len: usize) -> usize {
     count
 }
 
-/// What a reset arena had serves an arena and a block that would be refused; and so does a dropped one's.
+/// The memory of a reset or dropped arena serves an arena and a block that would be refused.
 #[test]
 fn what_an_arena_gives_up_serves_others_and_the_other_way_round() {
     let memory = memory(8);

@@ -22,7 +22,7 @@ struct Segment {
     records: Arc<Vec<Arc<[u8]>>>,
 }
 
-/// What there was at one moment.
+/// The log as it was at one moment.
 pub struct Scan {
     /// The numbers of its segments.
     segments: Range<usize>,

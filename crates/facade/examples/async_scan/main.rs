@@ -3,7 +3,7 @@
 //! began, awaiting the client again and again, while the log has long moved on.
 //!
 //! `arena.rs` has the lines in the epochs of a pool, and holds a snapshot across the awaits;
-//! `arcs.rs` has an `Arc<[u8]>` for each line, which is what a scan would hold without an arena.
+//! `arcs.rs` has an `Arc<[u8]>` for each line, as a scan would hold without an arena.
 //!
 //! `cargo run --release --example async_scan -- [FILE | LINES] [THREADS]`
 
@@ -58,7 +58,7 @@ pub const SEGMENTS: u32 = 4;
 
 /// A log of recent lines, each with its number before it. Cloning gives the same log.
 pub trait Log: Clone + Send + Sync + 'static {
-    /// What the log had at one moment, for as long as it is kept, on any thread.
+    /// The log as it was at one moment, for as long as it is kept, on any thread.
     type Scan: Send + 'static;
 
     /// Appends lines; when a segment is full, the oldest is forgotten.
@@ -73,7 +73,7 @@ pub trait Log: Clone + Send + Sync + 'static {
     /// How many segments of the scan the log has forgotten since.
     fn forgotten(&self, scan: &Self::Scan) -> usize;
 
-    /// What there is to say in the end.
+    /// A summary at the end.
     fn report(&self) -> String;
 }
 
@@ -95,7 +95,7 @@ const SCANS: usize = 8;
 /// Records that are sent at a time.
 const PER_MESSAGE: usize = 64;
 
-/// What the scans have seen.
+/// The counts of the scans.
 #[derive(Default)]
 struct Scanned {
     records: u64,
@@ -160,7 +160,7 @@ async fn all<T>(tasks: Vec<JoinHandle<Result<T, Failure>>>) -> Result<Vec<T>, Fa
     Ok(results)
 }
 
-/// Asks for scans, and checks what it is sent.
+/// Asks for scans, and checks the answers.
 async fn client<L: Log>(
     log: L,
     lines: Arc<Lines>,

@@ -73,7 +73,7 @@ impl Shard {
 
 impl Cache {
     pub fn new(budget: usize, longest: usize) -> Result<Self, Failure> {
-        // Many blocks, so that what one generation leaves, another can use.
+        // Many blocks, so that one generation can use the memory of another.
         let block = 1 << (budget / 64).max(16 << 10).ilog2();
         let memory = Memory::builder()
             .budget(budget)
@@ -132,7 +132,7 @@ impl Cache {
     fn next_generation(&self, full: Epoch) -> Result<(), Failure> {
         match self.pool.advance_from(full) {
             Ok(_) => {
-                // Relaxed: as above. What is written by others just now is not counted.
+                // Relaxed: as above. Concurrent writes of others are not counted.
                 self.written.store(0, Ordering::Relaxed);
                 self.generations.fetch_add(1, Ordering::Relaxed);
                 Ok(())

@@ -71,7 +71,7 @@ pub trait Cache: Sync {
     /// The most bytes it has ever had.
     fn most(&self) -> usize;
 
-    /// What there is to say in the end.
+    /// A summary at the end.
     fn report(&self) -> String;
 }
 
@@ -88,7 +88,7 @@ pub enum Found {
 
 const VALUE_LEN: usize = 64;
 
-/// What is cached.
+/// A cached value.
 pub type Value = [u8; VALUE_LEN];
 
 /// The value of a key, as it would come from a disk. It can be told from that of any other.

@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     shared::compare::main(&PROGRAM)
 }
 
-/// What both sides must find.
+/// The result that both sides must find.
 fn figures(distinct: usize, bytes: usize) -> [(&'static str, u64); 2] {
     [
         ("distinct lines", distinct as u64),

@@ -108,7 +108,7 @@ impl Engine for Memtables {
             }
             drop(guard); // before anything is waited for
             numbers.start += done;
-            // Relaxed: only a count; what was put is handed on by the epoch's seal.
+            // Relaxed: only a count; the seal of the epoch publishes the entries.
             let puts = table.puts.fetch_add(done, Ordering::Relaxed) + done;
             if numbers.is_empty() {
                 return if puts < self.full {

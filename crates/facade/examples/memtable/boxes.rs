@@ -43,7 +43,7 @@ impl Engine for Memtables {
                 .map
                 .insert(lines[number].to_vec().into_boxed_slice(), value.into());
         }
-        // Relaxed: only a count; what was put is handed on by the lock.
+        // Relaxed: only a count; the lock publishes the entries.
         let before = table.puts.fetch_add(numbers.len(), Ordering::Relaxed);
         // One writer crosses the line.
         let fills = before < self.full && before + numbers.len() >= self.full;

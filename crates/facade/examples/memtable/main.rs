@@ -1,7 +1,7 @@
 //! The memtables of a log-structured store. Several threads write into the current memtable, which
 //! keeps the lines of a file in order, over `crossbeam_skiplist::SkipMap`. One that is full is
 //! frozen and written to a sorted file by a thread of its own, while the writers go on in the next.
-//! In the end the files are read back, merged, and compared with what was written.
+//! In the end the files are read back, merged, and compared with the input.
 //!
 //! `arena.rs` has an epoch of a pool for each memtable; `boxes.rs` a `Box<[u8]>` for each key and
 //! each value.
@@ -75,10 +75,10 @@ pub trait Engine: Sync {
     /// Waits until no thread writes to `table` any more, then passes on all its entries, in order.
     fn flush(&self, table: &Self::Table, file: &mut SortedFile) -> Result<(), Failure>;
 
-    /// Lets go of what was flushed.
+    /// Drops a flushed memtable.
     fn discard(&self, table: Arc<Self::Table>);
 
-    /// What there is to say in the end.
+    /// A summary at the end.
     fn report(&self) -> String;
 }
 

@@ -1,4 +1,4 @@
-//! Accounts, as both sides have them: the balance in place, and before it what it was.
+//! Accounts, as both sides have them: the balance in place, and its earlier values.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -36,23 +36,23 @@ pub struct Account<E, V> {
     pub balance: i64,
     /// The version in which the balance was changed last.
     pub changed: Option<E>,
-    /// What the account had before a version first changed it, with that version; oldest first.
+    /// The balance before a version first changed it, with that version; oldest first.
     pub before: Vec<(E, V)>,
 }
 
 impl<E: Copy + Ord, V> Account<E, V> {
-    /// What a reader of version `at` sees: the balance, or the bytes that have what it was.
+    /// The view of a reader of version `at`: the balance, or the bytes of an earlier one.
     pub fn seen_at(&self, at: E) -> Result<&V, i64> {
         let later = self.before.iter().find(|(version, _)| *version > at);
         later.map(|(_, bytes)| bytes).ok_or(self.balance)
     }
 
-    /// Whether a change in version `now` overwrites what readers may see.
+    /// Whether a change in version `now` overwrites a value that readers may see.
     pub fn is_first_change(&self, now: E) -> bool {
         self.changed != Some(now)
     }
 
-    /// Changes the balance in version `now`; `before` is what `is_first_change` asked to keep.
+    /// Changes the balance in version `now`; `before` is the value to keep, if `is_first_change` asked for it.
     pub fn change(&mut self, now: E, amount: i64, before: Option<V>) {
         self.before.extend(before.map(|bytes| (now, bytes)));
         self.changed = Some(now);

@@ -30,7 +30,7 @@ pub struct Bank {
 
 impl Bank {
     pub fn new(names: Arc<Lines>) -> Result<Self, Failure> {
-        // The window is not a number here: `tick` says what is over.
+        // The window is not a number here: `tick` retires the versions that are over.
         let pool = ArenaPool::builder()
             .retained_epochs(MOST_VERSIONS)
             .build()?;
@@ -66,7 +66,7 @@ impl Bank {
             }
             account.change(now, amount, before);
         }
-        Ok(()) // what was not needed of the room is given back
+        Ok(()) // the unused room is given back
     }
 }
 
@@ -93,7 +93,7 @@ impl crate::Bank for Bank {
         // Under the lock, so that no reader takes a version that is just being retired.
         let mut complete = self.complete.lock().map_err(poisoned)?;
         *complete = stats.current;
-        // A reader of a version needs what was before later ones, and nothing of its own.
+        // A reader of a version needs the values before later ones, and none of its own version.
         let oldest_read = self.pool.oldest_lease();
         self.pool.retire_before(oldest_read.unwrap_or(*complete));
         Ok(())

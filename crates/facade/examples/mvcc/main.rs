@@ -52,7 +52,7 @@ fn main() -> ExitCode {
     shared::compare::main(&PROGRAM)
 }
 
-/// What each account has in the beginning.
+/// The first balance of each account.
 pub const START: i64 = 1_000;
 
 /// How long a version is current: then the next begins.
@@ -92,7 +92,7 @@ pub trait Bank: Sync {
     /// The balances of all accounts in that version.
     fn balances(&self, snapshot: &Self::Snapshot) -> Result<Vec<i64>, Failure>;
 
-    /// What there is to say in the end.
+    /// A summary at the end.
     fn report(&self) -> String;
 }
 
@@ -142,7 +142,7 @@ fn run<B: Bank>(bank: B, input: &Input) -> Result<Outcome, Failure> {
     })?;
     let took = started.elapsed();
     bar.finish_and_clear();
-    bank.tick()?; // and what was written last can be read
+    bank.tick()?; // now the last writes can be read
     let balances = add_up(&bank)?;
     let wrote = done.iter().map(|(_, wrote)| *wrote).max();
     let mut outcome = Outcome::default()
@@ -174,7 +174,7 @@ mod tests {
     use shared::compare::assert_both_sides_are_right;
     use shared::input::made_up;
 
-    /// A snapshot shows the same for as long as it is kept, and the next one what came after.
+    /// A snapshot shows the same for as long as it is kept, and the next one shows later changes.
     fn snapshots_stay<B: Bank>(bank: B, accounts: usize) {
         bank.transfer(0..50).unwrap();
         bank.tick().unwrap();

@@ -17,7 +17,7 @@ pub struct Program {
     /// How many lines are made up if none are named: little enough for a debug build.
     pub lines: usize,
     pub sides: [Side; 2],
-    /// What both sides must find, by the plainest means.
+    /// The result that both sides must find, by the plainest means.
     pub expected: fn(&Input) -> Vec<(&'static str, u64)>,
 }
 
@@ -27,7 +27,7 @@ pub struct Side {
     pub run: fn(&Input) -> Result<Outcome, Failure>,
 }
 
-/// What a side has done.
+/// The result of a side.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// Must be as expected.
@@ -36,7 +36,7 @@ pub struct Outcome {
     pub times: Vec<(String, Duration)>,
     /// To read.
     pub report: Vec<String>,
-    /// What all threads have spent; `None` where the system does not tell.
+    /// The CPU time of all threads; `None` where the system has no figure.
     pub cpu: Option<Duration>,
     /// Most bytes in memory, beyond the input; `None` likewise.
     pub peak: Option<u64>,
@@ -111,7 +111,7 @@ fn run(program: &Program, arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Runs a side here, and sees what it took.
+/// Runs a side here, and measures it.
 fn measured(side: &Side, input: &Input) -> Result<Outcome, Failure> {
     let (resident, cpu) = (from_status("VmRSS:"), cpu_time());
     let mut outcome = (side.run)(input)?;
@@ -148,7 +148,7 @@ fn check(
     }
 }
 
-/// A row for each side, a column for each time, and what it cost.
+/// A row for each side, a column for each time, and the costs.
 fn table(program: &Program, outcomes: [&Outcome; 2]) -> String {
     let mut text = format!("{:>12}", "");
     for (what, _) in &outcomes[0].times {
@@ -177,7 +177,7 @@ fn from_status(name: &str) -> Option<u64> {
     Some(kib * 1024)
 }
 
-/// What the threads of this process have spent so far, in user code and in the system.
+/// The CPU time of this process so far, in user code and in the system.
 fn cpu_time() -> Option<Duration> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     // Behind the name, which may have spaces in it, the 12th and 13th; in hundredths of a second.
@@ -204,7 +204,7 @@ impl Outcome {
         self
     }
 
-    /// The better of each figure. What was found wrong before stays, and fails the check.
+    /// The better of each figure. A wrong result of an earlier run stays, and fails the check.
     fn or_better(mut self, before: Self) -> Self {
         if before.found != self.found {
             self.found.extend(before.found);
@@ -265,7 +265,7 @@ impl Outcome {
     }
 }
 
-/// Runs both sides in this process, and sees that they find what is expected.
+/// Runs both sides in this process, and checks their results.
 #[cfg(test)]
 pub fn assert_both_sides_are_right(program: &Program, input: &Input) {
     for side in &program.sides {

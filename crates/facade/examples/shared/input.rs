@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::scatter;
 
-/// What the command line asks for.
+/// The parsed command line.
 #[derive(Debug)]
 pub struct Arguments {
     /// A file, or how many lines to make up.
@@ -109,7 +109,7 @@ fn threads(argument: &str) -> Result<usize, BadArguments> {
     }
 }
 
-/// What an example runs on.
+/// The input of an example.
 pub struct Input {
     pub lines: Arc<Lines>,
     pub threads: usize,

@@ -1,4 +1,4 @@
-//! What the examples have in common: their input, work divided among threads, a bar of progress,
+//! Shared by the examples: their input, work divided among threads, a bar of progress,
 //! and `compare`, which runs a program over an arena and over plain heap allocation.
 
 #![allow(
@@ -57,7 +57,7 @@ pub fn on_threads<T: Send>(
     })
 }
 
-/// A lock that a thread panicked under ends the program: what it guards may be half changed.
+/// A lock that a thread panicked under ends the program: the guarded value may be half changed.
 pub fn poisoned<T>(_: std::sync::PoisonError<T>) -> Failure {
     "another thread panicked under a lock".into()
 }

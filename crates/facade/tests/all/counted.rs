@@ -6,7 +6,7 @@ use epoch_arena::count::{Counts, counts};
 
 const KEY: [u8; 16] = *b"0123456789abcdef";
 
-/// What `puts` puts of 16 bytes write, by this thread, 64 under one pin.
+/// The shared writes of `puts` puts of 16 bytes, by this thread, 64 under one pin.
 fn of_puts(pool: &ArenaPool, puts: u64) -> Counts {
     let before = counts();
     for _ in 0..puts / 64 {
@@ -38,7 +38,7 @@ fn m9_a_put_shares_less_than_one_write_in_a_thousand() {
     }
 }
 
-/// The counters see what is there: an advance takes locks, a lease counts itself.
+/// The counters work: an advance takes locks, a lease counts itself.
 #[test]
 fn m9_the_counters_are_not_blind() {
     let pool = ArenaPool::builder().build().unwrap();

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use epoch_arena::crossbeam_epoch::Collector;
 use epoch_arena::{ArenaGuard, ArenaKey, ArenaPool, KeyRef, Memory, Resolve};
 
-/// Places through which readers get what writers wrote.
+/// Places through which readers get the handles of writers.
 const SHELVES: usize = if cfg!(miri) { 16 } else { 4096 };
 const LONGEST: usize = 200;
 /// Never reached where memory is flat; a leak of a few seconds passes it.
@@ -220,7 +220,7 @@ fn stress(load: &Load) -> Counts {
         "memory is not flat: {peaks:?}"
     );
     let Stress { pool, counts, .. } = stress;
-    // A pinned advance may leave what it retired; unpinned ones finish it.
+    // A pinned advance may leave its retired epoch; unpinned ones finish it.
     for _ in 0..3 {
         pool.advance().unwrap();
     }
