@@ -79,13 +79,13 @@ mod api {
     ///
     /// As for a `&Block` of `epoch-arena-block`: the last allocation grows and shrinks in place, and
     /// gives its bytes back when it is deallocated. Any other is moved to grow, and its bytes are
-    /// of no use before the arena is reset. "Last" is meant within the chunk that the threads share
-    /// at the time. A chunk that is left behind is not come back to, and what is too large for one
-    /// has a chunk of its own, which does not grow. One allocation has at most
-    /// [`MAX_LEN`](crate::MAX_LEN) bytes.
+    /// of no use before the arena is reset. "Last" means the last in the chunk that threads of this
+    /// lane share at the time; the arena does not come back to chunks before it. A large allocation
+    /// has a region of its own, and grows there as far as the region goes. There is no limit of
+    /// length but the memory's.
     ///
-    /// Lock-free unless a chunk is full. One that is refused is an `AllocError`, which says no
-    /// reason, and changes nothing.
+    /// Lock-free unless a chunk is full. A refusal is an `AllocError`, which has no reason, and
+    /// changes nothing.
     ///
     /// ```
     /// use allocator_api2::vec::Vec;
@@ -106,7 +106,7 @@ mod api {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// The arena is borrowed by what lives in it, so no reset can take the memory from under it:
+    /// A collection borrows its arena, so no reset can take the memory from under it:
     ///
     /// ```compile_fail,E0502
     /// # use allocator_api2::vec::Vec;

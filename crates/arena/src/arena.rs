@@ -32,10 +32,10 @@ const ALONE: usize = SHARED + 1;
 /// Bytes are lent for the borrow of the arena, so no handle is needed and none is made, and an allocation may be
 /// as long as the memory allows. Where epochs must end while others read, use `ArenaPool` of `epoch-arena-pool`.
 ///
-/// Threads do not wait for each other: up to eight of them have a chunk each, which more of them share. What the
-/// arena gives up, any other arena, pool or block over the same [`Memory`] can have.
+/// Threads do not wait for each other: up to eight have a chunk each, and more than eight share these. Memory that the
+/// arena gives up serves any other arena, pool or block over the same [`Memory`].
 ///
-/// Where a collection takes an allocator, `&EpochArena` is one, with the feature `allocator-api2`.
+/// With the feature `allocator-api2`, `&EpochArena` is an allocator for collections.
 ///
 /// ```
 /// use epoch_arena_block::Memory;
@@ -113,8 +113,8 @@ impl EpochArena {
     }
 
     /// Forgets all allocations and gives their memory up, at once: the next allocation, of this arena or of any
-    /// other user of the memory, has it. Constant time. (In builds with debug assertions it overwrites what was
-    /// used, so that a late use shows.)
+    /// other user of the memory, has it. Constant time. (In builds with debug assertions it overwrites the
+    /// used bytes, so that a late use shows.)
     ///
     /// ```
     /// # use epoch_arena_block::Memory;
@@ -341,8 +341,8 @@ impl EpochArena {
         };
         // Claimed before it is shared, so that no other thread can fill it first.
         let first = bump(live).ok_or(MemoryError::TooLarge)?;
-        // If another thread was first, its chunk is shared, and the rest of this one stays empty: as
-        // much as threads that share a place can lose by it is one chunk each.
+        // If another thread was first, its chunk is shared, and the rest of this one stays empty: each
+        // thread that shares a place can lose one chunk like that.
         self.share(place, full.map(Live::chunk), live.chunk());
         Ok(first)
     }

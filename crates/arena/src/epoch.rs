@@ -1,17 +1,17 @@
-//! `Epoch`: a number that is given out once in the life of the process.
+//! `Epoch`: a number that is drawn once in the life of the process.
 
 use std::fmt;
 
 use crate::pack::MAX_EPOCH;
 use crate::sync::{Ordering, StaticAtomicU64};
 
-/// The number of an epoch: opaque, ordered, and never given out twice in the life of the process,
+/// The number of an epoch: opaque, ordered, and never drawn twice in the life of the process,
 /// whatever the number of pools.
 ///
-/// With a single pool epochs count by one from zero, passing over some where retired epochs
-/// are held. There is no public constructor: an `Epoch`
-/// is always one that a pool had. (crossbeam-epoch's global epoch is another thing
-/// altogether: it counts grace periods and is never seen here.)
+/// The epochs of a single pool count by one from zero. Several pools draw from the same counter, and
+/// a pool passes over numbers that do not suit it, so their epochs have gaps. There is no public
+/// constructor: an `Epoch` is always one that a pool had. (The global epoch of crossbeam-epoch is
+/// another thing: it counts grace periods and is never seen here.)
 ///
 /// An epoch has 40 bits, which last 35 years at a thousand epochs a second.
 ///
@@ -35,7 +35,7 @@ impl Epoch {
     ///
     /// # Safety
     ///
-    /// `number` was drawn, by the caller or by whom he has it from.
+    /// `number` was drawn from a counter.
     #[doc(hidden)]
     pub const unsafe fn from_number(number: u64) -> Self {
         debug_assert!(number <= MAX_EPOCH);

@@ -88,15 +88,15 @@ pub fn next(
         let roomy = Class::covering(4 * total).unwrap_or(top);
         return Next::Chunk(chunk(growth.max(roomy), least));
     }
-    // As large as all before them, so that what is lost at their ends is little of the whole; but no
-    // larger than for eight of these.
+    // As large as all such chunks before it, so that the loss at their ends is small; but no larger
+    // than for eight of these values.
     let roomy = Class::covering(large).unwrap_or(top);
     let eight = Class::covering(total.saturating_mul(8)).unwrap_or(top);
     Next::Large(chunk(roomy.min(eight).max(least), least))
 }
 
-/// What a thread takes first in an epoch: what it took in the one before. And where that was much, what it takes
-/// from then on.
+/// The first chunk of a thread in an epoch, as large as all that it took in the one before. If that was much, the
+/// chunks after it follow the last ones of that epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct First {
     /// The class of the first chunk.
@@ -117,8 +117,8 @@ impl First {
         }
     }
 
-    /// What is taken next, after `taken` bytes: in an epoch that goes on as the one before, what was taken at
-    /// its end, but no more than all that is taken so far.
+    /// The next chunk, after `taken` bytes: as large as the last ones of the epoch before, but no larger than all that
+    /// is taken so far.
     fn or_after(self, taken: usize) -> Class {
         if taken == 0 {
             return self.class;
@@ -130,8 +130,8 @@ impl First {
     /// After an epoch in which the thread took `taken` bytes in `chunks` chunks.
     pub fn learn(self, taken: usize, chunks: usize) -> Self {
         if chunks > 1 {
-            // One chunk for all; or, where that were too large, from the first on those that the epoch ended with: all
-            // alike, so that each is at hand when the next epoch asks for it, the warmest first.
+            // One chunk for all. If that would be too large, all chunks as large as the last ones of the epoch: all
+            // alike, so that each returned one fits the next request, the warmest first.
             let all = Class::covering(taken).filter(|all| all.size() <= LARGEST_FIRST);
             return Self {
                 class: all.unwrap_or(after(taken)),

@@ -1,5 +1,5 @@
-//! What is swapped for loom's in a model run, and for atomics that count where shared writes are
-//! counted; no other file names `core::sync` or `std::sync`.
+//! The atomics and locks, which a model run swaps for loom's, and a counting build for ones that
+//! count; no other file names `core::sync` or `std::sync`.
 
 #[cfg(epoch_arena_count)]
 pub(crate) use epoch_arena_block::count::{AtomicPtr, AtomicUsize};

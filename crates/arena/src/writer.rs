@@ -20,9 +20,9 @@ const _: () = assert!(LARGEST_GROWTH <= pack::MAX_LEN);
 #[derive(Debug)]
 pub struct Writer {
     /// The stamp of the epoch whose chunk it is, or [`EMPTY`].
-    /// Invariant: unless empty, `chunk` was taken for that epoch's arena by this
-    /// writer, or by one that has left it to this, which alone claims from it; it is no region of its own, and no larger than a handle can
-    /// say, so that nothing longer is ever claimed from it.
+    /// Invariant: unless empty, `chunk` was taken for that epoch's arena by this writer, or by one that has left it
+    /// to this one, which alone claims from it. It is no region of its own, and no larger than a handle can describe,
+    /// so no longer value is ever claimed from it.
     stamp: Cell<u64>,
     chunk: Cell<Chunk>,
     /// For large values; its rest is filled further. Invariant: as for `stamp` and `chunk`, but for
@@ -131,7 +131,7 @@ impl Writer {
     ///
     /// # Safety
     ///
-    /// 1. It was `leave`'s answer on a writer of the same pool, with this stamp; what that thread did with the chunk
+    /// 1. `leave` on a writer of the same pool gave it, with this stamp; everything that thread did with the chunk
     ///    happens before this call; and this call alone has it.
     /// 2. The epoch's arena is not reclaimed before this returns.
     pub unsafe fn adopt(&self, stamp: u64, chunk: Chunk) {
@@ -211,8 +211,8 @@ impl Writer {
         Ok((claimed, chunk))
     }
 
-    /// What was taken in the epoch of `stamp`, and what the thread begins an epoch with, which it learns from
-    /// the epoch before. Changes nothing.
+    /// The bytes taken in the epoch of `stamp`, and the first chunk of an epoch, which follows the epoch before.
+    /// Changes nothing.
     fn look_back(&self, stamp: u64) -> (Taken, First) {
         let (taken, first) = (self.taken.get(), self.first.get());
         if self.counted.get() == stamp {
@@ -251,8 +251,8 @@ pub(crate) fn total(len: usize, align: Alignment) -> Option<usize> {
 /// 1. `chunk` is of an arena that is not reclaimed before this returns.
 /// 2. The calling thread is the only one that claims from it.
 /// 3. It claimed `from .. to` there by one `bump`, `refill` or the like, uses these bytes no more
-///    and has made no handle for them; `pushed` handles were made for what it claimed before
-///    `from` in the same step.
+///    and has made no handle for them; `pushed` handles were made for the bytes it claimed
+///    before `from` in the same step.
 pub unsafe fn end_batch(chunk: Chunk, from: NonNull<u8>, to: NonNull<u8>, pushed: u32) {
     // SAFETY: 1.
     let live = unsafe { chunk.live() };

@@ -81,7 +81,7 @@ fn answer(mut client: TcpStream, pool: &ArenaPool) -> Result<(), Failure> {
     client.set_write_timeout(Some(PATIENCE))?;
     let mut lines = BufReader::new(Read::by_ref(&mut client).take(LONGEST_REQUEST)).lines();
     let request = lines.next().unwrap_or_else(|| Ok(String::new()))?;
-    // The rest of the head has nothing for us, but a client must be let finish.
+    // The rest of the head is not needed, but the client must be able to send it.
     while lines
         .next()
         .transpose()?

@@ -19,7 +19,7 @@ use epoch_arena_pool::{BatchFull, OverBudget};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// The key is longer than its writer allows: 256 bytes, unless it is told otherwise.
+    /// The key is longer than its writer allows: 256 bytes by default.
     TooLong {
         /// The limit, in bytes.
         max: u32,

@@ -1,4 +1,4 @@
-//! `KeyRef`: a key that can be seen, hence compared.
+//! `KeyRef`: a resolved key, which can be compared.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
@@ -6,11 +6,11 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 
-/// A resolved key: its bytes, with the first eight at hand. Ordered, equal and hashed as its
-/// bytes are, all of them; the prefix only saves looking at them where it decides.
+/// A resolved key: its bytes, and the first eight of them in a word. It orders, compares and hashes
+/// as all its bytes do; the word only saves a look at them where it decides.
 ///
-/// It is borrowed from what resolved it. As it borrows as `[u8]`, maps of it are searched by
-/// slices:
+/// It is borrowed from the guard, lease or snapshot that resolved it. It implements
+/// `Borrow<[u8]>`, so maps of it are searched by slices:
 ///
 /// ```
 /// use epoch_arena_key::{ArenaKey, KeyRef};

@@ -1,6 +1,6 @@
 //! Scans in a tokio runtime. Tasks append the lines of a file to a log, which keeps the most recent
-//! ones only. Meanwhile clients ask for all recent lines: a scan sends them what was there when it
-//! began, awaiting the client again and again, while the log has long moved on.
+//! ones only. Meanwhile clients ask for all recent lines: a scan sends them the lines that
+//! were there when it began, awaiting the client again and again, while the log moves on.
 //!
 //! `arena.rs` has the lines in the epochs of a pool, and holds a snapshot across the awaits;
 //! `arcs.rs` has an `Arc<[u8]>` for each line, as a scan would hold without an arena.

@@ -1,5 +1,5 @@
 //! A cache with a heap allocation for each key and each value. It counts the bytes that it has asked
-//! for; what the allocator takes beside them it cannot know.
+//! for; it cannot know the allocator's own bytes.
 
 use std::hash::BuildHasher;
 use std::sync::Mutex;

@@ -1,7 +1,7 @@
 //! A cache that never exceeds its budget. Several threads ask for the lines of a file, some of them
-//! far more often than others, and load what the cache does not have. It has generations: an entry
-//! that is asked for moves on to the current one; what is not asked for goes with its generation,
-//! all at once.
+//! far more often than others, and load the lines that the cache does not have. It has generations:
+//! an entry that is used moves on to the current one; the others go with their generation, all at
+//! once.
 //!
 //! `arena.rs` has the entries in the epochs of a pool over a memory with a budget; `boxes.rs` has a
 //! `Box<[u8]>` for each key and value, and counts their bytes.

@@ -1,4 +1,4 @@
-//! Versions with a heap allocation each. What frees them needs a list of them. And there is a lock
+//! Versions with a heap allocation each. Freeing them takes a list of them. And there is a lock
 //! under which no transfer is half done: when a version begins, all writers stand still, until the
 //! last has finished its batch.
 

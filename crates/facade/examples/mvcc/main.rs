@@ -1,6 +1,6 @@
-//! A bank with versions. Writers move money between accounts, in place; what an account had before
-//! is kept as a version, for as long as a reader may ask for it. A reader takes a snapshot and adds
-//! up all accounts while the writers go on: the sum never changes, if what it sees is consistent.
+//! A bank with versions. Writers move money between accounts, in place, and keep each earlier
+//! balance as a version, for as long as a reader may ask for it. A reader takes a snapshot and adds
+//! up all accounts while the writers go on: if its view is consistent, the sum never changes.
 //! The accounts are named by the lines of a file.
 //!
 //! `arena.rs` keeps the versions in the epochs of a pool: an epoch's versions are garbage at once.

@@ -37,7 +37,7 @@ impl fmt::Display for BadArguments {
 
 impl Error for BadArguments {}
 
-/// How `compare` tells a process which side it is. Not for users.
+/// The side of a process that `compare` starts. Not for users.
 pub const SIDE: &str = "--side=";
 
 /// More threads than that are a slip of the finger.

@@ -1,5 +1,5 @@
 //! Leases in a tokio runtime: a scan that is suspended a thousand times, and goes on on another
-//! thread each time it happens so, still has what it began with.
+//! thread meanwhile, still reads the bytes that it began with.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
