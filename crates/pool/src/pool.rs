@@ -552,12 +552,7 @@ impl ArenaPool {
     }
 
     /// The rest of [`settle`](Self::settle), after the flush, with some rounds more, until it is done.
-    fn settle_unpinned(
-        &self,
-        local: &Owner,
-        more: usize,
-        is_done: impl Fn() -> bool,
-    ) -> Reclaimed {
+    fn settle_unpinned(&self, local: &Owner, more: usize, is_done: impl Fn() -> bool) -> Reclaimed {
         for _ in 0..2 + more {
             if is_done() || local.is_pinned() {
                 break;
