@@ -5,7 +5,7 @@ use std::fmt;
 use epoch_arena_block::{MemoryConfigError, OverBudget};
 use epoch_arena_core::{AllocError, Epoch};
 
-use crate::builder::MAX_RETAINED;
+use crate::epochs::slots::MAX_RETAINED;
 
 /// [`PoolBuilder::build`](crate::PoolBuilder::build) was given settings that cannot work; each
 /// names the setting.

@@ -5,8 +5,8 @@ use std::fmt;
 use epoch_arena_core::raw::Sealed;
 use epoch_arena_core::{ArenaHandle, Epoch, Resolve, pack};
 
-use crate::lease_entry::LeaseEntry;
-use crate::state;
+use crate::epochs::lease_entry::LeaseEntry;
+use crate::epochs::slots;
 use crate::sync::Arc;
 
 /// Holds one epoch: its bytes stay readable, on any thread, across `.await`, for hours, even
@@ -64,7 +64,7 @@ impl Lease {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn epoch(&self) -> Epoch {
-        state::epoch(self.stamp)
+        slots::epoch(self.stamp)
     }
 
     /// Bytes of the epoch's chunks. One load.

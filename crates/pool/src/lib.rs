@@ -9,13 +9,13 @@
 //! assert_eq!(pool.pin().get(handle), Some(&b"user:12345:profile"[..]));
 //!
 //! pool.advance()?;
-//! pool.advance()?; // the handle's epoch is retired; nobody is pinned, so it is reclaimed too
+//! pool.advance()?; // the handle's epoch is retired; no thread is pinned, so it is reclaimed too
 //! assert!(pool.pin().get(handle).is_none());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! Two things are called epoch. *Ours* is a generation of keys: [`Epoch`], opened by
-//! [`ArenaPool::advance`]. *crossbeam-epoch's* is a grace period that decides when nobody can
+//! [`ArenaPool::advance`]. *crossbeam-epoch's* is a grace period that decides when no thread can
 //! look any more; it is never seen here.
 //!
 //! The whole public interface is safe, but for [`UninitBytes::assume_init`]. Why it is sound is
@@ -33,35 +33,22 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod batch;
-mod begun;
-mod builder;
 mod domain;
 #[cfg(all(test, epoch_arena_loom, crossbeam_loom))]
 mod end_to_end;
+mod epochs;
 mod error;
+mod grace;
 mod guard;
-mod held;
-mod hold;
 mod lease;
-mod lease_entry;
 mod local;
 #[cfg(all(test, epoch_arena_loom))]
 mod models;
-mod participant;
-mod plural;
 mod pool;
-mod put;
-mod record;
-mod slots;
-mod state;
-mod stats;
+mod report;
 mod sync;
 mod trace;
-mod uninit;
 
-pub use batch::Batch;
-pub use builder::PoolBuilder;
 pub use crossbeam_epoch;
 pub use epoch_arena_block::{Alignment, Memory, MemoryError, MemoryUsage, OverBudget};
 pub use epoch_arena_core::{AllocError, ArenaHandle, ArenaStats, Epoch, Resolve};
@@ -69,14 +56,16 @@ pub use error::{
     AdvanceError, BatchFull, BuildError, ForeignGuard, PromoteError, RawError, WaitError,
 };
 pub use guard::ArenaGuard;
-pub use held::EpochBytes;
+pub use guard::batch::Batch;
+pub use guard::uninit::UninitBytes;
 pub use lease::{Lease, Snapshot};
-pub use lease_entry::LeaseInfo;
-pub use local::LocalPool;
 pub use pool::ArenaPool;
-pub use record::PinInfo;
-pub use stats::{MaintainReport, PoolStats};
-pub use uninit::UninitBytes;
+pub use pool::builder::PoolBuilder;
+pub use pool::local_pool::LocalPool;
+pub use report::held::EpochBytes;
+pub use report::lease_info::LeaseInfo;
+pub use report::pin_info::PinInfo;
+pub use report::stats::{MaintainReport, PoolStats};
 
 /// The README's example, as a test.
 #[cfg(doctest)]

@@ -8,7 +8,10 @@
 
 use epoch_arena_block::OverBudget;
 
-use crate::state::{Core, Reclaimed, Retirement, epoch};
+use crate::epochs::advance::Retirement;
+use crate::epochs::core::Core;
+use crate::epochs::lists::Reclaimed;
+use crate::epochs::slots::epoch;
 
 /// An event with typed fields. Where the feature is off, or nobody listens, the values are not
 /// even computed.

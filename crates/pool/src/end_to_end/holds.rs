@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crossbeam_epoch::Collector;
 
-use super::{Act, Scene, caught, defer, flush, model, race, retire};
-use crate::hold::LEASE;
-use crate::local::Owner;
+use super::{Act, Scene, caught, flush, model, race, retire};
+use crate::epochs::hold::LEASE;
+use crate::local::state::Owner;
 use crate::sync::{AtomicU64, Ordering};
 
 /// A lease is taken, if there is still time, and given up.
@@ -91,7 +91,7 @@ fn a_twin_with_holds_in_two_words_is_caught() {
         let thread = loom::thread::spawn({
             let (scene, leases) = (scene.clone(), leases.clone());
             move || {
-                let guard = scene.pin(&local_a);
+                let guard = scene.guard(&local_a);
                 if guard.get(scene.handle).is_some() {
                     // Under the guard the pool's hold is still there, so a lease may be added.
                     leases.fetch_add(1, Ordering::Relaxed);
@@ -101,12 +101,7 @@ fn a_twin_with_holds_in_two_words_is_caught() {
                 }
             }
         });
-        let guard = scene.pin(&local_b);
-        let published = scene.publish();
-        defer(&guard, published.seal);
-        defer(&guard, published.retired.unwrap().hold);
-        guard.pinned().flush();
-        drop(guard);
+        scene.publish_and_defer(&local_b);
         let none = leases.load(Ordering::Acquire) == 0;
         flush(&scene, &local_b);
         flush(&scene, &local_b);

@@ -8,10 +8,10 @@ use epoch_arena_block::{Heap, Memory};
 use epoch_arena_core::raw::EpochCounter;
 
 use super::{ALL, caught, defer, model};
-use crate::ArenaPool;
-use crate::hold::{Hold, POOL, WRITERS};
-use crate::local::{Local, Owner};
-use crate::record::Record;
+use crate::domain::record::Record;
+use crate::epochs::hold::{Hold, POOL, WRITERS};
+use crate::local::state::{Local, Owner};
+use crate::{ArenaGuard, ArenaPool};
 
 /// What is left of a pool whose first epoch is retired, with the closures pending.
 struct Left {
@@ -37,14 +37,16 @@ fn retired() -> Left {
         drop(local.pin(&pool.core));
         local
     });
-    let guard = defers.pin(&pool.core);
+    let pin = defers.pin(&pool.core);
+    let guard = ArenaGuard::new(defers.pin(&pool.core));
     guard.alloc_copy(b"old").unwrap();
+    drop(guard);
     let old = pool.core.state().live[0].generation.clone();
     let published = pool.core.publish(None).unwrap();
-    defer(&guard, published.seal);
-    defer(&guard, published.retired.unwrap().hold);
-    guard.pinned().flush();
-    drop(guard);
+    defer(&pin, published.seal);
+    defer(&pin, published.retired.unwrap().hold);
+    pin.guard().flush();
+    drop(pin);
     drop(defers);
     Left {
         pool,

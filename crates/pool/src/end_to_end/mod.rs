@@ -39,12 +39,13 @@ use loom::cell::UnsafeCell;
 use loom::model::Builder;
 
 use crate::ArenaPool;
+use crate::domain::record::Record;
+use crate::epochs::advance::Published;
+use crate::epochs::hold::{Hold, POOL, WRITERS};
+use crate::grace::{defer, settle};
 use crate::guard::ArenaGuard;
-use crate::hold::{Hold, POOL, WRITERS};
-use crate::local::{Local, Owner};
-use crate::pool::defer;
-use crate::record::Record;
-use crate::state::Published;
+use crate::local::pinned::Pinned;
+use crate::local::state::{Local, Owner};
 
 const PREEMPTIONS: usize = 2;
 
@@ -81,7 +82,7 @@ struct Scene {
     address: *const u8,
     /// The memory of that epoch.
     old: Arc<Generation>,
-    /// Stands for its bytes: touched by its readers and writers, and by whoever has the memory afterwards. loom
+    /// Stands for its bytes: touched by its readers and writers, and by the next owner of the memory. loom
     /// reports any two accesses that are not ordered.
     bytes: UnsafeCell<u8>,
     /// Where all of the memory goes when another takes it.
@@ -113,7 +114,7 @@ impl Scene {
             drop(local.pin(&pool.core));
             local
         });
-        let guard = b.pin(&pool.core);
+        let guard = ArenaGuard::new(b.pin(&pool.core));
         let handle = guard.alloc_copy(b"old").unwrap();
         let address = guard.get(handle).unwrap().as_ptr();
         drop(guard);
@@ -129,14 +130,18 @@ impl Scene {
         (Arc::new(scene), a, b)
     }
 
-    fn pin(&self, local: &Owner) -> ArenaGuard<'_> {
+    fn pin(&self, local: &Owner) -> Pinned<'_> {
         local.pin(&self.pool.core)
+    }
+
+    fn guard(&self, local: &Owner) -> ArenaGuard<'_> {
+        ArenaGuard::new(self.pin(local))
     }
 
     /// A guard beside one of the user's.
     fn pin_with<'a>(&'a self, local: &Owner, theirs: &'a Guard) -> ArenaGuard<'a> {
         assert_eq!(theirs.collector(), Some(&self.pool.core.domain.collector));
-        self.pin(local)
+        self.guard(local)
     }
 
     /// Reads the key, if it can be seen.
@@ -180,6 +185,20 @@ impl Scene {
         self.pool.core.publish(None).unwrap()
     }
 
+    /// Opens the next epoch and defers what there is to let go.
+    fn publish_and_defer(&self, local: &Owner) {
+        let pin = self.pin(local);
+        let published = self.publish();
+        defer(&pin, published.seal);
+        defer(&pin, published.retired.unwrap().hold);
+        pin.guard().flush();
+    }
+
+    /// Reclaims what no guard can see, for twins.
+    fn settle(&self, pin: Pinned<'_>, local: &Owner) {
+        settle(&self.pool.core, pin, local);
+    }
+
     /// Uses the memory of the old epoch as soon as nothing holds it.
     fn reuse(&self) {
         if self.old.holds() == 0 {
@@ -219,7 +238,7 @@ fn race(a: Act, b: Act) {
 
 /// Moves the closures on that wait for a grace period.
 fn flush(scene: &Scene, local: &Owner) {
-    scene.pin(local).pinned().flush();
+    scene.pin(local).guard().flush();
 }
 
 fn retire(scene: &Scene, local: &Owner) {
@@ -228,5 +247,5 @@ fn retire(scene: &Scene, local: &Owner) {
 }
 
 fn read(scene: &Scene, local: &Owner) {
-    scene.get(&scene.pin(local));
+    scene.get(&scene.guard(local));
 }

@@ -6,7 +6,7 @@ use super::{
     Act, POOL, Scene, WRITERS, caught, defer, flush, model, race, read, retire, short_model,
 };
 use crate::guard::ArenaGuard;
-use crate::local::Owner;
+use crate::local::state::Owner;
 
 #[test]
 fn a_reader_against_retire() {
@@ -23,17 +23,12 @@ fn a_reader_that_collects_against_retire() {
     model(move || race(read_and_collect, retire));
 }
 
-/// Whoever comes to the memory takes what is free there: here nothing of the pool is called any more.
+/// Another user of the memory takes what is free there: here nothing of the pool is called any more.
 #[test]
-fn a_reader_against_whoever_takes_the_memory() {
+fn a_reader_against_another_user_of_the_memory() {
     model(|| {
         race(read, |scene, local| {
-            let guard = scene.pin(local);
-            let published = scene.publish();
-            defer(&guard, published.seal);
-            defer(&guard, published.retired.unwrap().hold);
-            guard.pinned().flush();
-            drop(guard);
+            scene.publish_and_defer(local);
             for _ in 0..2 {
                 flush(scene, local);
             }
@@ -70,11 +65,11 @@ fn a_twin_that_takes_the_memory_without_a_grace_period_is_caught() {
 fn a_twin_that_defers_before_it_unpublishes_is_caught() {
     caught(|| {
         race(read, |scene, local| {
-            let guard = scene.pin(local);
-            defer(&guard, scene.hold(POOL | WRITERS));
-            guard.pinned().flush();
+            let pin = scene.pin(local);
+            defer(&pin, scene.hold(POOL | WRITERS));
+            pin.guard().flush();
             let _both_holds_are_deferred = scene.publish();
-            scene.pool.settle(guard, local);
+            scene.settle(pin, local);
             scene.reuse();
         });
     });
@@ -98,7 +93,7 @@ fn twin_epoch_checked_before_the_pin_is_caught() {
 fn twin_no_recheck_on_the_second_pin_is_caught() {
     caught(|| {
         let read_twice: Act = |scene, local| {
-            let found = scene.pin(local).get(scene.handle).is_some();
+            let found = scene.guard(local).get(scene.handle).is_some();
             let _guard = scene.pin(local);
             if found {
                 scene.read();
@@ -169,7 +164,7 @@ fn twin_without_a_pin_of_its_own_is_caught() {
 /// The reader has a guard from before the race.
 fn race_from_a_pin(a: fn(&Scene, ArenaGuard<'_>), b: Act) {
     let (scene, local_a, local_b) = Scene::new(Collector::new());
-    let guard = scene.pin(&local_a);
+    let guard = scene.guard(&local_a);
     // SAFETY: the thread below has the scene for longer than the guard, which borrows from there.
     let guard = unsafe { std::mem::transmute::<ArenaGuard<'_>, ArenaGuard<'static>>(guard) };
     let thread = loom::thread::spawn({

@@ -1,14 +1,14 @@
-//! Writers against retirement, against the reuse of a slot, and against whoever sees an epoch sealed.
+//! Writers against retirement, against the reuse of a slot, and against a thread that sees an epoch sealed.
 
 use crossbeam_epoch::Collector;
 use epoch_arena_core::pack;
 
 use super::{Act, POOL, Scene, WRITERS, caught, defer, flush, model, race, read, retire};
-use crate::local::Owner;
+use crate::local::state::Owner;
 
 /// Puts into whatever epoch is current; what is put into the new one can be read at once.
 fn put(scene: &Scene, local: &Owner) {
-    let guard = scene.pin(local);
+    let guard = scene.guard(local);
     let handle = guard.alloc_copy(b"new").unwrap();
     if handle.epoch() == scene.old() {
         scene.write();
@@ -26,10 +26,10 @@ fn writer_against_retire() {
 fn a_twin_whose_current_epoch_is_moved_too_late_is_caught() {
     caught(|| {
         race(put, |scene, local| {
-            let guard = scene.pin(local);
+            let pin = scene.pin(local);
             scene.pool.core.slots.clear(scene.old_stamp());
-            defer(&guard, scene.hold(POOL | WRITERS));
-            scene.pool.settle(guard, local);
+            defer(&pin, scene.hold(POOL | WRITERS));
+            scene.settle(pin, local);
             let _both_holds_are_deferred = scene.publish();
             scene.reuse();
         });
@@ -82,7 +82,7 @@ fn twin_that_trusts_its_remembered_chunk_is_caught() {
     });
 }
 
-/// A writer, who collects and so may run the closure, against whoever sees its epoch sealed: here
+/// A writer, who collects and so may run the closure, against a thread that sees its epoch sealed: here
 /// the memory stands for the epoch's counts.
 fn put_and_collect(scene: &Scene, local: &Owner) {
     put(scene, local);
@@ -105,12 +105,12 @@ fn sealed_against_a_writer() {
 fn a_twin_that_seals_before_current_is_moved_is_caught() {
     caught(|| {
         race(put_and_collect, |scene, local| {
-            let guard = scene.pin(local);
-            defer(&guard, scene.hold(WRITERS));
-            guard.pinned().flush();
+            let pin = scene.pin(local);
+            defer(&pin, scene.hold(WRITERS));
+            pin.guard().flush();
             let _its_seal_is_deferred = scene.publish();
-            scene.pool.settle(guard, local);
-            if crate::hold::is_sealed(&scene.old) {
+            scene.settle(pin, local);
+            if crate::epochs::hold::is_sealed(&scene.old) {
                 scene.read();
             }
         });
@@ -122,7 +122,7 @@ fn turn(scene: &Scene, local: &Owner) {
     for _ in 0..2 {
         scene.pool.advance_as(local, None).unwrap();
     }
-    let guard = scene.pin(local);
+    let guard = scene.guard(local);
     let handle = guard.alloc_copy(b"new").unwrap();
     assert_eq!(handle.epoch().number(), 2, "in the slot of 0");
     if guard.get(handle).unwrap().as_ptr() == scene.address {
@@ -139,7 +139,7 @@ fn a_stale_handle_against_the_reuse_of_its_slot() {
 #[test]
 fn a_put_against_the_reuse_of_its_slot() {
     let put_somewhere: Act = |scene, local| {
-        let guard = scene.pin(local);
+        let guard = scene.guard(local);
         let handle = guard.alloc_copy(b"any").unwrap();
         if handle.epoch() == scene.old() {
             scene.write();

@@ -6,7 +6,7 @@ use epoch_arena_block::twin::caught;
 use loom::cell::UnsafeCell;
 
 use super::{Pool, let_go, run};
-use crate::hold::{self, LEASE, POOL, WRITERS};
+use crate::epochs::hold::{self, LEASE, POOL, WRITERS};
 use crate::sync::{AtomicU64, Mutex, Ordering, lock};
 
 /// A lease is taken under the lock, while the epoch is retired, let go, and its chunk used again.

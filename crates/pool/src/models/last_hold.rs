@@ -8,7 +8,7 @@ use epoch_arena_block::twin::caught;
 use epoch_arena_block::{Heap, Memory, UserKind};
 
 use super::{ALL, PLAIN, Pool, let_go, run};
-use crate::hold::{Hold, LEASE, POOL, WRITERS};
+use crate::epochs::hold::{Hold, LEASE, POOL, WRITERS};
 use crate::sync::{AtomicU64, Ordering};
 
 /// A lease is dropped while the pool's closure runs in another thread: exactly one of the two pushes, and the chunk

@@ -24,8 +24,8 @@ use epoch_arena_block::{Heap, Memory, UserKind};
 use epoch_arena_core::{ArenaHandle, pack};
 use loom::cell::UnsafeCell;
 
-use crate::hold::{Hold, POOL, WRITERS};
-use crate::slots::Slots;
+use crate::epochs::hold::{Hold, POOL, WRITERS};
+use crate::epochs::slots::Slots;
 use crate::sync::{AtomicU64, Ordering, fence};
 
 const OLD: u64 = pack::stamp(6);

@@ -8,7 +8,7 @@ use epoch_arena_core::pack;
 use loom::cell::UnsafeCell;
 
 use super::{NEW, NEXT_IN_SLOT, OLD, Pool, good_retirer, handle, let_go, run};
-use crate::hold::{POOL, WRITERS};
+use crate::epochs::hold::{POOL, WRITERS};
 use crate::sync::{AtomicU64, Ordering};
 
 fn good_reader(pool: &Pool) {

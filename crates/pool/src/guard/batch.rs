@@ -8,10 +8,10 @@ use epoch_arena_block::raw::Chunk;
 use epoch_arena_core::raw::{copy, end_batch};
 use epoch_arena_core::{ArenaHandle, Epoch};
 
+use super::ArenaGuard;
+use super::parts::{copy_all, total_len};
+use crate::epochs::slots;
 use crate::error::BatchFull;
-use crate::guard::ArenaGuard;
-use crate::put::{copy_all, total_len};
-use crate::state;
 
 /// Room for many values in one epoch; from [`ArenaGuard::batch`].
 ///
@@ -80,7 +80,7 @@ impl<'a> Batch<'a> {
         let first = self.claim(bytes.len())?;
         // SAFETY: `claim` gave these bytes for this call alone.
         unsafe { copy(bytes, first) };
-        // SAFETY: 1. in a chunk of the epoch's arena, initialised; 2. known to nobody else and
+        // SAFETY: 1. in a chunk of the epoch's arena, initialised; 2. known to no other thread and
         // behind `next` from now on; 3. a batch is no longer than an allocation may be.
         Ok(unsafe { ArenaHandle::new(first, bytes.len(), self.stamp) })
     }
@@ -155,7 +155,7 @@ impl<'a> Batch<'a> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn epoch(&self) -> Epoch {
-        state::epoch(self.stamp)
+        slots::epoch(self.stamp)
     }
 }
 

@@ -1,20 +1,31 @@
-//! `PoolBuilder`.
+//! `PoolBuilder`: the settings of a pool, and how it is made of them.
 
 use std::panic::Location;
 
 use crossbeam_epoch::Collector;
 use epoch_arena_block::Memory;
 use epoch_arena_block::raw::Scrub;
-use epoch_arena_core::pack;
 use epoch_arena_core::raw::{EPOCHS, EpochCounter};
 
+use super::ArenaPool;
 use crate::domain::Domain;
+use crate::epochs::core::{Core, Settings};
+use crate::epochs::slots::MAX_RETAINED;
 use crate::error::BuildError;
-use crate::pool::ArenaPool;
-use crate::state::{Core, Settings};
 
-/// The most epochs that are live at a time: half of the slots that there can be.
-pub(crate) const MAX_RETAINED: u32 = pack::MAX_SLOTS as u32 / 2;
+impl ArenaPool {
+    /// A builder with the defaults: two retained epochs, a memory and a collector of its own.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// let pool = ArenaPool::builder().build()?;
+    /// assert_eq!(pool.current_epoch(), pool.pin().epoch());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn builder() -> PoolBuilder {
+        PoolBuilder::new()
+    }
+}
 
 /// Settings of an [`ArenaPool`]; see [`ArenaPool::builder`].
 ///
@@ -165,7 +176,7 @@ impl PoolBuilder {
     /// # use epoch_arena_pool::ArenaPool;
     /// let pool = ArenaPool::builder().zero_on_reclaim(true).build()?;
     /// let secret = pool.pin().alloc_copy(b"correct horse battery staple")?;
-    /// pool.retire_before(pool.advance()?); // nobody is pinned: reclaimed, and wiped
+    /// pool.retire_before(pool.advance()?); // no thread is pinned: reclaimed, and wiped
     /// # assert!(pool.pin().get(secret).is_none());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

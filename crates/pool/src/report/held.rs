@@ -7,11 +7,13 @@ use std::panic::Location;
 use epoch_arena_block::Bytes;
 use epoch_arena_core::Epoch;
 
-use crate::hold::HeldBy;
-use crate::lease_entry::LeaseInfo;
-use crate::plural::Plural;
-use crate::record::PinInfo;
-use crate::state::{self, Core, Retired, State};
+use super::lease_info::{LeaseInfo, infos};
+use super::pin_info::PinInfo;
+use super::plural::Plural;
+use crate::epochs::core::Core;
+use crate::epochs::hold::HeldBy;
+use crate::epochs::lists::{Retired, State};
+use crate::epochs::slots::epoch;
 
 /// How many threads, and how many places with leases, are printed.
 const TOP: usize = 10;
@@ -98,7 +100,7 @@ impl HeldReport {
             unseen: EpochBytes::default(),
             leases: EpochBytes::default(),
             pinned: pinned.collect(),
-            leased: state.leases.report(bytes_of),
+            leased: infos(&state.leases, bytes_of),
         };
         for retired in &retired {
             this.retired.add(retired.bytes);
@@ -120,7 +122,7 @@ impl HeldReport {
 /// The retired epochs, oldest first.
 fn retired(state: &State) -> Vec<RetiredEpoch> {
     let look = |(stamp, retired): (&u64, &Retired)| RetiredEpoch {
-        epoch: state::epoch(*stamp),
+        epoch: epoch(*stamp),
         opened: retired.opened,
         at: retired.at,
         bytes: retired.generation.chunks.bytes(),
@@ -136,7 +138,7 @@ fn retired(state: &State) -> Vec<RetiredEpoch> {
 /// reclaimed before it is unpinned, so the lists have all these epochs.
 fn pin_info(thread: String, since: u64, state: &State, retired: &[RetiredEpoch]) -> PinInfo {
     let live = state.live.iter();
-    let live = live.map(|live| (state::epoch(live.generation.name), live.opened));
+    let live = live.map(|live| (epoch(live.generation.name), live.opened));
     let all = retired
         .iter()
         .map(|retired| (retired.epoch, retired.opened));

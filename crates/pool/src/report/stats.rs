@@ -6,12 +6,13 @@ use epoch_arena_block::raw::Usage;
 use epoch_arena_block::{Bytes, MemoryStats};
 use epoch_arena_core::Epoch;
 
-use crate::held::{EpochBytes, HeldReport, fmt_held};
-use crate::hold::{Hold, LEASE};
-use crate::lease_entry::LeaseInfo;
-use crate::plural::Plural;
-use crate::record::PinInfo;
-use crate::state::{self, Core};
+use super::held::{EpochBytes, HeldReport, fmt_held};
+use super::lease_info::LeaseInfo;
+use super::pin_info::PinInfo;
+use super::plural::Plural;
+use crate::epochs::core::Core;
+use crate::epochs::hold::{Hold, LEASE};
+use crate::epochs::slots;
 
 /// Figures of a pool at one moment; all sizes in bytes. [`Display`](fmt::Display) prints at most
 /// some twenty lines: the threads and the places that hold back most.
@@ -81,7 +82,7 @@ impl PoolStats {
         let live: Vec<_> = live.collect();
         let held = HeldReport::new(core, &state);
         let retired = held.retired;
-        let current = state::epoch(core.slots.current());
+        let current = slots::epoch(core.slots.current());
         drop(state);
         let mut usage = Usage::default();
         for generation in &live {

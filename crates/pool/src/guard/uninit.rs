@@ -8,7 +8,7 @@ use std::ptr::NonNull;
 
 use epoch_arena_core::ArenaHandle;
 
-use crate::guard::ArenaGuard;
+use super::ArenaGuard;
 
 /// Allocated bytes that are not initialised yet; from [`ArenaGuard::alloc_uninit`]. It dereferences to
 /// `[MaybeUninit<u8>]`. Dropped without becoming a handle, its bytes are wasted until the epoch is

@@ -2,18 +2,17 @@
 
 use std::ptr::NonNull;
 
-use epoch_arena_block::raw::{Chunk, Owner};
-use epoch_arena_block::{Alignment, MemoryError};
-use epoch_arena_core::raw::{Home, copy};
+use epoch_arena_block::Alignment;
+use epoch_arena_core::raw::copy;
 use epoch_arena_core::{AllocError, ArenaHandle, Epoch, pack};
 
-use crate::batch::Batch;
+use super::ArenaGuard;
+use super::batch::Batch;
+use super::parts::{copy_all, total_len};
+use super::refill::{copy_into_new_chunk, refill};
+use super::uninit::UninitBytes;
+use crate::epochs::slots;
 use crate::error::{PromoteError, RawError};
-use crate::guard::ArenaGuard;
-use crate::local::Local;
-use crate::state::{self, Core};
-use crate::trace;
-use crate::uninit::UninitBytes;
 
 impl ArenaGuard<'_> {
     /// Copies `bytes` into the current epoch, packed. No shared write, no lock, unless the
@@ -48,7 +47,7 @@ impl ArenaGuard<'_> {
         };
         // SAFETY: 1. just claimed, for this call alone; 2. so it cannot overlap `bytes`.
         unsafe { copy(bytes, first) };
-        // SAFETY: 1. inside a chunk of the epoch's arena, and initialised; 2. nobody else knows
+        // SAFETY: 1. inside a chunk of the epoch's arena, and initialised; 2. no other thread knows
         // it, and it is not written again; 3. by `Writer`'s invariant no more fits its chunk.
         Ok(unsafe { ArenaHandle::new(first, bytes.len(), stamp) })
     }
@@ -226,7 +225,7 @@ impl ArenaGuard<'_> {
         let current = self.core().slots.current();
         if current != stamp {
             return Err(RawError::Frozen {
-                now: state::epoch(current),
+                now: slots::epoch(current),
             });
         }
         // SAFETY: as in `claim`.
@@ -237,7 +236,7 @@ impl ArenaGuard<'_> {
         if taken != stamp {
             // The epoch was retired meanwhile, and its slot is another's. What was claimed there is wasted.
             return Err(RawError::Frozen {
-                now: state::epoch(taken),
+                now: slots::epoch(taken),
             });
         }
         Ok(first)
@@ -312,122 +311,5 @@ impl ArenaGuard<'_> {
         }
         let (first, _, stamp) = refill(self.core(), self.local(), stamp, len, align)?;
         Ok((first, stamp))
-    }
-}
-
-// What follows takes its parts by value, and not the guard: so a guard whose address nothing needs
-// stays in registers.
-
-#[cold]
-#[inline(never)]
-fn copy_into_new_chunk(
-    core: &Core,
-    local: &Local,
-    stamp: u64,
-    bytes: &[u8],
-) -> Result<ArenaHandle, AllocError> {
-    let (first, _, stamp) = refill(core, local, stamp, bytes.len(), Alignment::BYTE)?;
-    // SAFETY: as in `alloc_copy`.
-    unsafe { copy(bytes, first) };
-    // SAFETY: 1., 2. as in `alloc_copy`; 3. `refill` refuses more.
-    Ok(unsafe { ArenaHandle::new(first, bytes.len(), stamp) })
-}
-
-/// Bytes that were claimed in a new chunk, the chunk, and the stamp of the epoch they are of.
-type Refilled = (NonNull<u8>, Chunk, u64);
-
-/// Takes a chunk for the epoch of `stamp`, which was loaded under a guard that is still pinned, and
-/// claims `len` bytes of it. Where the epoch's slot has been given to another by now, the epoch is the one
-/// that is current then.
-#[cold]
-#[inline(never)]
-fn refill(
-    core: &Core,
-    local: &Local,
-    stamp: u64,
-    len: usize,
-    align: Alignment,
-) -> Result<Refilled, AllocError> {
-    let mut refilled = take(core, local, stamp, len, align);
-    if let Err(AllocError::Memory(MemoryError::OverBudget(over))) = refilled
-        && over.wanted <= over.budget
-    {
-        // Over the budget, perhaps only because the last guard of a retired epoch is gone and its
-        // callback still pending: move it on, and try once more. (The pin is nested, so it has no
-        // fence. The flush may run foreign closures, as any pin may.)
-        local.participant().handle().pin().flush();
-        refilled = take(core, local, stamp, len, align);
-    }
-    if let Err(AllocError::Memory(refused)) = &mut refilled {
-        *refused = refused.of(core.account.bytes(), core.retired_bytes());
-    }
-    // After all that, as a subscriber is foreign code: if it panics, what was claimed is wasted;
-    // if it writes or advances, this thread is pinned still, and what was claimed is its own.
-    if let Err(AllocError::Memory(MemoryError::OverBudget(over))) = refilled {
-        trace::over_budget(core, stamp, len, over);
-    }
-    refilled
-}
-
-fn take(
-    core: &Core,
-    local: &Local,
-    mut stamp: u64,
-    len: usize,
-    align: Alignment,
-) -> Result<Refilled, AllocError> {
-    let generation = loop {
-        // SAFETY: pinned since before `stamp` was loaded, and until the caller returns.
-        if let Some(generation) = unsafe { core.slots.generation(stamp) } {
-            break generation;
-        }
-        stamp = core.slots.current();
-    };
-    let home = Home {
-        memory: &core.memory,
-        owner: Owner {
-            chunks: &generation.chunks,
-            account: &core.account,
-        },
-        confined: core.settings.scrub.quarantine,
-    };
-    // A chunk that another thread had begun when it ended goes first.
-    let writer = &local.writer;
-    while writer.chunk(stamp).is_none()
-        && let Some(chunk) = core.begun.take(stamp)
-    {
-        // SAFETY: 1. left by a thread that will not touch it again, and taken by this one alone; 2. it was taken for
-        // the epoch of `stamp`, which is still the generation's.
-        unsafe { writer.adopt(stamp, chunk) };
-        // SAFETY: as in `alloc_copy`.
-        if let Some(first) = unsafe { writer.bump_aligned(stamp, len, align) } {
-            return Ok((first, chunk, stamp));
-        }
-        writer.leave();
-    }
-    // SAFETY: 1., 2. as in `alloc_copy`; 3. the generation is that epoch's.
-    let (first, chunk) = unsafe { writer.refill(stamp, len, align, home) }?;
-    Ok((first, chunk, stamp))
-}
-
-/// The sum of the lengths, if it can be.
-pub(crate) fn total_len(parts: &[&[u8]]) -> Option<usize> {
-    parts
-        .iter()
-        .try_fold(0_usize, |sum, part| sum.checked_add(part.len()))
-}
-
-/// Copies the parts one behind the other.
-///
-/// # Safety
-///
-/// `first` is valid for writes of the sum of the lengths, and overlaps no part.
-pub(crate) unsafe fn copy_all(parts: &[&[u8]], first: NonNull<u8>) {
-    let mut to = first;
-    for part in parts {
-        // SAFETY: what is left holds this part, as all of it holds all parts.
-        unsafe { copy(part, to) };
-        // SAFETY: at most one past the end, for the same reason.
-        to = unsafe { to.add(part.len()) };
     }
 }

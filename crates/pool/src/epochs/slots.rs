@@ -14,10 +14,13 @@ use std::marker::PhantomData;
 use std::ptr::{NonNull, null_mut};
 
 use epoch_arena_block::raw::Generation;
-use epoch_arena_core::ArenaHandle;
 use epoch_arena_core::pack::{self, EMPTY};
+use epoch_arena_core::{ArenaHandle, Epoch};
 
 use crate::sync::{AtomicPtr, AtomicU64, Ordering};
+
+/// The most epochs that are live at a time: half of the slots that there can be.
+pub(crate) const MAX_RETAINED: u32 = pack::MAX_SLOTS as u32 / 2;
 
 pub(crate) struct Slots {
     /// The stamp of the current epoch. Every put loads it; what else is on its line is not written while there are
@@ -151,4 +154,18 @@ impl Stamps<'_> {
         // see `clear`. An Acquire would pair with nothing that is needed.
         slot.stamp.load(Ordering::Relaxed)
     }
+}
+
+/// How many slots a pool has: at least twice as many as live epochs, so that at least every other number fits, on
+/// average. One more is live while the next one is opened.
+pub(crate) fn count(retained: usize) -> usize {
+    // Models reuse them soon.
+    const FEWEST: usize = if cfg!(epoch_arena_loom) { 2 } else { 4 };
+    (2 * retained).next_power_of_two().max(FEWEST)
+}
+
+/// The epoch of a stamp.
+pub(crate) fn epoch(stamp: u64) -> Epoch {
+    // SAFETY: stamps are made in `Core::open`, of numbers that were drawn.
+    unsafe { Epoch::from_number(pack::epoch(stamp)) }
 }

@@ -1,16 +1,20 @@
 //! `ArenaGuard`: a pinned thread, and reading under the pin. What writes is in `put.rs`.
 
-use std::fmt;
-use std::mem::ManuallyDrop;
-use std::ptr::NonNull;
+pub(crate) mod batch;
+mod parts;
+mod put;
+mod refill;
+pub(crate) mod uninit;
 
-use crossbeam_epoch::{Guard, LocalHandle};
+use std::fmt;
+
 use epoch_arena_core::raw::Sealed;
 use epoch_arena_core::{ArenaHandle, Epoch, Resolve};
 
-use crate::local::Local;
-use crate::slots::Stamps;
-use crate::state::{self, Core};
+use crate::epochs::core::Core;
+use crate::epochs::slots::{self, Stamps};
+use crate::local::pinned::Pinned;
+use crate::local::state::Local;
 
 /// A pinned thread: while it lives, no memory that it can see is reclaimed.
 ///
@@ -71,47 +75,28 @@ use crate::state::{self, Core};
 /// ```
 #[must_use = "the thread is unpinned as soon as the guard is dropped; bind it to a variable"]
 pub struct ArenaGuard<'a> {
-    /// Invariant: pinned on this thread, by `local`'s handle; but for a moment inside `refresh`,
-    /// where nothing can be borrowed from the guard.
-    guard: ManuallyDrop<Guard>,
-    core: &'a Core,
-    /// The stamps of `core`, at hand: in a loop of `get`s they stay in registers.
+    pinned: Pinned<'a>,
+    /// The stamps of the pool, at hand: in a loop of `get`s they stay in registers.
     stamps: Stamps<'a>,
-    /// Invariant: alive, as `guard` is pinned by its handle (see `Local`).
-    local: NonNull<Local>,
 }
 
 impl<'a> ArenaGuard<'a> {
-    /// # Safety
-    ///
-    /// 1. `local` is alive, and this thread's state in the pool of `core`.
-    /// 2. `guard` came from [`Local::pin`] on it, and goes into this guard only.
     // Always inlined: so the parts stay in registers in a loop over `get`.
     #[inline(always)]
-    pub(crate) unsafe fn new(core: &'a Core, local: NonNull<Local>, guard: Guard) -> Self {
-        Self {
-            guard: ManuallyDrop::new(guard),
-            core,
-            stamps: core.slots.stamps(),
-            local,
-        }
+    pub(crate) fn new(pinned: Pinned<'a>) -> Self {
+        let stamps = pinned.core().slots.stamps();
+        Self { pinned, stamps }
     }
 
     #[inline(always)]
     pub(crate) fn core(&self) -> &'a Core {
-        self.core
+        self.pinned.core()
     }
 
     /// This thread's state; alive as long as the guard.
     #[inline(always)]
     pub(crate) fn local(&self) -> &Local {
-        // SAFETY: by the invariant of `local`.
-        unsafe { self.local.as_ref() }
-    }
-
-    /// The pin itself, to defer and to flush by.
-    pub(crate) fn pinned(&self) -> &Guard {
-        &self.guard
+        self.pinned.local()
     }
 
     /// Unpins and pins again, so that what was retired before can be reclaimed. Returns whether it
@@ -144,23 +129,7 @@ impl<'a> ArenaGuard<'a> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn refresh(&mut self) -> bool {
-        // SAFETY: by the invariant of `local`; and between the two pins nothing frees the state, as
-        // that is done by the end of an `ArenaGuard` or an `Owner` only, and this guard goes on.
-        let local = unsafe { self.local.as_ref() };
-        let repin = Repin {
-            guard: &mut self.guard,
-            handle: local.participant().handle(),
-        };
-        // Not `Guard::repin`, which in crossbeam-epoch 0.9.21 has no fence.
-        // SAFETY: written anew below, or by the drop of `repin`, before it is used or dropped again.
-        unsafe { ManuallyDrop::drop(repin.guard) };
-        let unpinned = !repin.handle.is_pinned();
-        let fresh = repin.handle.pin();
-        repin.done(fresh);
-        if unpinned {
-            local.participant().mark();
-        }
-        unpinned
+        self.pinned.repin()
     }
 
     /// The bytes of `handle`, or `None` if its epoch is no longer live or it is of another pool.
@@ -202,40 +171,7 @@ impl<'a> ArenaGuard<'a> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn epoch(&self) -> Epoch {
-        state::epoch(self.core.slots.current())
-    }
-}
-
-impl Drop for ArenaGuard<'_> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        // SAFETY: taken once, as the guard is dropped once.
-        let guard = unsafe { ManuallyDrop::take(&mut self.guard) };
-        // SAFETY: 1. by the invariant of `local`; 2. `guard` is its own, and this guard is not used any more.
-        unsafe { Local::unpin(self.local, guard) }
-    }
-}
-
-/// Sees that a guard is pinned again, even if a foreign closure panics inside the pin: the guard
-/// lives on then, and must protect what is read through it.
-struct Repin<'g> {
-    guard: &'g mut ManuallyDrop<Guard>,
-    handle: &'g LocalHandle,
-}
-
-impl Repin<'_> {
-    fn done(self, fresh: Guard) {
-        let mut this = ManuallyDrop::new(self);
-        *this.guard = ManuallyDrop::new(fresh);
-    }
-}
-
-impl Drop for Repin<'_> {
-    #[cold]
-    fn drop(&mut self) {
-        // Runs no closures: crossbeam-epoch collects with every 128th pin, and the one that
-        // panicked was that.
-        *self.guard = ManuallyDrop::new(self.handle.pin());
+        slots::epoch(self.core().slots.current())
     }
 }
 

@@ -1,12 +1,16 @@
 //! A collector, and what the pools that use it have in common: a clock of retirements, and which threads are pinned.
 
+pub(crate) mod participant;
+pub(crate) mod record;
+
 use std::any::Any;
 
 use crossbeam_epoch::Collector;
 use crossbeam_utils::CachePadded;
 use epoch_arena_block::Memory;
 
-use crate::record::Record;
+use record::Record;
+
 use crate::sync::{Arc, AtomicU64, Mutex, OnceLock, Ordering, StaticAtomicU64, Weak, lock};
 
 pub(crate) struct Domain {

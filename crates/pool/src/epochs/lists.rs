@@ -1,0 +1,131 @@
+//! The lists under the pool's lock: which epochs are live, which are retired, which leases there are.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use epoch_arena_block::raw::Generation;
+use epoch_arena_core::{Epoch, pack};
+
+use super::hold::{self, HeldBy};
+use super::lease_entry::LeaseList;
+use super::slots;
+use crate::sync::Arc;
+
+/// Invariant: the stamps of the live epochs are set, and no others.
+#[derive(Default)]
+pub(crate) struct State {
+    /// Oldest first; the last is the current one, which is never retired.
+    pub live: VecDeque<Live>,
+    /// Epochs that are retired, by stamp: those that are held, and some whose memory is free already.
+    pub retired: BTreeMap<u64, Retired>,
+    /// Where the next look at `retired` begins.
+    swept: u64,
+    /// Epochs that the memory has made free, and their bytes, as far as they were told of.
+    pub told: Reclaimed,
+    pub leases: LeaseList,
+}
+
+/// An epoch that is live.
+pub(crate) struct Live {
+    pub generation: Arc<Generation>,
+    /// When it was opened, by the domain's clock.
+    pub opened: u64,
+}
+
+/// An epoch that is retired.
+pub(crate) struct Retired {
+    pub generation: Arc<Generation>,
+    pub opened: u64,
+    /// When it was retired: a thread that has pinned later does not see it.
+    pub at: u64,
+}
+
+impl Retired {
+    /// Whether its memory is free, and the memory has let it go.
+    fn is_done(&self) -> bool {
+        self.generation.holds() == 0 && Arc::strong_count(&self.generation) == 1
+    }
+}
+
+/// What was reclaimed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Reclaimed {
+    pub epochs: usize,
+    /// Bytes of their chunks.
+    pub bytes: usize,
+}
+
+impl std::ops::AddAssign for Reclaimed {
+    fn add_assign(&mut self, more: Self) {
+        self.epochs += more.epochs;
+        self.bytes += more.bytes;
+    }
+}
+
+impl State {
+    fn live_at(&self, wanted: Epoch) -> Option<usize> {
+        let stamp = pack::stamp(wanted.number());
+        self.live
+            .binary_search_by_key(&stamp, |live| live.generation.name)
+            .ok()
+    }
+
+    /// The memory of `wanted`, if it is live.
+    pub fn find_live(&self, wanted: Epoch) -> Option<&Arc<Generation>> {
+        Some(&self.live[self.live_at(wanted)?].generation)
+    }
+
+    /// The memory of `wanted`, if it is held.
+    pub fn find(&self, wanted: Epoch) -> Option<&Arc<Generation>> {
+        let retired = self.retired.get(&pack::stamp(wanted.number()));
+        let held = retired.filter(|retired| HeldBy::of(&retired.generation) != HeldBy::Nothing);
+        self.find_live(wanted)
+            .or(held.map(|retired| &retired.generation))
+    }
+
+    /// Looks at a few of the retired epochs, in turns, and forgets those whose memory is free: more than one
+    /// call can retire, so that they do not add up.
+    pub fn sweep(&mut self) {
+        const STEP: usize = 4;
+        let next = self.retired.range(self.swept..).take(STEP);
+        let seen: Vec<_> = next
+            .map(|(stamp, retired)| (*stamp, retired.is_done()))
+            .collect();
+        self.swept = match seen.last() {
+            Some((stamp, _)) if seen.len() == STEP => stamp + 1,
+            _ => 0,
+        };
+        for (stamp, _) in seen.into_iter().filter(|(_, done)| *done) {
+            self.retired.remove(&stamp);
+        }
+    }
+
+    /// Forgets all retired epochs whose memory is free: for a report.
+    pub fn sweep_all(&mut self) {
+        self.retired.retain(|_, retired| !retired.is_done());
+    }
+
+    /// Epochs of which some deferred closure may not have run: retired and seen by a guard, or
+    /// left by `advance` and not sealed.
+    pub fn pending(&self) -> usize {
+        let held = |retired: &&Retired| HeldBy::of(&retired.generation) == HeldBy::Pool;
+        // The current epoch is not sealed, and nothing is pending for it.
+        let live = self.live.iter().rev().skip(1);
+        let unsealed = live.filter(|live| !hold::is_sealed(&live.generation));
+        self.retired.values().filter(held).count() + unsealed.count()
+    }
+
+    /// The oldest epoch that has a lease.
+    pub fn oldest_lease(&self) -> Option<Epoch> {
+        // What is retired is older than what is live.
+        let retired = self.retired.values().map(|retired| &retired.generation);
+        let mut all = retired.chain(self.live.iter().map(|live| &live.generation));
+        let oldest = all.find(|generation| hold::is_leased(generation))?;
+        Some(slots::epoch(oldest.name))
+    }
+
+    /// Bytes of the chunks of the live epochs.
+    pub fn live_bytes(&self) -> usize {
+        let live = self.live.iter();
+        live.map(|live| live.generation.chunks.bytes()).sum()
+    }
+}

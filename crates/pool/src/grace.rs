@@ -1,0 +1,55 @@
+//! The grace period: what is deferred to its end, and how that is brought about.
+
+use crate::epochs::core::Core;
+use crate::epochs::hold::Hold;
+use crate::epochs::lists::Reclaimed;
+use crate::local::pinned::Pinned;
+use crate::local::state::Owner;
+use crate::trace;
+
+/// Lets an epoch go when no guard is left that is pinned now.
+///
+/// The closure runs inside any thread's pin: one or two atomic operations on memory that it keeps alive, two words,
+/// no lock, no free, no user code. (The last one of a memory that is gone frees the generation.)
+pub(crate) fn defer(pin: &Pinned<'_>, hold: Hold) {
+    pin.guard().defer(move || hold.let_go());
+}
+
+/// Sees that deferred closures run if no guard holds them up, and reclaims what that frees;
+/// says what that was. A flush moves the closures on, and each pin after it can pass one
+/// of crossbeam's two grace periods, if this thread is not pinned otherwise.
+pub(crate) fn settle(core: &Core, pin: Pinned<'_>, local: &Owner) -> Reclaimed {
+    pin.guard().flush();
+    drop(pin);
+    settle_unpinned(core, local, 0)
+}
+
+/// As [`settle`], and goes on while closures of this pool are pending. A flush runs no more than eight
+/// bags, `advance` makes one or more, and so does crossbeam's queue of what it throws away: so there are as many
+/// rounds as `pending` epochs can need, and some more for what is before them in the queue.
+pub(crate) fn settle_all(core: &Core, local: &Owner) -> Reclaimed {
+    const ROUNDS: usize = 8;
+    const MORE: usize = 8;
+    let mut reclaimed = settle(core, local.pin(core), local);
+    for _ in 0..MORE {
+        let pending = core.state().pending();
+        if pending == 0 || local.is_pinned() {
+            break;
+        }
+        reclaimed += settle_unpinned(core, local, ROUNDS + pending / ROUNDS);
+    }
+    reclaimed
+}
+
+/// The rest of [`settle`], after the flush, with some rounds more.
+pub(crate) fn settle_unpinned(core: &Core, local: &Owner, more: usize) -> Reclaimed {
+    for _ in 0..2 + more {
+        if local.is_pinned() {
+            break;
+        }
+        local.pin(core).guard().flush();
+    }
+    let reclaimed = core.reclaim();
+    trace::reclaim(core, reclaimed);
+    reclaimed
+}
