@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 
 use epoch_arena_pool::Lease;
 
-use crate::record::Record;
+use crate::tree::record::Record;
 
 /// A record of a map: key, version, value. `Copy`; valid for as long as the map is borrowed.
 ///

@@ -3,16 +3,37 @@
 use epoch_arena_pool::{ArenaGuard, RawError};
 
 use crate::error::InsertError;
-use crate::index::Place;
-use crate::key::Target;
-use crate::leaf::Append;
 use crate::map::ArenaMap;
-use crate::page::{Fresh, Locked, Page};
-use crate::record::Record;
 use crate::sums::{self, Room};
 use crate::sync::{Step, at};
+use crate::tree::key::Target;
+use crate::tree::leaf::Append;
+use crate::tree::page::Page;
+use crate::tree::page::draft::Fresh;
+use crate::tree::page::locked::Locked;
+use crate::tree::place::Place;
+use crate::tree::record::Record;
 
 impl ArenaMap {
+    /// Inserts a record. Pins this thread; for many records, [`writer`](Self::writer) pins once.
+    ///
+    /// # Errors
+    ///
+    /// [`InsertError`]; no reader sees a difference then.
+    ///
+    /// ```
+    /// # use epoch_arena_map::ArenaMap;
+    /// # let map = ArenaMap::new(&epoch_arena_pool::ArenaPool::builder().build()?)?;
+    /// map.insert(b"key", 1, b"value")?;
+    /// assert_eq!(map.len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn insert(&self, key: &[u8], version: u64, value: &[u8]) -> Result<(), InsertError> {
+        let guard = self.pool().pin();
+        self.put(&guard, None, key, version, value).map(drop)
+    }
+
     /// Memory for a page.
     fn fresh(&self, guard: &ArenaGuard<'_>) -> Result<Fresh<'_>, RawError> {
         let slots = self.shape.page;

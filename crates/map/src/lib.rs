@@ -50,21 +50,18 @@
 
 mod entry;
 mod error;
-mod index;
 mod insert;
-mod key;
-mod leaf;
 mod map;
 #[cfg(all(test, epoch_arena_loom))]
 mod models;
-mod page;
 mod range;
 mod range_at;
-mod record;
+mod read;
 mod sums;
 mod sync;
 #[cfg(all(test, not(epoch_arena_loom)))]
 mod tests;
+mod tree;
 mod writer;
 
 pub use entry::{Entry, OwnedEntry};

@@ -1,21 +1,16 @@
-//! `ArenaMap`: what it owns, and its interface.
+//! `ArenaMap`: what it owns, how it begins, how it is followed by the next one, and its figures.
 
 use std::fmt;
-use std::ops::{Bound, RangeBounds};
 use std::time::Duration;
 
-use epoch_arena_pool::{AdvanceError, ArenaGuard, ArenaPool, Epoch, Lease, RawError, WaitError};
+use epoch_arena_pool::{AdvanceError, ArenaPool, Epoch, Lease, RawError, WaitError};
 
-use crate::entry::Entry;
-use crate::error::{InsertError, MapError};
-use crate::index::Index;
-use crate::key::Target;
-use crate::page::{Draft, Fresh, MOST_SLOTS};
-use crate::range::Range;
-use crate::range_at::RangeAt;
+use crate::error::MapError;
 use crate::sums::{Count, Sum};
 use crate::sync::{AtomicBool, Ordering};
-use crate::writer::Writer;
+use crate::tree::index::Index;
+use crate::tree::page::MOST_SLOTS;
+use crate::tree::page::draft::{Draft, Fresh};
 
 /// How many slots pages have.
 #[derive(Clone, Copy, Debug)]
@@ -135,7 +130,7 @@ impl ArenaMap {
     }
 
     /// Advances the pool and makes the next map: this one takes no more records, and writers that find it
-    /// [`Frozen`](InsertError::Frozen) go to the next one. If the pool has left the map's epoch already,
+    /// [`Frozen`](crate::InsertError::Frozen) go to the next one. If the pool has left the map's epoch already,
     /// the next map is made in the current one. Of several callers one gets it, the others `Rotated`.
     ///
     /// Records that are being inserted at this moment may still appear here; [`freeze`](Self::freeze) waits
@@ -158,7 +153,7 @@ impl ArenaMap {
     /// ```
     #[track_caller]
     pub fn rotate(&self) -> Result<Self, MapError> {
-        // Relaxed, here and in the drop: it only divides callers; whoever gets the map passes it on.
+        // Relaxed, here and in the drop: it only divides callers; the one that gets the map passes it on.
         if self.rotated.swap(true, Ordering::Relaxed) {
             return Err(MapError::Rotated);
         }
@@ -193,141 +188,6 @@ impl ArenaMap {
     /// ```
     pub fn freeze(&self, timeout: Duration) -> Result<(), WaitError> {
         self.pool.wait_sealed(self.epoch(), timeout)
-    }
-
-    /// Inserts a record. Pins this thread; for many records, [`writer`](Self::writer) pins once.
-    ///
-    /// # Errors
-    ///
-    /// [`InsertError`]; no reader sees a difference then.
-    ///
-    /// ```
-    /// # use epoch_arena_map::ArenaMap;
-    /// # let map = ArenaMap::new(&epoch_arena_pool::ArenaPool::builder().build()?)?;
-    /// map.insert(b"key", 1, b"value")?;
-    /// assert_eq!(map.len(), 1);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[inline]
-    pub fn insert(&self, key: &[u8], version: u64, value: &[u8]) -> Result<(), InsertError> {
-        let guard = self.pool.pin();
-        self.put(&guard, None, key, version, value).map(drop)
-    }
-
-    /// Inserts many records under one guard of the map's pool. A writer remembers the leaf of its last
-    /// record, so that sorted records need no search.
-    ///
-    /// ```
-    /// # use epoch_arena_map::ArenaMap;
-    /// # use epoch_arena_pool::ArenaPool;
-    /// let pool = ArenaPool::builder().build()?;
-    /// let map = ArenaMap::new(&pool)?;
-    /// let guard = pool.pin();
-    /// let mut writer = map.writer(&guard);
-    /// for number in 0..1000_u32 {
-    ///     writer.insert(&number.to_be_bytes(), 0, b"")?;
-    /// }
-    /// assert_eq!(map.len(), 1000);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn writer<'m>(&'m self, guard: &'m ArenaGuard<'_>) -> Writer<'m> {
-        Writer::new(self, guard)
-    }
-
-    /// The newest record of `key` that is not newer than `at`. No lock, no pin; it waits for no writer.
-    ///
-    /// ```
-    /// # use epoch_arena_map::ArenaMap;
-    /// # let map = ArenaMap::new(&epoch_arena_pool::ArenaPool::builder().build()?)?;
-    /// map.insert(b"key", 10, b"ten")?;
-    /// map.insert(b"key", 20, b"twenty")?;
-    /// assert_eq!(map.get(b"key", 15).unwrap().value(), b"ten");
-    /// assert_eq!(map.get(b"key", 20).unwrap().value(), b"twenty");
-    /// assert_eq!(map.get(b"key", 9), None);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[inline]
-    pub fn get(&self, key: &[u8], at: u64) -> Option<Entry<'_>> {
-        let target = Target::new(key, at);
-        let record = self.index.find(&target).get(&target)?;
-        Some(Entry::new(record, &self.lease))
-    }
-
-    /// As many times [`get`](Self::get), with the waiting for memory overlapped.
-    ///
-    /// ```
-    /// # use epoch_arena_map::ArenaMap;
-    /// # let map = ArenaMap::new(&epoch_arena_pool::ArenaPool::builder().build()?)?;
-    /// map.insert(b"a", 0, b"1")?;
-    /// map.insert(b"c", 0, b"3")?;
-    /// let found = map.get_many([&b"a"[..], b"b", b"c"], 0).map(|entry| entry.map(|e| e.value()));
-    /// assert_eq!(found, [Some(&b"1"[..]), None, Some(b"3")]);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[inline]
-    pub fn get_many<const N: usize>(&self, keys: [&[u8]; N], at: u64) -> [Option<Entry<'_>>; N] {
-        let places = keys.map(|key| {
-            let target = Target::new(key, at);
-            let place = self.index.find(&target);
-            place.page.prefetch_slots();
-            (target, place)
-        });
-        for (target, place) in &places {
-            place.page.prefetch_record(target);
-        }
-        places.map(|(target, place)| {
-            let record = place.get(&target)?;
-            Some(Entry::new(record, &self.lease))
-        })
-    }
-
-    /// All records, in order.
-    ///
-    /// ```
-    /// # use epoch_arena_map::ArenaMap;
-    /// # let map = ArenaMap::new(&epoch_arena_pool::ArenaPool::builder().build()?)?;
-    /// map.insert(b"b", 0, b"")?;
-    /// map.insert(b"a", 0, b"")?;
-    /// assert!(map.iter().map(|entry| entry.key()).eq([b"a", b"b"]));
-    /// assert!(map.iter().rev().map(|entry| entry.key()).eq([b"b", b"a"]));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn iter(&self) -> Range<'_> {
-        Range::new(self, Bound::Unbounded, Bound::Unbounded)
-    }
-
-    /// The records whose keys are in a range, every version, in order, from both ends. It has every record
-    /// that was in the map when it was made; of those that are inserted meanwhile it may have some.
-    ///
-    /// ```
-    /// # use epoch_arena_map::ArenaMap;
-    /// # let map = ArenaMap::new(&epoch_arena_pool::ArenaPool::builder().build()?)?;
-    /// for key in ["a", "b", "c", "d"] {
-    ///     map.insert(key.as_bytes(), 0, b"")?;
-    /// }
-    /// assert!(map.range("b"..="c").map(|entry| entry.key()).eq([b"b", b"c"]));
-    /// assert_eq!(map.range("b"..).next_back().unwrap().key(), b"d");
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn range<K: AsRef<[u8]>, R: RangeBounds<K>>(&self, keys: R) -> Range<'_> {
-        let start = keys.start_bound().map(AsRef::as_ref);
-        Range::new(self, start, keys.end_bound().map(AsRef::as_ref))
-    }
-
-    /// Of each key in a range, the newest record that is not newer than `at`, in order, from both ends.
-    ///
-    /// ```
-    /// # use epoch_arena_map::ArenaMap;
-    /// # let map = ArenaMap::new(&epoch_arena_pool::ArenaPool::builder().build()?)?;
-    /// for (key, version) in [("a", 1), ("a", 5), ("b", 4), ("c", 9)] {
-    ///     map.insert(key.as_bytes(), version, b"")?;
-    /// }
-    /// let versions: Vec<u64> = map.range_at("a".., 5).map(|entry| entry.version()).collect();
-    /// assert_eq!(versions, [5, 4]);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn range_at<K: AsRef<[u8]>, R: RangeBounds<K>>(&self, keys: R, at: u64) -> RangeAt<'_> {
-        RangeAt::new(self.range(keys), at)
     }
 
     /// How many records there are, every version counted. A sum over a few counters.
@@ -445,14 +305,5 @@ impl fmt::Debug for ArenaMap {
             .field("len", &self.len())
             .field("bytes", &self.bytes())
             .finish_non_exhaustive()
-    }
-}
-
-impl<'m> IntoIterator for &'m ArenaMap {
-    type Item = Entry<'m>;
-    type IntoIter = Range<'m>;
-
-    fn into_iter(self) -> Range<'m> {
-        self.iter()
     }
 }

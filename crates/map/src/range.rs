@@ -6,11 +6,11 @@ use std::iter::FusedIterator;
 use std::ops::Bound;
 
 use crate::entry::Entry;
-use crate::key::Target;
-use crate::leaf::Entries;
 use crate::map::ArenaMap;
-use crate::page::{MOST_SLOTS, Page};
-use crate::record::Record;
+use crate::tree::key::Target;
+use crate::tree::leaf::Entries;
+use crate::tree::page::{MOST_SLOTS, Page};
+use crate::tree::record::Record;
 
 /// The records of a leaf at one moment, in order, as far as they are still to come: `at .. end`.
 struct Window<'m> {

@@ -5,7 +5,7 @@ use std::iter::FusedIterator;
 
 use crate::entry::Entry;
 use crate::range::Range;
-use crate::record::Record;
+use crate::tree::record::Record;
 
 /// Iterates over the newest record of each key that is not newer than a version, from both ends; from
 /// [`ArenaMap::range_at`](crate::ArenaMap::range_at). It goes past all other versions, one by one.

@@ -99,7 +99,7 @@ impl Count {
     }
 
     /// Adds, if counting has begun. The caller has held the lock of the leaf that the records went to since
-    /// then: had it not begun, whoever begins finds them in the only leaf.
+    /// then: had it not begun, the thread that begins finds them in the only leaf.
     #[inline]
     pub fn add(&self, records: u64, bytes: usize) {
         if let Some(lanes) = self.lanes() {

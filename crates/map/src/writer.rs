@@ -6,7 +6,29 @@ use epoch_arena_pool::ArenaGuard;
 
 use crate::error::InsertError;
 use crate::map::ArenaMap;
-use crate::page::Page;
+use crate::tree::page::Page;
+
+impl ArenaMap {
+    /// Inserts many records under one guard of the map's pool. A writer remembers the leaf of its last
+    /// record, so that sorted records need no search.
+    ///
+    /// ```
+    /// # use epoch_arena_map::ArenaMap;
+    /// # use epoch_arena_pool::ArenaPool;
+    /// let pool = ArenaPool::builder().build()?;
+    /// let map = ArenaMap::new(&pool)?;
+    /// let guard = pool.pin();
+    /// let mut writer = map.writer(&guard);
+    /// for number in 0..1000_u32 {
+    ///     writer.insert(&number.to_be_bytes(), 0, b"")?;
+    /// }
+    /// assert_eq!(map.len(), 1000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn writer<'m>(&'m self, guard: &'m ArenaGuard<'_>) -> Writer<'m> {
+        Writer::new(self, guard)
+    }
+}
 
 /// Inserts into one map under one guard; from [`ArenaMap::writer`]. It remembers the leaf of its last
 /// record: if records come in order, or near each other, no search is needed.

@@ -271,7 +271,7 @@ fn b12_sorted_loads_fill_their_leaves() {
     for n in 0..many as u64 {
         map.insert(&n.to_be_bytes(), 0, b"").unwrap();
     }
-    let leaves = (map.bytes() - many * 24) / crate::page::Fresh::size(8);
+    let leaves = (map.bytes() - many * 24) / crate::tree::page::draft::Fresh::size(8);
     assert!(leaves <= many / 8 + 2, "{leaves} leaves of 8");
 }
 

@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 
 use epoch_arena_pool::Alignment;
 
-use crate::key::{self, Target, WORD, words};
+use super::key::{self, Target, WORD, words};
 
 /// A record of a map: `key_len:32, value_len:32 | key, padded to words | version:64 | value`.
 ///

@@ -8,9 +8,11 @@
 
 use std::cmp::Ordering;
 
-use crate::key::{Target, VERSIONS, skip_between};
-use crate::page::{Draft, Fresh, Locked, MOST_SLOTS, Page, worthwhile};
-use crate::record::Record;
+use super::key::{Target, VERSIONS, skip_between};
+use super::page::draft::{Draft, Fresh};
+use super::page::locked::Locked;
+use super::page::{MOST_SLOTS, Page};
+use super::record::Record;
 use crate::sync::{Step, at};
 
 /// The places of the bits of a mask.
@@ -237,10 +239,7 @@ impl<'m> Locked<'m> {
         };
         let (old, next) = (page.skip(), page.next());
         let mut right = Draft::new(fresh, 0, Some(*low));
-        let skip = match next.and_then(Page::low) {
-            Some(high) => worthwhile(old, skip_between(low.key(), high.key())),
-            None => 0,
-        };
+        let skip = page.skip_from(*low);
         for (index, (head, record)) in upper.iter().enumerate() {
             if let Some(record) = record {
                 let head = if skip == old {
@@ -286,12 +285,8 @@ impl<'m> Locked<'m> {
     /// records share more now.
     fn narrow(&self, high: Record<'m>) {
         let page = self.page();
-        let old = page.skip();
-        let skip = match page.low() {
-            Some(low) => worthwhile(old, skip_between(low.key(), high.key())),
-            None => old,
-        };
-        if skip == old {
+        let skip = page.skip_below(high);
+        if skip == page.skip() {
             return self.end_version();
         }
         self.write(|| {

@@ -59,6 +59,17 @@ pub(crate) fn skip_between(low: &[u8], high: &[u8]) -> u32 {
     shared as u32
 }
 
+/// The `skip` for a page that had `old` and is to have `new`, which is no less: a few bytes more are not
+/// worth the heads of its records, which have to be read for them.
+pub(crate) fn worthwhile(old: u32, new: u32) -> u32 {
+    const FEW: u32 = 4;
+    if new == VERSIONS || new - old.min(new) >= FEW {
+        new
+    } else {
+        old
+    }
+}
+
 /// What is looked for: a place in the order of records, key ascending, version descending.
 #[derive(Clone, Copy)]
 pub(crate) struct Target<'k> {

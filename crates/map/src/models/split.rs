@@ -1,0 +1,192 @@
+//! A leaf is split beside a reader.
+
+use std::sync::Arc;
+
+use epoch_arena_block::twin::caught;
+
+use super::{append, beside, fresh, has, leaf, model, record};
+use crate::sync::{AtomicU64, Ordering};
+use crate::tree::leaf::Append;
+use crate::tree::page::draft::Draft;
+use crate::tree::page::{MOST_SLOTS, Page};
+use crate::tree::place::Place;
+
+fn split_and_reuse(page: Page<'static>) {
+    page.lock().split(fresh(2));
+    assert_eq!(append(page, 2), Append::Done);
+}
+
+/// A leaf with 1 and 5 is split, and its free slot used again, while a reader looks for `key`.
+fn split_against_a_reader_of(key: u8, is_there: bool) {
+    model(move || {
+        let page = leaf(2, &[1, 5]);
+        let read = move || assert_eq!(has(page, key), is_there);
+        beside(|| split_and_reuse(page), read);
+        assert!([1, 2, 5].into_iter().all(|key| has(page, key)));
+    });
+}
+
+#[test]
+fn split_against_a_reader_of_what_is_moved() {
+    split_against_a_reader_of(5, true);
+}
+
+#[test]
+fn split_against_a_reader_of_what_stays() {
+    split_against_a_reader_of(1, true);
+}
+
+#[test]
+fn split_against_a_reader_of_what_is_not_there() {
+    split_against_a_reader_of(4, false);
+}
+
+/// The heads change, as the keys that are left share their beginning: a reader that cannot trust them
+/// looks at each record.
+#[test]
+fn split_that_changes_the_heads_against_a_reader() {
+    model(|| {
+        let low = record(b"abcdefg1");
+        let page = Draft::new(fresh(2), 0, Some(low)).finish(None, 0, 0, true);
+        assert_eq!(page.lock().append(&low.target(), low), Append::Done);
+        let read = move || assert!(Place::unknown(page).get(&low.target()).is_some());
+        let write = || {
+            page.lock().extend(fresh(2), record(b"abcdefg9"));
+        };
+        beside(write, read);
+        assert_eq!(page.skip(), 7);
+    });
+}
+
+/// A record that is behind all others goes to a leaf of its own; a reader that has found it once finds it
+/// again.
+#[test]
+fn split_that_extends_against_a_reader() {
+    model(|| {
+        let page = leaf(2, &[1, 5]);
+        let read = move || assert!(!has(page, 7) || has(page, 7));
+        let write = || {
+            page.lock().extend(fresh(2), record(&[7]));
+        };
+        beside(write, read);
+        assert!(has(page, 7));
+    });
+}
+
+/// A scan beside a split has each record once.
+#[test]
+fn split_against_a_scan() {
+    model(|| {
+        let page = leaf(2, &[1, 5]);
+        let read = move || {
+            let (mut keys, mut at) = (Vec::new(), Some(page));
+            while let Some(page) = at {
+                let mut records = [(0, None); MOST_SLOTS];
+                let (len, next) = page.copy_sorted(&mut records);
+                let records = records[..len].iter().filter_map(|(_, record)| *record);
+                keys.extend(records.map(|record| record.key()[0]));
+                at = next;
+            }
+            keys.retain(|key| *key != 2);
+            assert_eq!(keys, [1, 5]);
+        };
+        beside(|| split_and_reuse(page), read);
+    });
+}
+
+/// What a split may do wrong.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mistake {
+    None,
+    /// The records go before the page that has them is linked.
+    ForgetsFirst,
+    /// The reader looks at `next` first.
+    LooksBehindFirst,
+    /// The reader does not look again.
+    NoSecondLook,
+    /// The slot is used again before the version ends.
+    ReusesFirst,
+    /// What is in a slot is stored Relaxed.
+    RelaxedSlot,
+}
+
+/// A leaf of two slots in small. Record 5 is moved to the right, and 2 put where it was.
+fn small_split(mistake: Mistake) {
+    let shared = Arc::new([0, 0b11, 0, 5].map(AtomicU64::new));
+    let write = {
+        let shared = shared.clone();
+        move || {
+            let [version, fill, next, slot] = &*shared;
+            if mistake == Mistake::ForgetsFirst {
+                fill.store(0b01, Ordering::Release);
+                next.store(1, Ordering::Release);
+            } else {
+                next.store(1, Ordering::Release);
+                fill.store(0b01, Ordering::Release);
+            }
+            let order = match mistake {
+                Mistake::RelaxedSlot => Ordering::Relaxed,
+                _ => Ordering::Release,
+            };
+            if mistake == Mistake::ReusesFirst {
+                slot.store(2, order);
+                version.store(1, Ordering::Release);
+            } else {
+                version.store(1, Ordering::Release);
+                slot.store(2, order);
+            }
+            fill.store(0b11, Ordering::Release);
+        }
+    };
+    let [version, fill, next, slot] = &*shared;
+    let read = || loop {
+        let seen = version.load(Ordering::Acquire);
+        let (filled, right) = if mistake == Mistake::LooksBehindFirst {
+            let right = next.load(Ordering::Acquire);
+            (fill.load(Ordering::Acquire), right)
+        } else {
+            let filled = fill.load(Ordering::Acquire);
+            (filled, next.load(Ordering::Acquire))
+        };
+        if right == 1 {
+            break; // and finds it there
+        }
+        let found = filled & 0b10 != 0 && slot.load(Ordering::Acquire) == 5;
+        if mistake != Mistake::NoSecondLook && version.load(Ordering::Relaxed) != seen {
+            continue;
+        }
+        assert!(found, "it was there all the time");
+        break;
+    };
+    beside(read, write);
+}
+
+#[test]
+fn split_in_small() {
+    loom::model(|| small_split(Mistake::None));
+}
+
+#[test]
+fn split_twin_that_forgets_before_it_links_is_caught() {
+    caught(|| small_split(Mistake::ForgetsFirst));
+}
+
+#[test]
+fn split_twin_that_looks_behind_first_is_caught() {
+    caught(|| small_split(Mistake::LooksBehindFirst));
+}
+
+#[test]
+fn split_twin_without_a_second_look_is_caught() {
+    caught(|| small_split(Mistake::NoSecondLook));
+}
+
+#[test]
+fn split_twin_that_reuses_a_slot_too_early_is_caught() {
+    caught(|| small_split(Mistake::ReusesFirst));
+}
+
+#[test]
+fn split_twin_with_a_relaxed_slot_is_caught() {
+    caught(|| small_split(Mistake::RelaxedSlot));
+}

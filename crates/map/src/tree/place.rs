@@ -1,0 +1,108 @@
+//! Where a target is looked for: a leaf or an inner page, and what is known of the pages behind it.
+
+use std::cmp::Ordering;
+
+use super::key::Target;
+use super::page::Page;
+use super::record::Record;
+
+/// Where a target is to be looked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'m> {
+    /// The target is here or to the right.
+    pub page: Page<'m>,
+    /// A page of that level whose least record is behind the target, if one is known.
+    pub behind: Option<Page<'m>>,
+    /// Whether that record has another key than the target.
+    pub apart: bool,
+}
+
+impl<'m> Place<'m> {
+    /// A page of which nothing else is known.
+    pub fn unknown(page: Page<'m>) -> Self {
+        Self {
+            page,
+            behind: None,
+            apart: false,
+        }
+    }
+
+    /// A leaf, if it is the target's.
+    pub fn of_leaf(leaf: Page<'m>, target: &Target<'_>) -> Option<Self> {
+        let low = leaf.low();
+        if low.is_some_and(|low| low.cmp_target(target) == Ordering::Greater) {
+            return None;
+        }
+        let next = leaf.next();
+        if next.is_some_and(|next| !is_behind::<false>(next, target)) {
+            return None;
+        }
+        Some(Self {
+            behind: next,
+            ..Self::unknown(leaf)
+        })
+    }
+
+    /// Whether the target's place is behind this page, given its `next`, as loaded now.
+    #[inline(always)]
+    pub fn goes_right(&self, next: Option<Page<'m>>, target: &Target<'_>) -> bool {
+        self.goes_right_as::<false>(next, target)
+    }
+
+    /// With `STRICT`, the place is where the target would be if it came a little before.
+    #[inline(always)]
+    pub fn goes_right_as<const STRICT: bool>(
+        &self,
+        next: Option<Page<'m>>,
+        target: &Target<'_>,
+    ) -> bool {
+        next != self.behind && next.is_some_and(|next| !is_behind::<STRICT>(next, target))
+    }
+
+    /// The first record at or behind the target that has its key, from this leaf on.
+    #[inline]
+    pub fn get(mut self, target: &Target<'_>) -> Option<Record<'m>> {
+        loop {
+            let leaf = self.page;
+            let seen = leaf.look();
+            // In this order: what `filled` does not have any more, `next` has.
+            let filled = leaf.fill();
+            let next = leaf.next();
+            if self.goes_right(next, target) {
+                self.step(next);
+                continue;
+            }
+            let found = leaf.first_of_key(target, seen.is_writing(), filled);
+            if !leaf.is_still(seen) {
+                continue; // a split has ended meanwhile
+            }
+            if found.is_some() {
+                return found;
+            }
+            // All records here are before the target or of other keys; the next leaf begins behind it.
+            let next = next?;
+            if self.apart && Some(next) == self.behind {
+                return None;
+            }
+            return next.low().filter(|low| low.has_key(target));
+        }
+    }
+
+    /// One page to the right.
+    #[cold]
+    pub fn step(&mut self, next: Option<Page<'m>>) {
+        if let Some(page) = next {
+            *self = Self::unknown(page);
+        }
+    }
+}
+
+/// Whether all of a page is behind the target; with `STRICT`, or begins with it.
+#[inline(always)]
+pub(super) fn is_behind<const STRICT: bool>(page: Page<'_>, target: &Target<'_>) -> bool {
+    page.low().is_some_and(|low| match low.cmp_target(target) {
+        Ordering::Greater => true,
+        Ordering::Equal => STRICT,
+        Ordering::Less => false,
+    })
+}
