@@ -6,10 +6,10 @@
 use std::hint::black_box;
 use std::process::ExitCode;
 
-use epoch_arena::{Alignment, ArenaPool};
+use epoch_arena::{Alignment, ArenaPool, Memory};
 
 /// The operations that can be counted.
-const SCENARIOS: [&str; 7] = [
+const SCENARIOS: [&str; 9] = [
     "put",
     "put_batch",
     "resolve",
@@ -17,12 +17,16 @@ const SCENARIOS: [&str; 7] = [
     "refill",
     "advance",
     "reclaim",
+    "beside_held",
+    "beside_pools",
 ];
 
 /// A key of 16 bytes.
 const KEY: [u8; 16] = *b"0123456789abcdef";
 /// Keys of a batch, and of a reclaimed epoch.
 const BATCH: u64 = 64;
+/// Held epochs, leases and pools beside those that are used: a call that is linear in them shows.
+const MANY: usize = 4096;
 
 /// Runs `SCENARIO N`; lists the scenarios if there are no arguments. `burden` is run at each put: nothing, but for the
 /// seeded regression that the comparison must notice.
@@ -44,6 +48,8 @@ pub fn main(burden: impl Fn()) -> ExitCode {
         "refill" => refill(n),
         "advance" => advance(n),
         "reclaim" => reclaim(n),
+        "beside_held" => beside_held(n),
+        "beside_pools" => beside_pools(n),
         _ => {
             eprintln!("no such scenario: {name}");
             return ExitCode::from(2);
@@ -142,5 +148,43 @@ fn reclaim(n: u64) {
         }
         drop(guard);
         pool.advance().expect("nobody holds an epoch");
+    }
+}
+
+/// One of each call whose cost does not grow with what it does not name: beside many epochs that are held, and many
+/// leases of one that is live.
+fn beside_held(n: u64) {
+    let pool = ArenaPool::builder().retained_epochs(2).build();
+    let pool = pool.expect("the settings build");
+    let lease = || pool.lease(pool.current_epoch()).expect("it is live");
+    let mut leases = Vec::new();
+    for _ in 0..MANY {
+        pool.pin().alloc_copy(&KEY).expect("there is memory");
+        leases.push(lease());
+        pool.advance().expect("there are numbers left");
+    }
+    leases.extend((0..MANY).map(|_| lease()));
+    for _ in 0..n {
+        pool.pin().alloc_copy(&KEY).expect("there is memory");
+        let one = lease();
+        black_box((one.clone().bytes(), pool.bytes(), pool.oldest_lease()));
+        black_box(pool.stats_of(pool.current_epoch()));
+        drop(one);
+        pool.advance().expect("there are numbers left");
+    }
+}
+
+/// One pool that is built, used and dropped beside many over the same memory.
+fn beside_pools(n: u64) {
+    let memory = Memory::builder()
+        .build()
+        .expect("the default settings build");
+    let build = || {
+        let builder = ArenaPool::builder().memory(memory.clone());
+        builder.build().expect("the default settings build")
+    };
+    let _pools: Vec<_> = (0..MANY).map(|_| build()).collect();
+    for _ in 0..n {
+        build().pin().alloc_copy(&KEY).expect("there is memory");
     }
 }
