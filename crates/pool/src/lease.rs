@@ -10,7 +10,7 @@ use crate::epochs::slots;
 use crate::sync::Arc;
 
 /// Holds one epoch: its bytes stay readable, on any thread, across `.await`, for hours, even
-/// after the epoch was retired. It pins nobody and holds back no other epoch.
+/// after the epoch was retired. It pins no thread and holds back no other epoch.
 ///
 /// Cloning it is one atomic addition. It keeps the pool's memory alive, too. As long as it or a
 /// clone exists, [`ArenaPool::stats`](crate::ArenaPool::stats) and

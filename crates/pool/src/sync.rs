@@ -16,7 +16,7 @@ pub(crate) use loom::sync::{
     atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering},
 };
 
-// Ownership only; no protocol of ours rests on these, and a model needs no loom `Arc<[T]>`.
+// Ownership only; no protocol of the pool rests on these, and a model needs no loom `Arc<[T]>`.
 pub(crate) use std::sync::{Arc, OnceLock, Weak};
 // The process-wide pool counter lives across model runs, so it is never loom's.
 #[cfg(epoch_arena_count)]
@@ -24,7 +24,7 @@ pub(crate) use epoch_arena_block::count::AtomicU64 as StaticAtomicU64;
 #[cfg(not(epoch_arena_count))]
 pub(crate) use std::sync::atomic::AtomicU64 as StaticAtomicU64;
 
-/// Locks, whatever a panicking holder left behind: what our locks guard is consistent at every
+/// Locks, also after a holder has panicked: what the pool's locks guard is consistent at every
 /// point where a panic can leave them.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     #[cfg(epoch_arena_count)]

@@ -1,9 +1,9 @@
 //! What is told to `tracing`, where the feature is on; nothing else knows of it.
 //!
 //! A subscriber is foreign code: it may take its time, panic, and call back into the pool. So
-//! each of these is called with no lock of ours held, no borrow of the thread-local registry
-//! alive, and nothing half done: what was retired has its news deferred, what was reclaimed is on
-//! the free lists. None is called from a deferred closure, which would be inside anybody's pin,
+//! each of these is called with no lock of the library held, no borrow of the thread-local registry
+//! alive, and nothing half done: the holds of retired epochs are deferred, reclaimed chunks are on
+//! the free lists. None is called from a deferred closure, which may run inside any thread's pin,
 //! and none by a put that finds room in its thread's chunk.
 
 use epoch_arena_block::OverBudget;
@@ -13,7 +13,7 @@ use crate::epochs::core::Core;
 use crate::epochs::lists::Reclaimed;
 use crate::epochs::slots::epoch;
 
-/// An event with typed fields. Where the feature is off, or nobody listens, the values are not
+/// An event with typed fields. Where the feature is off, or no subscriber listens, the values are not
 /// even computed.
 macro_rules! tell {
     ($level:ident, $what:literal, $($field:ident = $value:expr),+ $(,)?) => {

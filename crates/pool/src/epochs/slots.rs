@@ -2,7 +2,7 @@
 //! stamp.
 //!
 //! All are read under protection: after the outermost pin of a participant of the pool's
-//! collector that nobody else can repin. What protection gives:
+//! collector that only the pool can repin. What protection gives:
 //!
 //! - a *reader* that finds a handle's stamp may read the handle's bytes until it is unpinned;
 //! - a *writer* that loads the current stamp may use that epoch's arena until it is unpinned.
@@ -59,7 +59,7 @@ impl Slots {
     /// The stamp of the current epoch.
     #[inline(always)]
     pub fn current(&self) -> u64 {
-        // Acquire: pairs with the Release in `publish`; whoever writes in this epoch sees its
+        // Acquire: pairs with the Release in `publish`; a thread that writes in this epoch sees its
         // slot set up.
         self.current.load(Ordering::Acquire)
     }
@@ -106,17 +106,17 @@ impl Slots {
         let stamp = generation.name;
         let slot = self.slot(stamp);
         let pointer = std::ptr::from_ref(generation).cast_mut();
-        // Release: whoever finds it in place of an earlier one's sees it set up. Partner: `generation`.
+        // Release: a thread that finds it in place of an earlier one's sees it set up. Partner: `generation`.
         slot.generation.store(pointer, Ordering::Release);
-        // Relaxed: a reader asks for this stamp only with a handle of its epoch, and whoever has
-        // made one has loaded `current` first; so the next line publishes the stamp, too.
+        // Relaxed: a reader asks for this stamp only with a handle of its epoch, and the thread
+        // that made one has loaded `current` first; so the next line publishes the stamp, too.
         slot.stamp.store(stamp, Ordering::Relaxed);
-        // Release: whoever sees the word sees the slot set up for it, and the stamp: a handle of
+        // Release: a thread that sees the word sees the slot set up for it, and the stamp: a handle of
         // the new epoch resolves from the moment on at which it can be made. Partner: `current`.
         self.current.store(stamp, Ordering::Release);
     }
 
-    /// Makes the epoch of `stamp` unreachable for whoever pins from now on. Under the pool's lock, and before
+    /// Makes the epoch of `stamp` unreachable for threads that pin from now on. Under the pool's lock, and before
     /// the drop of the pool's hold is deferred.
     pub fn clear(&self, stamp: u64) {
         // Relaxed: nothing is published by an empty stamp. That later pins see it follows from

@@ -26,7 +26,7 @@ fn lease_against_retire(take: fn(&Pool, &Mutex<bool>) -> bool) {
     let_go(&pool, POOL | WRITERS);
     pool.reuse();
     reader.join().unwrap();
-    assert!(pool.is_reclaimed_once(), "whoever was last");
+    assert!(pool.is_reclaimed_once(), "whichever was last");
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn try_hold_against_the_last(try_hold: fn(&Pool) -> bool) {
     let_go(&pool, POOL | WRITERS);
     pool.reuse();
     reader.join().unwrap();
-    assert!(pool.is_reclaimed_once(), "whoever was last");
+    assert!(pool.is_reclaimed_once(), "whichever was last");
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn of_two_holds_that_go_at_once_one_makes_the_chunk_free() {
     });
 }
 
-/// The twins: a decrement that carries nothing to whoever is last, or with which the last one takes nothing over.
+/// The twins: a decrement that carries nothing to the last one, or with which the last one takes nothing over.
 #[test]
 fn decrement_twins_are_caught() {
     fn last(order: Ordering) {
@@ -163,7 +163,7 @@ fn decrement_twins_are_caught() {
     }
 }
 
-/// Whoever sees an epoch sealed sees what its last writer counted; the closure runs in any thread.
+/// A thread that sees an epoch sealed sees what its last writer counted; the closure runs in any thread.
 #[test]
 fn sealed_carries_the_counts() {
     loom::model(|| {

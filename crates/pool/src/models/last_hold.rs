@@ -1,4 +1,4 @@
-//! The way from the last hold to the memory: whoever lets it go, with the pool or the memory gone meanwhile.
+//! The way from the last hold to the memory: any thread lets it go, with the pool or the memory gone meanwhile.
 
 use std::panic::Location;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ fn a_lease_dropped_against_the_closure() {
         // As the drop of a lease does.
         pool.memory.try_reclaim();
         closure.join().unwrap();
-        assert!(pool.take(&pool.others), "free, whoever was last");
+        assert!(pool.take(&pool.others), "free, whichever was last");
         pool.write();
         assert_eq!(pool.account.given().0, 1, "pushed once");
     });
@@ -186,7 +186,7 @@ fn a_twin_whose_stack_stays_open_is_caught() {
     });
 }
 
-/// What is to be overwritten is so before another has it, by whoever comes first.
+/// What is to be overwritten is so before another has it, by the thread that comes first.
 #[test]
 fn a_dirty_chunk_is_overwritten_before_it_is_used_again() {
     loom::model(|| {

@@ -48,8 +48,8 @@ struct Pool {
     /// Where the chunk goes when the old epoch is over.
     others: ChunkList,
     pinned: AtomicU64,
-    /// Stands for the bytes of the chunk: read and written by users of `OLD`, and written by whoever has the chunk
-    /// afterwards. loom reports any two accesses that are not ordered.
+    /// Stands for the bytes of the chunk: read and written by users of `OLD`, and written by the next owner of the
+    /// chunk. loom reports any two accesses that are not ordered.
     bytes: UnsafeCell<u8>,
 }
 
@@ -83,7 +83,7 @@ impl Pool {
         Arc::new(pool)
     }
 
-    /// Takes the chunk, if it is free; whoever has let it go.
+    /// Takes the chunk, if it is free, whichever thread has let it go.
     fn take(&self, chunks: &ChunkList) -> bool {
         let owner = Owner {
             chunks,

@@ -174,7 +174,7 @@ fn publication_twins_are_caught() {
     });
 }
 
-/// Whoever sees the new epoch sees its memory set up.
+/// A thread that sees the new epoch sees its memory set up.
 fn open(set_up_first: bool) {
     let pool = Pool::new();
     let writer = loom::thread::spawn({

@@ -141,7 +141,7 @@ fn whoever_is_parked_growth_ends_at_the_budget_and_all_of_it_recovers() {
         let before = fill(&pool);
         advance(&pool, 1);
         std::thread::scope(|s| {
-            let ((to_reader, orders), (to_us, news)) = (channel::<()>(), channel());
+            let ((to_reader, orders), (to_us, reports)) = (channel::<()>(), channel());
             let reader = std::thread::Builder::new().name("parked reader".into());
             let (pool, collector) = (&pool, &collector);
             let reader = reader.spawn_scoped(s, move || {
@@ -154,7 +154,7 @@ fn whoever_is_parked_growth_ends_at_the_budget_and_all_of_it_recovers() {
                 drop((beside, guard));
             });
             let reader = reader.unwrap();
-            news.recv().unwrap();
+            reports.recv().unwrap();
             let mut leases = Vec::new();
             let refused = fill_behind(pool, parked, &mut leases);
             assert!(refused > 0, "{parked:?}: growth goes on");

@@ -1,4 +1,4 @@
-//! Foreign code inside our calls: crossbeam-epoch runs deferred closures in anybody's pin or
+//! Foreign code inside the pool's calls: crossbeam-epoch runs deferred closures in any thread's pin or
 //! flush, and they may do whatever they like with the pool, but find no lock held.
 
 use std::cell::{Cell, RefCell};
@@ -100,13 +100,13 @@ fn deferred_drops_of_pools_and_leases() {
         put(&outer, b"key");
         advance(&outer, 1);
     }
-    // What is to be overwritten is so by whoever comes to the memory, and not inside a pin.
+    // What is to be overwritten is so by the next thread that comes to the memory, and not inside a pin.
     memory.trim(0);
     let left = COUNT - dropped.load(Ordering::Relaxed);
     assert_eq!(memory.stats().in_use, left * SMALLEST);
 }
 
-/// A closure that panics surfaces in whoever's call it is; the pool is in order.
+/// A closure that panics surfaces in the call that runs it; the pool is in order.
 #[test]
 fn a_deferred_panic_in_any_call_leaves_the_pool_in_order() {
     let (collector, pool) = shared();
@@ -225,7 +225,7 @@ fn alloc_with_that_retires_its_own_epoch_gives_a_stale_handle() {
             put(&pool, &[round; 1_000]);
             advance(&pool, 1);
         }
-        // Under the guard: its epoch is retired, but its memory is nobody else's yet.
+        // Under the guard: its epoch is retired, but no other epoch has its memory yet.
         assert!(bytes.iter().all(|b| *b == 0));
         bytes.fill(9);
     });

@@ -39,7 +39,7 @@ fn a_guard_on_another_thread_holds_back_reclamation() {
     let handle = put(&pool, b"seen by a reader");
     std::thread::scope(|s| {
         // Inside, so that a test which fails here lets the reader go.
-        let ((to_reader, orders), (to_us, news)) = (channel::<()>(), channel());
+        let ((to_reader, orders), (to_us, reports)) = (channel::<()>(), channel());
         let pool = &pool;
         std::thread::Builder::new()
             .name("a parked reader".into())
@@ -54,7 +54,7 @@ fn a_guard_on_another_thread_holds_back_reclamation() {
                 orders.recv().unwrap();
             })
             .unwrap();
-        news.recv().unwrap();
+        reports.recv().unwrap();
         let since = pool.current_epoch();
         advance(pool, 3);
         assert_eq!(held(pool), 3);
@@ -65,7 +65,7 @@ fn a_guard_on_another_thread_holds_back_reclamation() {
             ("a parked reader", since)
         );
         to_reader.send(()).unwrap();
-        news.recv().unwrap();
+        reports.recv().unwrap();
         assert_eq!((held(pool), pool.maintain().pinned), (0, vec![]));
         to_reader.send(()).unwrap();
     });
@@ -177,7 +177,7 @@ fn a_guard_whose_refresh_met_a_panic_still_protects() {
     assert_eq!(bytes, b"protected");
 }
 
-/// Whoever sees the new epoch can write to it, and what is written is of
+/// A thread that sees the new epoch can write to it, and what is written is of
 /// the epoch that its handle names.
 #[test]
 fn a_new_epoch_is_ready_before_anybody_sees_it() {

@@ -1,11 +1,11 @@
-//! A stale, foreign or future handle gives `None`, to whoever asks.
+//! A stale, foreign or future handle gives `None`, to guards, leases and snapshots.
 
 use epoch_arena_pool::{ArenaHandle, ArenaPool, Lease, PromoteError, Resolve, Snapshot};
 
 use crate::pools::{advance, find, pool, put};
 
-/// Nobody of `pool` resolves `handle`: guard, local guard, leases and snapshot of all that lives.
-fn nobody_resolves(pool: &ArenaPool, handle: ArenaHandle) {
+/// Nothing of `pool` resolves `handle`: guard, local guard, leases and snapshot of all that lives.
+fn nothing_resolves(pool: &ArenaPool, handle: ArenaHandle) {
     let guard = pool.pin();
     assert_eq!(guard.get(handle), None);
     assert_eq!(Resolve::get(&guard, handle), None);
@@ -37,7 +37,7 @@ fn a_stale_handle_stays_stale_when_slots_wrap() {
     }
     old.iter()
         .take(10)
-        .for_each(|handle| nobody_resolves(&pool, *handle));
+        .for_each(|handle| nothing_resolves(&pool, *handle));
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn a_handle_resolves_exactly_as_long_as_its_epoch_is_live() {
             advance(&pool, 1);
         }
         assert!(!pool.is_live(handle.epoch()));
-        nobody_resolves(&pool, handle);
+        nothing_resolves(&pool, handle);
     }
 }
 
@@ -76,7 +76,7 @@ fn a_future_handle_is_none() {
     let later = crate::pools::pool(4);
     let future = put(&later, b"later");
     assert!(future.epoch() > pool.current_epoch());
-    nobody_resolves(&pool, future);
+    nothing_resolves(&pool, future);
     assert!(!pool.is_live(future.epoch()) && pool.lease(future.epoch()).is_none());
     assert!(!pool.is_sealed(future.epoch()) && pool.stats_of(future.epoch()).is_none());
 }
@@ -86,8 +86,8 @@ fn a_future_handle_is_none() {
 fn a_handle_of_another_pool_is_none() {
     let (one, two) = (pool(2), pool(2));
     let (first, second) = (put(&one, b"one"), put(&two, b"two"));
-    nobody_resolves(&one, second);
-    nobody_resolves(&two, first);
+    nothing_resolves(&one, second);
+    nothing_resolves(&two, first);
     assert_eq!(find(&one, first), Some(b"one".to_vec()));
     assert_eq!(find(&two, second), Some(b"two".to_vec()));
 }
@@ -101,7 +101,7 @@ fn a_handle_of_a_dropped_pool_is_none_in_the_next_on_the_same_memory() {
         let pool = ArenaPool::builder().memory(memory.clone()).build().unwrap();
         let handle = put(&pool, &[round; 8]);
         dead.iter()
-            .for_each(|handle| nobody_resolves(&pool, *handle));
+            .for_each(|handle| nothing_resolves(&pool, *handle));
         dead.push(handle);
         drop(pool);
         assert_eq!(
@@ -124,7 +124,7 @@ fn a_handle_whose_slot_a_small_pool_does_not_have_is_none() {
         advance(&large, 1);
     }
     assert_eq!(find(&small, mine), Some(b"mine".to_vec()));
-    nobody_resolves(&large, mine);
+    nothing_resolves(&large, mine);
 }
 
 #[test]

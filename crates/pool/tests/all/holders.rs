@@ -1,4 +1,4 @@
-//! Who holds what back: threads, guards that are nobody's we know, leases with their places.
+//! Who holds what back: threads, guards that the pool does not know, leases with their places.
 
 use std::time::Duration;
 

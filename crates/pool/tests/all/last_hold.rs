@@ -64,7 +64,7 @@ fn what_is_to_be_overwritten_is_so_by_the_next_that_needs_it() {
         drop(lease);
         let stats = pool.stats();
         assert_eq!((stats.memory.in_use, stats.retired), (BLOCK, BLOCK));
-        assert_eq!(stats.held_by_leases.epochs, 0, "nobody holds it");
+        assert_eq!(stats.held_by_leases.epochs, 0, "nothing holds it");
         act(&pool);
         assert_eq!(pool.stats().retired, 0);
         assert_eq!(pool.bytes(), pool.stats().live);

@@ -169,7 +169,7 @@ fn the_oldest_lease_is_the_oldest_epoch_of_any() {
     assert_eq!(pool.oldest_lease(), None);
 }
 
-/// It is seen however old its epoch is, and whoever drops it.
+/// It is seen however old its epoch is, and whichever thread drops it.
 #[test]
 fn the_oldest_lease_may_be_of_a_retired_epoch_and_go_on_any_thread() {
     let pool = pool(1);

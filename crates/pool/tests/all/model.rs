@@ -282,7 +282,7 @@ impl Model {
         adds_up(&self.pool);
     }
 
-    /// With nobody left to hold anything, everything comes back.
+    /// When no guard and no lease is left, everything comes back.
     fn end(mut self) {
         let mut addresses = HashMap::new();
         for (handle, _) in &self.written {

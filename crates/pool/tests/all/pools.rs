@@ -48,7 +48,7 @@ pub fn advance(pool: &ArenaPool, times: usize) {
 }
 
 /// Maintains until `done`. For what threads hold that have ended a moment ago: the last they do is
-/// to leave their collectors, after whoever waits for their closures goes on.
+/// to leave their collectors, after the thread that waits for their closures goes on.
 pub fn maintain_until(pool: &ArenaPool, done: impl Fn(&ArenaPool) -> bool) {
     let start = std::time::Instant::now();
     loop {

@@ -19,7 +19,7 @@ fn load(pool: &ArenaPool, epochs: usize, mut values: impl FnMut(&ArenaPool)) -> 
             assert_eq!(
                 (stats.retired_epochs, stats.retired),
                 (0, 0),
-                "nobody is pinned"
+                "no thread is pinned"
             );
             stats.memory.reserved
         })

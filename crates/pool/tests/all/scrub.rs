@@ -219,7 +219,7 @@ fn memory_in_quarantine_is_never_used_again_and_comes_back_with_the_pool() {
     assert_eq!(seen.len(), count, "no address twice");
     drop(pool);
     assert_eq!(memory.stats().in_use, 0);
-    // And it can be used again, by whoever takes it next.
+    // And the next owner can use it.
     let pool = ArenaPool::builder().memory(memory).build().unwrap();
     for _ in 0..60 {
         put(&pool, &[8; 3_000]);
@@ -332,7 +332,7 @@ fn held_by_a_lease_alone() -> (ArenaPool, Lease) {
     (pool, lease)
 }
 
-/// Has `act` run in another thread while this one overwrites an epoch that nobody holds. (It may come
+/// Has `act` run in another thread while this one overwrites an epoch that nothing holds. (It may come
 /// before or after that, too. In most rounds it does not.)
 fn beside_a_scrub(act: impl Fn(&ArenaPool) + Sync) {
     for _ in 0..if cfg!(miri) { 1 } else { 30 } {
@@ -354,7 +354,7 @@ fn beside_a_scrub(act: impl Fn(&ArenaPool) + Sync) {
 }
 
 #[test]
-fn a_put_is_not_refused_while_another_thread_overwrites_what_nobody_holds() {
+fn a_put_is_not_refused_while_another_thread_overwrites_what_nothing_holds() {
     beside_a_scrub(|pool| put_many(pool, 1, b"there is room soon"));
     beside_a_scrub(|pool| put_many(pool, 1, &[1; BLOCK]));
 }

@@ -16,7 +16,7 @@ use crate::support::Finish;
 const LONG: Duration = Duration::from_secs(60);
 
 #[test]
-fn the_current_epoch_is_never_sealed_and_the_last_one_is_when_nobody_is_pinned() {
+fn the_current_epoch_is_never_sealed_and_the_last_one_is_when_no_thread_is_pinned() {
     let pool = pool(3);
     for _ in 0..10 {
         let epoch = pool.current_epoch();
@@ -34,7 +34,7 @@ fn an_epoch_is_not_sealed_while_a_writer_is_pinned_in_it() {
     let epoch = pool.current_epoch();
     std::thread::scope(|s| {
         // Inside, so that a test which fails here lets the writer go.
-        let ((to_writer, orders), (to_us, news)) = (channel::<()>(), channel());
+        let ((to_writer, orders), (to_us, reports)) = (channel::<()>(), channel());
         let pool = &pool;
         s.spawn(move || {
             let guard = pool.pin();
@@ -51,12 +51,12 @@ fn an_epoch_is_not_sealed_while_a_writer_is_pinned_in_it() {
             to_us.send(()).unwrap();
             orders.recv().unwrap();
         });
-        news.recv().unwrap();
+        reports.recv().unwrap();
         advance(pool, 1);
         (0..10).for_each(|_| drop(pool.maintain()));
         assert!(!pool.is_sealed(epoch), "the writer may still write");
         to_writer.send(()).unwrap();
-        news.recv().unwrap();
+        reports.recv().unwrap();
         pool.maintain();
         assert!(pool.is_sealed(epoch));
         let stats = pool.stats_of(epoch).unwrap();
@@ -120,7 +120,7 @@ fn waiting_ends_when_the_last_writer_is_gone() {
     let epoch = pool.current_epoch();
     std::thread::scope(|s| {
         let pool = &pool;
-        let (to_us, news) = channel();
+        let (to_us, reports) = channel();
         let writer = s.spawn(move || {
             let guard = pool.pin();
             let mut batch = guard.batch(1_000).unwrap();
@@ -130,7 +130,7 @@ fn waiting_ends_when_the_last_writer_is_gone() {
                 batch.push(b"written late").unwrap();
             }
         });
-        news.recv().unwrap();
+        reports.recv().unwrap();
         advance(pool, 1);
         assert_eq!(
             pool.wait_sealed(epoch, Duration::ZERO),

@@ -48,7 +48,7 @@ fn every_figure_is_serialised_under_its_name() {
     drop(guard);
 }
 
-/// What holds no epoch can be read again, as whoever watches from outside may want to.
+/// What holds no epoch can be read again, as a program that watches from outside may want to.
 #[test]
 fn figures_without_an_epoch_can_be_read_again() {
     let pool = pool(2);

@@ -153,7 +153,7 @@ fn a_thousand_threads_fill_each_others_chunks_and_the_next_thousand_use_them() {
 
 /// Threads that a panic ends in the middle of things: with a batch half used,
 /// with room not yet filled, inside `alloc_with`, with guards of all kinds alive. What they had
-/// finished is there, nothing of the rest shows, and nobody stays pinned.
+/// finished is there, nothing of the rest shows, and no thread stays pinned.
 #[test]
 fn threads_killed_by_a_panic_in_the_middle_of_a_batch() {
     let collector = Collector::new();

@@ -41,7 +41,7 @@ impl Visit for Told {
     }
 }
 
-/// Does `act` with every event of ours.
+/// Does `act` with every event of the pool.
 struct Listener<F>(F);
 
 impl<F: Fn(Told) + 'static> Subscriber for Listener<F> {
@@ -69,7 +69,7 @@ impl<F: Fn(Told) + 'static> Subscriber for Listener<F> {
 }
 
 fn listening<T>(act: impl Fn(Told) + Send + Sync + 'static, f: impl FnOnce() -> T) -> T {
-    // Somebody listens always, so that `tracing` never remembers that nobody did: it looks that up once, and other
+    // One subscriber listens always, so that `tracing` never remembers that none did: it looks that up once, and other
     // tests come by as well.
     static EVERYWHERE: std::sync::Once = std::sync::Once::new();
     EVERYWHERE.call_once(|| {
@@ -142,9 +142,9 @@ fn refusals_are_told_as_warnings() {
 }
 
 /// A subscriber that uses the pool from inside every event: with a lock held it would hang, and a
-/// guard of ours would be seen.
+/// guard of this thread would be seen.
 #[test]
-fn a_subscriber_may_use_the_pool_and_finds_nobody_pinned() {
+fn a_subscriber_may_use_the_pool_and_finds_no_thread_pinned() {
     let (pool, calls) = (pool(2), Arc::new(AtomicUsize::new(0)));
     let (inner, count) = (pool.clone(), calls.clone());
     let act = move |told: Told| {
@@ -260,7 +260,7 @@ fn a_subscriber_that_panics_leaves_the_pool_in_order() {
     adds_up(&pool);
 }
 
-/// Readers are told nothing, whatever closures of ours their pins run; nor is a put with room.
+/// Readers are told nothing, whatever closures of the pool their pins run; nor is a put with room.
 #[test]
 fn pins_reads_and_puts_with_room_tell_nothing() {
     let pool = builder(2).build().unwrap();

@@ -37,7 +37,7 @@ fn pool(maps: &Maps, high_water: usize, collector: Option<&Collector>) -> ArenaP
 }
 
 /// The two layouts that crossbeam-epoch itself allocates: a participant, and a bag in its queue.
-/// It frees both as its own garbage, inside anybody's pin: that is its business, and not memory of
+/// It frees both as its own garbage, inside any thread's pin: that is its business, and not memory of
 /// ours. Found by letting it do so.
 fn layouts_of_crossbeam() -> [Layout; 2] {
     let collector = Collector::new();
