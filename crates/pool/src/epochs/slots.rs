@@ -38,7 +38,7 @@ struct Slot {
     /// set twice.
     stamp: AtomicU64,
     /// The memory of the epoch that was in here last, or null.
-    /// Invariant: it is held as long as anybody may use what is loaded from here under protection.
+    /// Invariant: it is held as long as a thread may use what it has loaded from here under protection.
     generation: AtomicPtr<Generation>,
 }
 

@@ -87,7 +87,7 @@ fn addresses_are_aligned_up_to_a_page_and_beyond() {
     }
 }
 
-/// Memory of a dead epoch is zero, or written, before anybody sees it.
+/// Memory of a dead epoch is zero, or written, before any thread sees it.
 #[test]
 fn no_stale_byte_shows() {
     let pool = pool(1);

@@ -129,7 +129,7 @@ enum Parked {
 /// The same on another thread and in each way: growth ends at the budget, exactly; the report names
 /// the thread, or says that it is leases; and with the release all of it comes back.
 #[test]
-fn whoever_is_parked_growth_ends_at_the_budget_and_all_of_it_recovers() {
+fn whichever_thread_is_parked_growth_ends_at_the_budget_and_all_of_it_recovers() {
     const BLOCKS: usize = 8;
     for parked in [Parked::Guard, Parked::Beside, Parked::Leases] {
         let source = Faulty::default();
@@ -221,7 +221,7 @@ fn the_slow_path_reclaims_before_it_fails() {
     put(&pool, b"no advance and no maintain in between");
 }
 
-/// What one pool can spare is another's, without anybody calling `maintain`.
+/// What one pool can spare is another's, without a call of `maintain`.
 #[test]
 fn one_pool_can_use_what_another_freed() {
     let memory = memory(6);

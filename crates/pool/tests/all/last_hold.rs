@@ -150,7 +150,7 @@ fn a_lease_that_outlives_its_pool_frees_its_epoch_alone() {
     assert_eq!(of_live.get(live), Some(&b"live"[..]));
     drop(of_live);
     assert_eq!(memory.stats().in_use, SMALLEST);
-    // Also with the last clone of the memory that anybody has by name.
+    // Also with the last clone of the memory that has a name.
     drop(memory);
     assert_eq!(of_current.get(current), Some(&b"current"[..]));
     assert_eq!(source.regions(), 1);
