@@ -178,3 +178,54 @@ impl Default for KeyWriter {
         Self::new()
     }
 }
+
+/// Keys as the default settings make them.
+impl ArenaKey {
+    /// Copies `bytes` into the current epoch, packed. A key has at most 256 bytes;
+    /// [`KeyWriter`] makes longer and aligned ones.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::TooLong`] beyond 256 bytes, or the failure to allocate; nothing is changed.
+    ///
+    /// ```
+    /// use epoch_arena_key::ArenaKey;
+    /// use epoch_arena_pool::ArenaPool;
+    /// let pool = ArenaPool::builder().build()?;
+    /// let guard = pool.pin();
+    /// let key = ArenaKey::copy_from(b"user:12345:profile", &guard)?;
+    /// assert_eq!(key.resolve(&guard).unwrap().as_bytes(), b"user:12345:profile");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn copy_from(bytes: &[u8], guard: &ArenaGuard<'_>) -> Result<Self, KeyError> {
+        KeyWriter::new().copy(bytes, guard)
+    }
+
+    /// Copies `bytes` into a batch, so that the key and what is pushed beside it are of one epoch;
+    /// at most 256 bytes, as [`KeyWriter::push`] with the default settings.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::TooLong`] beyond 256 bytes, [`KeyError::BatchFull`] if it does not fit; nothing
+    /// is changed.
+    ///
+    /// ```
+    /// use epoch_arena_key::{ArenaKey, KeyError};
+    /// use epoch_arena_pool::ArenaPool;
+    /// let pool = ArenaPool::builder().build()?;
+    /// let guard = pool.pin();
+    /// let mut batch = guard.batch(300)?;
+    /// let key = ArenaKey::push_into(b"user:12345", &mut batch)?;
+    /// let value = batch.push(b"ann")?; // a value, whatever its length
+    /// assert_eq!(key.epoch(), value.epoch());
+    /// assert_eq!(key.resolve(&guard).unwrap().as_bytes(), b"user:12345");
+    /// let refused = ArenaKey::push_into(&[b'x'; 257], &mut batch).unwrap_err();
+    /// assert_eq!((refused, batch.remaining()), (KeyError::TooLong { max: 256 }, 287));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn push_into(bytes: &[u8], batch: &mut Batch<'_>) -> Result<Self, KeyError> {
+        KeyWriter::new().push(bytes, batch)
+    }
+}
