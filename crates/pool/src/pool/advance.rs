@@ -15,7 +15,7 @@ impl ArenaPool {
     /// Opens the next epoch and makes it current; the oldest retained one is retired if there
     /// are more than the builder was told. The new epoch's arena is ready before any thread can
     /// see its number. Constant time, whatever the number of keys (unless their bytes are to be
-    /// overwritten: [`poison_on_reclaim`](PoolBuilder::poison_on_reclaim)).
+    /// overwritten: [`poison_on_reclaim`](crate::PoolBuilder::poison_on_reclaim)).
     ///
     /// # Panics
     ///
@@ -23,8 +23,9 @@ impl ArenaPool {
     /// in here; whether the epoch has moved on then, [`current_epoch`](Self::current_epoch) tells.
     /// Any pin may run such closures: so may [`pin`](Self::pin), [`pin_with`](Self::pin_with),
     /// [`retire_before`](Self::retire_before), [`maintain`](Self::maintain),
-    /// [`ArenaGuard::refresh`], and a put that meets the memory's budget. With the feature `tracing`
-    /// also if a subscriber panics: the epoch has moved on then, and nothing is lost.
+    /// [`ArenaGuard::refresh`](crate::ArenaGuard::refresh), and a put that meets the memory's budget.
+    /// With the feature `tracing` also if a subscriber panics: the epoch has moved on then, and nothing
+    /// is lost.
     ///
     /// # Errors
     ///
