@@ -21,7 +21,7 @@ pub(crate) fn defer(pin: &Pinned<'_>, hold: Hold) {
 pub(crate) fn settle(core: &Core, pin: Pinned<'_>, local: &Owner) -> Reclaimed {
     pin.guard().flush();
     drop(pin);
-    settle_unpinned(core, local, 0)
+    settle_unpinned(core, local, 0, || false)
 }
 
 /// As [`settle`], and goes on while closures of this pool are pending. A flush runs no more than eight
@@ -36,15 +36,20 @@ pub(crate) fn settle_all(core: &Core, local: &Owner) -> Reclaimed {
         if pending == 0 || local.is_pinned() {
             break;
         }
-        reclaimed += settle_unpinned(core, local, ROUNDS + pending / ROUNDS);
+        reclaimed += settle_unpinned(core, local, ROUNDS + pending / ROUNDS, || false);
     }
     reclaimed
 }
 
-/// The rest of [`settle`], after the flush, with some rounds more.
-pub(crate) fn settle_unpinned(core: &Core, local: &Owner, more: usize) -> Reclaimed {
+/// The rest of [`settle`], after the flush, with some rounds more, until it is done.
+pub(crate) fn settle_unpinned(
+    core: &Core,
+    local: &Owner,
+    more: usize,
+    is_done: impl Fn() -> bool,
+) -> Reclaimed {
     for _ in 0..2 + more {
-        if local.is_pinned() {
+        if is_done() || local.is_pinned() {
             break;
         }
         local.pin(core).guard().flush();

@@ -3,6 +3,7 @@
 //! Nothing here calls crossbeam-epoch: what must be deferred is returned to the caller, who does
 //! so without the lock. (A pin or a flush runs *foreign* closures, which may call back.)
 
+use epoch_arena_block::raw::Generation;
 use epoch_arena_core::Epoch;
 
 use super::core::Core;
@@ -10,6 +11,7 @@ use super::hold::{Hold, POOL, WRITERS};
 use super::lists::{Live, Reclaimed, Retired, State};
 use super::slots::epoch;
 use crate::error::AdvanceError;
+use crate::sync::Arc;
 
 /// What was retired by one call.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,6 +43,8 @@ pub(crate) struct RetiredHold {
 pub(crate) struct Published {
     pub now: u64,
     pub before: u64,
+    /// The epoch before.
+    pub last: Arc<Generation>,
     /// The hold of the writers of the epoch before: to be let go when none is left.
     pub seal: Hold,
     /// The epoch that fell out of the window, if any.
@@ -70,6 +74,7 @@ impl Core {
         Ok(Published {
             now,
             before,
+            last,
             seal,
             retired: retired.flatten(),
         })

@@ -76,10 +76,11 @@ impl State {
 
     /// The memory of `wanted`, if it is held.
     pub fn find(&self, wanted: Epoch) -> Option<&Arc<Generation>> {
-        let retired = self.retired.get(&pack::stamp(wanted.number()));
-        let held = retired.filter(|retired| HeldBy::of(&retired.generation) != HeldBy::Nothing);
-        self.find_live(wanted)
-            .or(held.map(|retired| &retired.generation))
+        self.find_live(wanted).or_else(|| {
+            let retired = self.retired.get(&pack::stamp(wanted.number()))?;
+            let is_held = HeldBy::of(&retired.generation) != HeldBy::Nothing;
+            is_held.then_some(&retired.generation)
+        })
     }
 
     /// Looks at a few of the retired epochs, in turns, and forgets those whose memory is free: more than one
@@ -87,14 +88,13 @@ impl State {
     pub fn sweep(&mut self) {
         const STEP: usize = 4;
         let next = self.retired.range(self.swept..).take(STEP);
-        let seen: Vec<_> = next
-            .map(|(stamp, retired)| (*stamp, retired.is_done()))
-            .collect();
-        self.swept = match seen.last() {
-            Some((stamp, _)) if seen.len() == STEP => stamp + 1,
-            _ => 0,
-        };
-        for (stamp, _) in seen.into_iter().filter(|(_, done)| *done) {
+        let mut seen = [None; STEP];
+        for (seen, (stamp, retired)) in seen.iter_mut().zip(next) {
+            *seen = Some((*stamp, retired.is_done()));
+        }
+        // Where fewer are left, the next look begins at the oldest.
+        self.swept = seen[STEP - 1].map_or(0, |(stamp, _)| stamp + 1);
+        for (stamp, _) in seen.into_iter().flatten().filter(|(_, done)| *done) {
             self.retired.remove(&stamp);
         }
     }

@@ -61,12 +61,11 @@ impl Entries {
 }
 
 impl Registry {
-    /// This thread's state in a pool.
-    fn find(&self, pool: u64) -> Option<Owner> {
-        let entries = self.0.borrow();
-        let local = entries.pools.get(&pool)?;
-        LAST.set(Some(local.as_ptr()));
-        Some(local.clone())
+    /// This thread's state in a pool, which this owns; it is the last that was used from here on.
+    fn find(&self, pool: u64) -> Option<NonNull<Local>> {
+        let local = self.0.borrow().pools.get(&pool)?.as_ptr();
+        LAST.set(Some(local));
+        Some(local)
     }
 
     /// This thread's participant in a domain.
@@ -157,6 +156,10 @@ pub(crate) fn pin(core: &Core) -> Pinned<'_> {
 #[cold]
 #[inline(never)]
 fn find_and_pin(core: &Core) -> (NonNull<Local>, Guard) {
+    if let Ok(Some(local)) = REGISTRY.try_with(|registry| registry.find(core.id)) {
+        // SAFETY: alive, and the registry owns it: as in `pin`.
+        return (local, unsafe { Local::pin(local) });
+    }
     let owner = find_or_register(core);
     // SAFETY: alive, and `owner` owns it until this returns. From then on the guard keeps it.
     (owner.as_ptr(), unsafe { Local::pin(owner.as_ptr()) })
@@ -164,12 +167,13 @@ fn find_and_pin(core: &Core) -> (NonNull<Local>, Guard) {
 
 /// This thread's state in a pool, in constant time, whatever the number of pools.
 fn find_or_register(core: &Core) -> Owner {
-    let Ok(found) = REGISTRY.try_with(|registry| registry.find(core.id)) else {
-        // The registry is gone: a thread-local's destructor is pinning. The state lives as long
-        // as its guard.
-        return Local::register(core, Record::of_ending_thread());
-    };
-    found.unwrap_or_else(|| register(core))
+    match REGISTRY.try_with(|registry| registry.find(core.id)) {
+        // SAFETY: alive, as the registry owns it.
+        Ok(Some(local)) => unsafe { Owner::of(local) },
+        Ok(None) => register(core),
+        // The registry is gone: a thread-local's destructor is pinning. The state lives as long as its guard.
+        Err(_) => Local::register(core, Record::of_ending_thread()),
+    }
 }
 
 #[cold]

@@ -4,7 +4,7 @@ use epoch_arena_core::Epoch;
 
 use super::ArenaPool;
 use crate::epochs::advance::Retirement;
-use crate::epochs::slots;
+use crate::epochs::{hold, slots};
 use crate::error::AdvanceError;
 use crate::grace::{defer, settle_unpinned};
 use crate::local::registry;
@@ -89,7 +89,9 @@ impl ArenaPool {
         // Everything is deferred by now, and will happen even if a subscriber panics in here.
         trace::advance(core, published.before, published.now);
         trace::retire(core, retirement);
-        settle_unpinned(core, local, 0);
+        // The deferred closures run in the order in which they were flushed: when the writers' hold is gone, so is
+        // everything that was deferred before it.
+        settle_unpinned(core, local, 0, || hold::is_sealed(&published.last));
         Ok(slots::epoch(published.now))
     }
 
@@ -118,7 +120,7 @@ impl ArenaPool {
         pin.guard().flush();
         drop(pin);
         trace::retire(core, retirement);
-        settle_unpinned(core, &local, retirement.epochs);
+        settle_unpinned(core, &local, retirement.epochs, || false);
         retirement.epochs
     }
 }
