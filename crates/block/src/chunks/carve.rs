@@ -388,12 +388,18 @@ impl Carved {
     }
 }
 
-/// Bytes of the region for a value that needs `total` bytes with its header; `None` if there can be none.
+/// Bytes of the region for a value that needs `total` bytes with its header; `None` if no region is that large.
 pub fn region_size(total: usize) -> Option<usize> {
     let page = crate::os::page_size().max(REGION_PAGE);
     let size = total.checked_next_multiple_of(page)?;
-    let fits = size <= isize::MAX as usize && u32::try_from(size / REGION_PAGE).is_ok();
+    // A free region that is up to an eighth larger may serve the request, and a header counts its pages in 32 bits.
+    let fits = u32::try_from(larger_region(size) / REGION_PAGE).is_ok();
     fits.then_some(size)
+}
+
+/// Bytes of the largest free region that may serve a request for one of `size` bytes.
+pub const fn larger_region(size: usize) -> usize {
+    size.saturating_add(size / 8)
 }
 
 #[cfg(all(test, not(epoch_arena_loom)))]

@@ -86,8 +86,8 @@ impl Chunk {
     ///
     /// # Safety
     ///
-    /// 1. as for [`create`](Self::create).
-    /// 2. `size` is a multiple of [`REGION_PAGE`], and at most 2^32 of these.
+    /// 1. As for [`create`](Self::create).
+    /// 2. `size` is a multiple of [`REGION_PAGE`], and less than 2^32 of these.
     pub(super) unsafe fn create_alone(at: NonNull<u8>, size: usize, region: u32) -> Self {
         // SAFETY: the same contract.
         unsafe { Self::write(at, size, (size / REGION_PAGE) as u32, region | ALONE) }

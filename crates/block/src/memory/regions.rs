@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::chunks::carve::larger_region;
 use crate::chunks::class::Shelf;
 use crate::region::Region;
 
@@ -78,7 +79,7 @@ impl Regions {
         let region = if size == self.unit {
             self.blocks.pop_back().map(|(region, _)| region)
         } else {
-            let most = if exact { size } else { size + size / 8 };
+            let most = if exact { size } else { larger_region(size) };
             let (&key, _) = self.others.range((size, 0)..=(most, usize::MAX)).next()?;
             self.others.remove(&key)
         };
