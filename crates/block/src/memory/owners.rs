@@ -46,9 +46,7 @@ impl Memory {
     pub fn end_account(&self, account: &Account) {
         let confined = lock(&self.shared.store).end(account);
         for generation in confined {
-            let refused = generation.release();
-            // SAFETY: it was confined.
-            unsafe { lock(&self.shared.store).released(&generation, refused) };
+            drop(self.shared.end_quarantine(&generation));
         }
     }
 

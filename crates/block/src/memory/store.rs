@@ -267,30 +267,34 @@ impl Store {
         Some(generation)
     }
 
-    /// Takes back what [`take_dirty`](Self::take_dirty) gave: its chunks are free, or confined until the owner ends.
+    /// Takes a generation of [`take_dirty`](Self::take_dirty) back: its chunks are free, or confined until the owner
+    /// ends. If the owner has ended meanwhile, it did not find this one: then it is the caller's, as after
+    /// [`end`](Self::end).
     ///
     /// # Safety
     ///
-    /// `usable` is what [`Generation::clean`] said.
-    pub unsafe fn cleaned(&mut self, generation: Arc<Generation>, usable: bool) {
+    /// [`Generation::clean`] returned `usable`.
+    pub unsafe fn cleaned(
+        &mut self,
+        generation: Arc<Generation>,
+        usable: bool,
+    ) -> Option<Arc<Generation>> {
         self.cleaning -= 1;
         if usable {
-            // SAFETY: it was on the ready stack.
-            return unsafe { self.give_up_generation(&generation) };
+            // SAFETY: it was on the ready stack, so it has no holds.
+            unsafe { self.give_up_generation(&generation) };
+            return None;
         }
         generation.account.confine(generation.chunks.bytes());
         if generation.account.is_ended() {
-            // The owner has ended meanwhile, and has not found it.
-            let refused = generation.release();
-            // SAFETY: from `take_dirty`, hence held by nothing.
-            unsafe { self.released(&generation, refused) };
-        } else {
-            self.confined.push(generation);
+            return Some(generation);
         }
+        self.confined.push(generation);
+        None
     }
 
-    /// The owner of an account is gone; gives what it has in quarantine: to be made accessible without the lock, and
-    /// then [`released`](Self::released).
+    /// Ends the owner of an account; gives its generations in quarantine. The caller makes them accessible without the
+    /// lock, and then calls [`released`](Self::released).
     pub fn end(&mut self, account: &Account) -> Vec<Arc<Generation>> {
         self.accounts.end(account);
         let of_account =
@@ -373,10 +377,11 @@ impl Store {
         while let Some((generation, rest)) = unsafe { Generation::unlink(self.dirty) } {
             self.dirty = rest;
             self.cleaning += 1;
-            // SAFETY: nobody holds it; it was taken off the ready stack.
+            // SAFETY: it has no holds; it was taken off the ready stack.
             let usable = unsafe { generation.clean() };
-            // SAFETY: as `clean` said.
-            unsafe { self.cleaned(generation, usable) };
+            // SAFETY: `clean` returned it.
+            let late = unsafe { self.cleaned(generation, usable) };
+            self.confined.extend(late);
         }
         for generation in std::mem::take(&mut self.confined) {
             let refused = generation.release();

@@ -191,14 +191,28 @@ impl Shared {
         false
     }
 
-    /// Overwrites what [`Store::take_dirty`] gave; then it is free, or confined.
+    /// Overwrites a generation of [`Store::take_dirty`]; then it is free, or confined.
     pub(super) fn clean(&self, generation: Arc<Generation>) -> MutexGuard<'_, Store> {
-        // SAFETY: it was taken off the ready stack, so nobody holds it, and by `take_dirty` it is ours.
+        // SAFETY: it was taken off the ready stack, so it has no holds, and `take_dirty` gave it to this thread alone.
         let usable = unsafe { generation.clean() };
         let mut store = lock(&self.store);
-        // SAFETY: as above.
-        unsafe { store.cleaned(generation, usable) };
+        // SAFETY: `clean` returned it.
+        let late = unsafe { store.cleaned(generation, usable) };
         self.cleaned.notify_all();
+        let Some(generation) = late else {
+            return store;
+        };
+        drop(store);
+        self.end_quarantine(&generation)
+    }
+
+    /// Makes the chunks of a confined generation accessible again, without the lock as the system is called for each;
+    /// then they are free.
+    pub(super) fn end_quarantine(&self, generation: &Generation) -> MutexGuard<'_, Store> {
+        let refused = generation.release();
+        let mut store = lock(&self.store);
+        // SAFETY: it was confined, and `release` returned `refused`.
+        unsafe { store.released(generation, refused) };
         store
     }
 }

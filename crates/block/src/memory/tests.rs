@@ -11,6 +11,7 @@ use crate::chunks::generation::Generation;
 use crate::chunks::scrub::Scrub;
 use crate::memory::{Account, Owner, Request, UserKind};
 use crate::os::refusal::refuse;
+use crate::sync::lock;
 use crate::{AnonymousMap, Block, Heap, Memory, MemoryError};
 
 const UNIT: usize = 64 << 10;
@@ -181,6 +182,28 @@ fn what_is_confined_is_free_when_its_owner_is_gone() {
         }
         is_whole(&memory);
     }
+}
+
+/// An owner that ends does not find a generation that a thread is overwriting. The thread then ends the quarantine, and
+/// calls the system without the lock.
+#[test]
+fn a_quarantine_whose_owner_ends_during_the_cleaning_ends_without_the_lock() {
+    let memory = memory(12, usize::MAX);
+    let account = memory.open_account(UserKind::Pool, Location::caller());
+    let_go(&confined(&memory, &account));
+    let mut store = lock(&memory.shared.store);
+    store.settle(&memory.shared.ready);
+    let generation = store.take_dirty().unwrap();
+    drop(store);
+    // SAFETY: it has no holds, and `take_dirty` gave it to this test.
+    let usable = unsafe { generation.clean() };
+    memory.end_account(&account);
+    // SAFETY: `clean` returned it.
+    let late = unsafe { lock(&memory.shared.store).cleaned(generation, usable) }.unwrap();
+    assert!(late.is_confined(), "still out of reach");
+    drop(memory.shared.end_quarantine(&late));
+    assert!(!late.is_confined());
+    is_whole(&memory);
 }
 
 /// The source gets memory that it can use: the heap, above all.
