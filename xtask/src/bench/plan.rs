@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn m12_every_contestant_runs_in_every_group_it_entered() {
+    fn every_contestant_runs_in_every_group_it_entered() {
         for quick in [true, false] {
             let steps = planned(&[], &[], quick, 2);
             for one in ROSTER {

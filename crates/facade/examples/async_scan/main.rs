@@ -230,13 +230,13 @@ mod tests {
     }
 
     #[test]
-    fn b1_a_scan_keeps_what_the_log_had_while_the_log_moves_on() {
+    fn a_scan_keeps_what_the_log_had_while_the_log_moves_on() {
         a_scan_stays(arena::Log::new(10).unwrap());
         a_scan_stays(arcs::Log::new(10));
     }
 
     #[test]
-    fn b1_tasks_of_both_sides_append_and_scan() {
+    fn tasks_of_both_sides_append_and_scan() {
         assert_both_sides_are_right(&PROGRAM, &Input::new(made_up(5_000), 2));
     }
 

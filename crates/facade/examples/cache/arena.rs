@@ -210,7 +210,7 @@ mod tests {
 
     /// A thread that is preempted under a guard is enough for that.
     #[test]
-    fn b2_a_guard_that_stays_costs_room_and_no_generations() {
+    fn a_guard_that_stays_costs_room_and_no_generations() {
         let cache = Cache::new(1 << 20, 8).unwrap();
         let get = |number: u64| {
             let key = number.to_be_bytes();

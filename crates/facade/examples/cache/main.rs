@@ -188,13 +188,13 @@ mod tests {
     }
 
     #[test]
-    fn b5_hot_entries_are_promoted_and_cold_ones_expire() {
+    fn hot_entries_are_promoted_and_cold_ones_expire() {
         hot_entries_stay_and_cold_ones_go(&arena::Cache::new(1 << 20, 256).unwrap());
         hot_entries_stay_and_cold_ones_go(&boxes::Cache::new(1 << 20));
     }
 
     #[test]
-    fn b2_threads_together_stay_in_the_budget_and_see_the_right_values() {
+    fn threads_together_stay_in_the_budget_and_see_the_right_values() {
         assert_both_sides_are_right(&PROGRAM, &Input::new(made_up(5_000), 3));
     }
 }

@@ -142,7 +142,7 @@ mod tests {
     use shared::compare::assert_both_sides_are_right;
 
     #[test]
-    fn m10_both_sides_intern_each_line_once() {
+    fn both_sides_intern_each_line_once() {
         let text = b"to\nbe\nor\nnot\nto\nbe\n\n\nthat\nis\nthe\nquestion\n";
         let input = Input::new(text.to_vec(), 3);
         assert_both_sides_are_right(&PROGRAM, &input);

@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn b9_an_entry_that_comes_too_late_belongs_to_the_next_memtable() {
+    fn an_entry_that_comes_too_late_belongs_to_the_next_memtable() {
         let tables = Memtables::new(10, 8).unwrap();
         let left = tables.current().unwrap();
         assert!(left.put(&tables.pool.pin(), b"in time", b"1").unwrap());
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn m7_a_memtable_holds_its_epoch_and_lets_go_of_it() {
+    fn a_memtable_holds_its_epoch_and_lets_go_of_it() {
         let tables = Memtables::new(10, 8).unwrap();
         let guard = tables.pool.pin();
         let left = tables.current().unwrap();

@@ -176,12 +176,12 @@ mod tests {
     use shared::input::made_up;
 
     #[test]
-    fn b9_all_that_was_written_to_memtables_is_in_the_files() {
+    fn all_that_was_written_to_memtables_is_in_the_files() {
         assert_both_sides_are_right(&PROGRAM, &Input::new(made_up(3_000), 3));
     }
 
     #[test]
-    fn b9_memtables_of_one_entry_are_flushed_as_well() {
+    fn memtables_of_one_entry_are_flushed_as_well() {
         assert_both_sides_are_right(&PROGRAM, &Input::new(made_up(8), 2));
         assert_both_sides_are_right(&PROGRAM, &Input::new(b"\n".to_vec(), 2));
     }

@@ -190,14 +190,14 @@ mod tests {
     }
 
     #[test]
-    fn m7_a_snapshot_of_versions_in_epochs_stays_as_it_is() {
+    fn a_snapshot_of_versions_in_epochs_stays_as_it_is() {
         let lines = Input::new(made_up(40), 1).lines;
         snapshots_stay(arena::Bank::new(lines.clone()).unwrap(), 40);
         snapshots_stay(boxes::Bank::new(lines), 40);
     }
 
     #[test]
-    fn m7_readers_of_both_sides_see_consistent_sums() {
+    fn readers_of_both_sides_see_consistent_sums() {
         assert_both_sides_are_right(&PROGRAM, &Input::new(made_up(300), 2));
     }
 

@@ -21,7 +21,7 @@ fn of_puts(pool: &ArenaPool, puts: u64) -> Counts {
 /// Target T9, for epochs of many keys. The first chunks of an epoch are small, and each costs a lock:
 /// with half as many keys it is just missed.
 #[test]
-fn m9_a_put_shares_less_than_one_write_in_a_thousand() {
+fn a_put_shares_less_than_one_write_in_a_thousand() {
     let puts = 1 << 21;
     let pool = ArenaPool::builder().build().unwrap();
     let one = of_puts(&pool, puts);
@@ -40,7 +40,7 @@ fn m9_a_put_shares_less_than_one_write_in_a_thousand() {
 
 /// The counters work: an advance takes locks, a lease counts itself.
 #[test]
-fn m9_the_counters_are_not_blind() {
+fn the_counters_see_an_advance_and_a_lease() {
     let pool = ArenaPool::builder().build().unwrap();
     let before = counts();
     for _ in 0..100 {

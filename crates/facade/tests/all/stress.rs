@@ -240,7 +240,7 @@ fn variable(name: &str, default: u64) -> u64 {
 }
 
 #[test]
-fn m5_m7_m8_stress_no_wrong_byte_and_flat_memory() {
+fn no_byte_is_wrong_under_stress_and_memory_stays_flat() {
     let miri = cfg!(miri);
     let load = Load {
         time: Duration::from_secs(variable("SECONDS", if miri { 1 } else { 3 })),

@@ -64,7 +64,7 @@ fn put(pool: &ArenaPool, bytes: &[u8]) -> ArenaHandle {
 
 #[test]
 #[cfg_attr(miri, ignore = "Miri is too slow for a runtime")]
-fn m7_scans_in_a_tokio_runtime_hold_leases_and_snapshots_across_awaits() {
+fn scans_in_a_tokio_runtime_hold_leases_and_snapshots_across_awaits() {
     let memory = Memory::builder().block_size(64 << 10).build().unwrap();
     let pool = ArenaPool::builder().memory(memory).build().unwrap();
     let old: Vec<_> = (0..KEYS).map(|n| (n, put(&pool, &bytes(n)))).collect();
