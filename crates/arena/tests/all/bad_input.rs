@@ -77,7 +77,7 @@ fn a_value_larger_than_the_whole_budget_is_refused_as_such() {
 
 /// Who is refused learns how much of it is his own, and how much others have.
 #[test]
-fn a_refusal_says_what_was_wanted_and_who_has_the_rest() {
+fn a_refusal_tells_the_bytes_wanted_and_the_users_of_the_rest() {
     let builder = Memory::builder().source(Heap).block_size(64 << 10);
     let memory = builder.budget(1 << 20).build().unwrap();
     let [hog, small] = [(); 2].map(|()| EpochArena::new(&memory));

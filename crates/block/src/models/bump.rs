@@ -197,7 +197,7 @@ fn bump_allocations_that_change_their_length_stay_apart() {
 /// The offset goes up and down to values it had before, while another thread is about to exchange
 /// one of them.
 #[test]
-fn bump_an_offset_that_comes_back_misleads_nobody() {
+fn bump_an_offset_that_comes_back_gives_no_byte_twice() {
     loom::model(|| {
         let watched = Watched::new();
         let first = watched.claim();

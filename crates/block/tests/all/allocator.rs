@@ -179,7 +179,7 @@ fn zeroed_is_zero_also_where_others_have_written() {
 
 /// An allocation of nothing grows into one of something, and never takes from others.
 #[test]
-fn an_empty_allocation_grows_and_takes_nobodys_bytes() {
+fn an_empty_allocation_grows_and_takes_no_other_allocations_bytes() {
     let block = block(64);
     let by = &block;
     let empty = by.allocate(layout(0, 1)).unwrap();

@@ -90,7 +90,7 @@ fn all_memory_passes_from_generation_to_generation() {
 
 /// What is to be zero is, before anything of it is used again, and before the source has it back.
 #[test]
-fn bytes_that_are_to_be_overwritten_are_before_anybody_gets_them() {
+fn bytes_that_are_to_be_overwritten_are_overwritten_before_their_next_use() {
     let source = Faulty::default();
     let memory = memory(&source, 1);
     let account = account(&memory);

@@ -253,7 +253,7 @@ fn resident_memory_falls_when_blocks_go_back_to_the_system() {
 
 /// What is to be kept ready is, up to the budget, and no more than that.
 #[test]
-fn prefaulted_blocks_wait_for_whoever_takes_them() {
+fn prefaulted_blocks_are_ready_before_they_are_taken() {
     const BLOCK: usize = 256 << 10;
     let builder = || Memory::builder().block_size(BLOCK).prefault(4 * BLOCK);
     let memory = builder().high_water(0).build().unwrap();
