@@ -1,8 +1,8 @@
 //! Blocks that are carved into chunks, and the chunks of them that are free; on a shelf for each lane and size.
 //!
 //! A block is carved from a *frontier*, so that a fresh one is not written all over by halving it. A chunk that
-//! comes back is joined with its buddy where that is free too, so that what is left of a block is always the
-//! fewest chunks; and a block of which nothing is in use is given out as a region again.
+//! comes back is joined with its buddy where that is free too, so that the free bytes of a block are always the
+//! fewest chunks. A block without a chunk in use is given out as a region again.
 
 use std::ptr::NonNull;
 
@@ -48,7 +48,7 @@ impl Drop for Carved {
                 std::mem::forget(held.region);
                 continue;
             }
-            // SAFETY: all of it is to be given back, and nobody uses it.
+            // SAFETY: all of it is to be given back; the memory ends, so no thread uses it.
             unsafe { shadow::allow(held.region.base(), held.region.len()) };
         }
     }
@@ -113,8 +113,8 @@ impl Carved {
             out: size,
             leaked: false,
         });
-        // SAFETY: 1. a whole region, ours and unshared, and page-aligned as `Memory` checks; 2. its size is
-        // what was asked for by `Memory::take`.
+        // SAFETY: 1. a whole region, which this thread alone has, page-aligned as `Memory` checks; 2. `Memory::take`
+        // asked for a size of `region_size`, and this one is at most `larger_region` of it.
         unsafe { Chunk::create_alone(start, size, index) }
     }
 
@@ -125,8 +125,8 @@ impl Carved {
 
     /// The chunk as one that exists.
     fn live<'a>(&self, chunk: Chunk) -> Live<'a> {
-        // SAFETY: by the invariant it exists as long as its region is held; what is made of it here does
-        // not outlive the call.
+        // SAFETY: by the invariant it exists as long as its region is held; no caller keeps the result longer than
+        // its call.
         unsafe { chunk.live() }
     }
 
@@ -155,7 +155,7 @@ impl Carved {
         let (start, index) = (live.start(), live.region());
         for half in (class.index()..found.index()).rev() {
             let size = Class::at(half).size();
-            // SAFETY: the middle of what is left of the chunk.
+            // SAFETY: the middle of the chunk, or of its lower half that is left.
             let upper = unsafe { start.add(size) };
             // SAFETY: 1. the upper half of a free chunk, off every list; a multiple of its size from the
             // block's start. 2. A class's size.
@@ -163,7 +163,7 @@ impl Carved {
             self.link(shelf, self.live(upper));
         }
         self.held(index).out += class.size();
-        // SAFETY: 1. what is left of the chunk; 2. a class's size.
+        // SAFETY: 1. the lower part of the free chunk, off every list; 2. a class's size.
         Some(unsafe { Chunk::create(start, class.size(), index) })
     }
 
@@ -172,7 +172,7 @@ impl Carved {
         let size = class.size();
         let start = self.held(index).frontier.next_multiple_of(size);
         if start + size > self.unit {
-            // What is left of the block becomes free chunks; with what is free before it, it may be just enough.
+            // The rest of the block becomes free chunks; joined with free ones before it, it may be just enough.
             self.carving[shelf.index()] = None;
             self.cut(index, self.unit);
             return self.take_free(shelf, class);
@@ -183,12 +183,12 @@ impl Carved {
         held.out += size;
         // SAFETY: inside the block.
         let at = unsafe { held.region.base().add(start) };
-        // SAFETY: 1. beyond the frontier until now, hence nobody's; a multiple of its size; 2. a class's.
+        // SAFETY: 1. beyond the frontier until now, so no chunk has it; a multiple of its size; 2. a class's.
         Some(unsafe { Chunk::create(at, size, index) })
     }
 
-    /// Moves the frontier to `to`; what is passed over becomes free chunks, as few as may be, and is joined with
-    /// what is free before it.
+    /// Moves the frontier to `to`. The bytes that it passes over become free chunks, as few as may be, joined with free
+    /// ones before them.
     fn cut(&mut self, index: u32, to: usize) {
         loop {
             let held = self.held(index);
@@ -204,7 +204,7 @@ impl Carved {
                 fits.min(1 << from.trailing_zeros())
             };
             held.frontier = from + size;
-            // SAFETY: beyond the frontier until now, hence nobody's; a class's size, at a multiple of it.
+            // SAFETY: beyond the frontier until now, so no chunk has it; a class's size, at a multiple of it.
             unsafe { self.free(index, from, size) };
         }
     }
@@ -214,7 +214,7 @@ impl Carved {
     ///
     /// # Safety
     ///
-    /// The chunk was given out by this, nobody reads or claims bytes of it any more, nor will.
+    /// This gave the chunk out; no thread reads or claims bytes of it any more, nor will.
     pub unsafe fn put(&mut self, chunk: Chunk) -> Option<(Region, Shelf)> {
         let live = self.live(chunk);
         let (index, size) = (live.region(), live.size());
@@ -233,13 +233,13 @@ impl Carved {
     ///
     /// # Safety
     ///
-    /// `at .. at + size` is below the frontier of the block, nobody's and on no list; `size` is a class's, and `at` a
-    /// multiple of it.
+    /// `at .. at + size` is below the frontier of the block; no thread uses it, and no list has it; `size` is a
+    /// class's, and `at` a multiple of it.
     unsafe fn free(&mut self, index: u32, mut at: usize, mut size: usize) {
         let unit = self.unit;
         let held = self.held(index);
         let (shelf, base, frontier) = (held.shelf, held.region.base(), held.frontier);
-        // A block is never joined as a whole, as then nothing of it were in use.
+        // Joining never gives a whole block: some chunk of it is in use, or `put` would have taken the block out.
         while shelf != Shelf::QUARANTINE && 2 * size < unit {
             let buddy = at ^ size;
             if buddy + size > frontier {
@@ -262,12 +262,13 @@ impl Carved {
         self.link(shelf, self.live(joined));
     }
 
-    /// Takes out a region of which nothing is in use. `last` was, and is on no list.
+    /// Takes out a region without a chunk in use. `last` was the last one, and is on no list.
     fn empty(&mut self, index: u32, last: Live<'_>) -> Option<(Region, Shelf)> {
         let held = self.held(index);
         let (shelf, base, frontier) = (held.shelf, held.region.base(), held.frontier);
         let mut at = 0;
-        // As buddies are joined, these are at most two for each class.
+        // As buddies are joined, these are at most two for each class; in a quarantine, where no buddies are joined, at
+        // most one for each page.
         while at < frontier && !last.is_alone() {
             // SAFETY: inside the block.
             let start = unsafe { base.add(at) };
@@ -282,7 +283,7 @@ impl Carved {
         }
         self.vacant.push(index);
         let region = self.regions[index as usize].take()?.region;
-        // SAFETY: all of it is to be used anew or given back, and nobody uses it.
+        // SAFETY: all of it is to be used anew or given back; none of its chunks is in use.
         unsafe { shadow::allow(region.base(), region.len()) };
         Some((region, shelf))
     }
@@ -320,11 +321,12 @@ impl Carved {
     /// A chunk that was given up, with nothing claimed.
     pub fn renew(&mut self, chunk: Chunk) -> Chunk {
         let live = self.live(chunk);
-        // SAFETY: 1. it is nobody's, and on no list; 2. it had its size, and is no region of its own.
+        // SAFETY: 1. it was given up, so no thread uses it, and the caller has taken it off its list; 2. it had its
+        // size, and is no region of its own.
         unsafe { Chunk::create(live.start(), live.size(), live.region()) }
     }
 
-    /// Whose chunks a region has.
+    /// The shelf that a region's chunks are on.
     pub fn shelf(&mut self, index: u32) -> Shelf {
         self.held(index).shelf
     }
@@ -352,7 +354,7 @@ impl Carved {
     ///
     /// # Safety
     ///
-    /// Nobody reads or claims bytes of them any more, nor will; none is confined but in regions that are leaked.
+    /// No thread reads or claims bytes of them any more, nor will; none is confined but in regions that are leaked.
     pub unsafe fn wipe(&self, scrub: Scrub) {
         for held in self.regions.iter().flatten().filter(|held| !held.leaked) {
             let mut at = 0;
@@ -381,7 +383,7 @@ impl Carved {
         }
     }
 
-    /// Where the regions are, with their lengths.
+    /// The addresses and lengths of the regions.
     pub fn ranges(&self) -> impl Iterator<Item = (NonNull<u8>, usize)> {
         let held = self.regions.iter().flatten();
         held.map(|held| (held.region.base(), held.region.len()))

@@ -1,4 +1,4 @@
-//! A chunk: memory that one owner has and one thread fills, with its header in front.
+//! A chunk: memory of one owner, with its header in front.
 
 use std::marker::PhantomData;
 use std::ptr::NonNull;
@@ -8,7 +8,7 @@ use super::scrub::Scrub;
 use crate::shadow;
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
-/// What stands at the start of every chunk, in use or free.
+/// The header at the start of every chunk, in use or free.
 #[derive(Debug)]
 #[repr(C, align(32))]
 pub(crate) struct Header {
@@ -22,7 +22,7 @@ pub(crate) struct Header {
     next: AtomicPtr<Header>,
     /// Bytes of the chunk, header included; in a region of its own, pages of [`REGION_PAGE`].
     pub(super) size: u32,
-    /// Which region it is in, and what it is: [`FREE`], [`ALONE`].
+    /// The number of its region, and the bits [`FREE`] and [`ALONE`].
     tag: AtomicU32,
     /// Bytes lost to alignment and to batches that were not used up.
     pub(super) padding: AtomicU32,
@@ -51,7 +51,7 @@ pub(super) const fn offset(filled: u64) -> usize {
     filled as u32 as usize
 }
 
-/// Where a chunk is, in one word that is no pointer: `region:32 | offset / 512:32`.
+/// The place of a chunk, in one word that is no pointer: `region:32 | offset / 512:32`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place(pub u64);
 
@@ -59,15 +59,15 @@ impl Place {
     pub const NONE: Place = Place(u64::MAX);
 }
 
-/// A chunk, as an address. It may dangle (a thread remembers its chunk between pins), so it shows
-/// nothing; `live` is where one promises that it does not.
+/// A chunk, as an address. It may dangle (a thread remembers its chunk between pins), so nothing can be read through
+/// it; a caller of [`live`](Self::live) promises that it does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chunk(
     /// The header, with the provenance of the whole chunk.
     NonNull<Header>,
 );
 
-// SAFETY: an address; whoever goes through it promises by `live` what is needed, on whatever thread.
+// SAFETY: an address; access goes through `live`, whose contract is the same on every thread.
 unsafe impl Send for Chunk {}
 
 impl Chunk {
@@ -95,10 +95,11 @@ impl Chunk {
 
     /// # Safety
     ///
-    /// `at .. at + size` is as for [`create`](Self::create), and `told` says `size` as `tag` asks for.
+    /// `at .. at + size` is as for [`create`](Self::create), and `told` is `size`: in pages of [`REGION_PAGE`] if `tag`
+    /// has [`ALONE`], else in bytes.
     unsafe fn write(at: NonNull<u8>, size: usize, told: u32, tag: u32) -> Self {
         let len = header_of(size);
-        // SAFETY: nobody uses these bytes.
+        // SAFETY: by the contract no other thread uses these bytes.
         unsafe { shadow::forbid(at, size) };
         // SAFETY: inside them; the chunk's own from here on.
         unsafe { shadow::allow(at, len) };
@@ -171,7 +172,7 @@ impl<'a> Live<'a> {
     #[inline(always)]
     pub(super) fn header(self) -> &'a Header {
         // SAFETY: by the invariant of `chunk` the header exists for 'a; it is only ever changed
-        // through its atomics, and anew as a whole by `create` when nobody else knows it.
+        // through its atomics, or written as a whole by `create` when no other thread has its bytes.
         unsafe { self.chunk.0.as_ref() }
     }
 
@@ -184,8 +185,8 @@ impl<'a> Live<'a> {
     }
 
     fn tag(self) -> u32 {
-        // Relaxed: it changes under the lock of the memory only, and who looks at a change holds it; the
-        // other bits stay as they are.
+        // Relaxed: only [`FREE`] changes, under the lock of the memory, and only a thread that has the lock reads it;
+        // the other bits stay as they are.
         self.header().tag.load(Ordering::Relaxed)
     }
 
@@ -206,7 +207,7 @@ impl<'a> Live<'a> {
         self.tag() & ALONE != 0
     }
 
-    /// Which region it is in.
+    /// The number of its region.
     pub(crate) fn region(self) -> u32 {
         self.tag() & !(FREE | ALONE)
     }
@@ -225,8 +226,8 @@ impl<'a> Live<'a> {
     }
 
     pub(crate) fn next(self) -> Option<Chunk> {
-        // Relaxed, as in `set_next`: the lock of the memory orders them; or whoever walks a list without
-        // it has found the list's head by an Acquire, which is stored after this.
+        // Relaxed, as in `set_next`: the lock of the memory orders them. A thread that walks a list without the lock
+        // has loaded the list's head by the Acquire in `ChunkList::head`; `ChunkList::push` stores the head after this.
         Chunk::from_ptr(self.header().next.load(Ordering::Relaxed))
     }
 
@@ -235,8 +236,8 @@ impl<'a> Live<'a> {
         self.header().next.store(next, Ordering::Relaxed);
     }
 
-    /// What the word says that a chunk in use is filled by: free, the chunk before it on its list; returned, and
-    /// the first of its list, the first of the next list. Under the lock of the memory.
+    /// The place in the word `filled`, while the chunk is not in use. In a free chunk: the chunk before it on its list.
+    /// In a returned chunk that is the first of its list: the first of the next list. Under the lock of the memory.
     pub(crate) fn prev(self) -> Place {
         // Relaxed: under the lock.
         Place(self.header().filled.load(Ordering::Relaxed))
@@ -254,17 +255,17 @@ impl<'a> Live<'a> {
         self.header().tag.store(tag, Ordering::Relaxed);
     }
 
-    /// Overwrites all bytes that are claimed, if there is something to fill them with. (Where bytes
-    /// can be given back, those that were are not among them.)
+    /// Overwrites all bytes that are claimed, if `scrub` has a byte to fill them with. (Bytes that were given back are
+    /// not claimed; nor is a value that is longer than offsets reach.)
     ///
     /// # Safety
     ///
-    /// Nobody reads or claims bytes of the chunk any more, nor will before it is created anew.
+    /// No thread reads or claims bytes of the chunk any more, nor will before it is created anew.
     pub(super) unsafe fn scrub(self, scrub: Scrub) {
         let size = self.size();
         let header = header_of(size);
         let first = self.at(header);
-        // Relaxed: whoever claimed is gone, which orders his stores before this.
+        // Relaxed: by the contract all claims are over, and the caller is ordered after them.
         let used = offset(self.header().filled.load(Ordering::Relaxed)) - header;
         // SAFETY: the chunk's; alignment gaps among them were never allowed.
         unsafe { shadow::allow(first, used.next_multiple_of(WORD)) };
@@ -273,12 +274,12 @@ impl<'a> Live<'a> {
             for word in 0..used.div_ceil(WORD) {
                 // SAFETY: below the chunk's size, which is a multiple of a word, as the header's is.
                 let word = unsafe { words.add(word) };
-                // SAFETY: nobody else's; aligned, as the chunk and its header are. Volatile, so that
-                // it is done even where the memory is freed next.
+                // SAFETY: no other thread uses it; aligned, as the chunk and its header are. Volatile, so that
+                // the compiler keeps the write even where the memory is freed next.
                 unsafe { word.write_volatile(u64::from_ne_bytes([fill; WORD])) };
             }
         }
-        // SAFETY: nobody uses them until the chunk is created anew.
+        // SAFETY: no thread uses them until the chunk is created anew.
         unsafe { shadow::forbid(first, size - header) };
     }
 

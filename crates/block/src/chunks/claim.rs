@@ -75,7 +75,7 @@ impl Live<'_> {
         loop {
             let at = self.place(filled, len, align)?;
             // Acquire on success: pairs with the Release in `retract_shared`, as in `Block`: bytes
-            // that were given back carry what was done to them. Relaxed on failure: another guess.
+            // that were given back come with all earlier accesses to them. Relaxed on failure: another guess.
             match header.filled.compare_exchange_weak(
                 filled,
                 advanced(filled, at),
@@ -136,8 +136,8 @@ impl Live<'_> {
     /// # Safety
     ///
     /// 1. The allocation is of an arena that has this chunk, by `bump_shared`, and the caller's.
-    /// 2. `new_len <= len`, and nobody uses the bytes beyond any more.
-    /// 3. `ended` is 1 if nobody uses the allocation any more, else 0.
+    /// 2. `new_len <= len`, and no thread uses the bytes beyond any more.
+    /// 3. `ended` is 1 if no thread uses the allocation any more, else 0.
     pub unsafe fn retract_shared(
         self,
         first: NonNull<u8>,
@@ -152,8 +152,8 @@ impl Live<'_> {
             let given = (len - new_len) as u64;
             // Wrapping: the count may have started anew since this allocation.
             let next = (filled - given).wrapping_sub(u64::from(ended) * ONE);
-            // Release on success: pairs with the Acquire in `bump_shared` and `extend_shared`, by
-            // which whoever gets these bytes next is ordered after what was done to them. Relaxed
+            // Release on success: pairs with the Acquire in `bump_shared` and `extend_shared`, which
+            // orders the next owner of these bytes after all earlier accesses to them. Relaxed
             // on failure: another guess.
             match header.filled.compare_exchange_weak(
                 filled,
@@ -180,7 +180,7 @@ impl Live<'_> {
     ///
     /// # Safety
     ///
-    /// Nobody else knows the chunk, and nothing is claimed in it.
+    /// No other thread knows the chunk, and nothing is claimed in it.
     pub unsafe fn claim_whole(self, len: usize, align: Alignment) -> Option<NonNull<u8>> {
         let (base, size) = (self.start().addr().get(), self.size());
         let at = bump::place(base, header_of(size), size, len, align)?;
@@ -209,7 +209,7 @@ impl Live<'_> {
     pub unsafe fn end_batch(self, from: NonNull<u8>, to: NonNull<u8>, pushed: u32) {
         let header = self.header();
         let rest = (to.addr().get() - from.addr().get()) as u64;
-        // SAFETY: nobody uses these bytes any more; whoever claims them again is allowed them.
+        // SAFETY: by the contract no thread uses these bytes any more; the next claim allows them again.
         unsafe { shadow::forbid(from, rest as usize) };
         // Relaxed throughout: as in `bump`.
         let filled = header.filled.load(Ordering::Relaxed);

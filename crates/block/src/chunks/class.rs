@@ -4,13 +4,13 @@
 
 use crate::lane::LANES;
 
-/// Bytes of the smallest chunk: what an epoch of one key costs.
+/// Bytes of the smallest chunk: the cost of an epoch of one key.
 pub const SMALLEST: usize = 512;
 
 /// Classes there are: from 512 bytes to 1 GiB, the largest block.
 pub const CLASSES: usize = 22;
 
-/// Shelves there are: for the smallest chunks; for each lane and two sizes; and for what is confined.
+/// Shelves there are: one for the smallest chunks; one for each lane and each of two sizes; and one for the quarantine.
 pub const SHELVES: usize = 1 + 2 * LANES + 1;
 
 /// Chunks of at most this many bytes have a header of 32 bytes; it shares a cache line with the first key,
@@ -55,19 +55,19 @@ impl Class {
     }
 }
 
-/// Whose chunks a block is carved into, and of which sizes. Small ones come from blocks of their own, so that one
-/// of 512 bytes that stays in use does not keep a block from those of 256 KiB. And a thread gets chunks that a
-/// thread of its own lane has filled before: their cache lines are with this thread's core. The smallest are all
-/// threads' alike, so that many threads with a few keys each do with one block.
+/// The lane and the sizes of the chunks that a block is carved into. Small chunks come from blocks of their own, so
+/// that one of 512 bytes that stays in use does not keep a block from those of 256 KiB. And a thread gets chunks that a
+/// thread of its own lane has filled before: their cache lines are with this thread's core. All threads share the
+/// shelf of the smallest, so that many threads with a few keys each need one block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shelf(u8);
 
 impl Shelf {
-    /// For chunks that the system is to refuse access to, some day: each is whole pages, and free
-    /// neighbours are never joined, as a neighbour's header may be out of reach.
+    /// For chunks that will be confined: each is whole pages, and free neighbours are never joined, as a neighbour's
+    /// header may be out of reach.
     pub const QUARANTINE: Shelf = Shelf(SHELVES as u8 - 1);
 
-    /// Where a thread of `lane` has chunks of this class carved, from blocks of `unit` bytes.
+    /// The shelf for chunks of this class of a thread of `lane`, with blocks of `unit` bytes.
     pub const fn of(class: Class, unit: usize, lane: usize) -> Self {
         const MANY: usize = 1024;
         const SOME: usize = 64;

@@ -1,8 +1,8 @@
-//! A generation: chunks that are given up together, by whoever lets the last hold on them go.
+//! A generation: chunks that are given up together, by the thread that lets the last hold on them go.
 //!
 //! A hold is part of one word. The thread whose decrement makes the word zero pushes the generation on its
 //! memory's *ready* stack: one compare-exchange, without a lock, an allocation or a free, so that it may happen
-//! inside anybody's pin. The next thread that comes to the memory for a chunk takes it from there, under the
+//! inside any thread's pin. The next thread that comes to the memory for a chunk takes it from there, under the
 //! memory's lock, and its chunks are free. This file knows nothing of epochs.
 
 use std::ptr::{NonNull, null_mut};
@@ -21,11 +21,11 @@ pub struct Generation {
     /// reference that all holds share to the ready stack.
     holds: AtomicU64,
     /// The next on the stack, or on a list of the memory. Before it is on either, itself: the reference that all
-    /// holds share, by which whoever has only an address can make an [`Arc`] of it again.
+    /// holds share. The last holder has only an address, and makes an [`Arc`] from this pointer again.
     next: AtomicPtr<Generation>,
-    /// Whose chunks these are.
+    /// The account of the owner.
     pub account: Arc<Account>,
-    /// What the owner calls it.
+    /// The owner's name for it.
     pub name: u64,
     pub(crate) scrub: Scrub,
     /// The chunks that are out of use until the owner ends, and out of reach: its list is not to be walked then.
@@ -33,14 +33,14 @@ pub struct Generation {
     ready: Arc<Ready>,
 }
 
-/// The generations that are held no more, on their way to their memory.
+/// The generations without holds, on their way to their memory.
 #[derive(Debug)]
 pub(crate) struct Ready {
     /// The last one pushed; or null; or [`closed`], when the memory is gone.
     head: AtomicPtr<Generation>,
 }
 
-/// What the head shows when nobody is left to take anything from the stack. Never looked at.
+/// The head of a stack whose memory is gone: no thread takes from it any more. Never dereferenced.
 fn closed() -> *mut Generation {
     NonNull::dangling().as_ptr()
 }
@@ -73,9 +73,9 @@ impl Ready {
             }
             // Relaxed: published by the exchange.
             next.store(head, Ordering::Relaxed);
-            // Release on success: everything that was done under the holds happens before whoever takes
-            // the generation off the stack. Partner: the Acquire in `pop`, or that in `close`. Nothing of
-            // the generation may be looked at from here on. Relaxed on failure: another guess.
+            // Release on success: every access under the holds happens before the thread that takes the
+            // generation off the stack goes on. Partner: the Acquire in `pop`, or that in `close`. From here on
+            // the generation may be gone, so nothing of it is read. Relaxed on failure: another guess.
             match this.head.compare_exchange_weak(
                 head,
                 generation.cast_mut(),
@@ -95,9 +95,9 @@ impl Ready {
     }
 
     /// Takes the generation that was pushed last. Under the memory's lock, so that there is one taker at a
-    /// time: what is below the head stays below it while this looks.
+    /// time: the generations below the head stay below it while this looks.
     pub fn pop(&self) -> Option<Arc<Generation>> {
-        // Acquire: pairs with the Release in `push`; what was done under the holds happens before this.
+        // Acquire: pairs with the Release in `push`; every access under the holds happens before this.
         let mut head = self.head.load(Ordering::Acquire);
         loop {
             if head.is_null() || head == closed() {
@@ -106,8 +106,8 @@ impl Ready {
             // SAFETY: on the stack, which has a reference to it; and only this takes it off.
             // Relaxed: stored before the Release by which it was pushed.
             let next = unsafe { (*head).next.load(Ordering::Relaxed) };
-            // Relaxed on success: `head` was loaded by an Acquire. What is below was pushed by a Release in whose
-            // release sequence this exchange is. Acquire on failure: as above, for what is the head now.
+            // Relaxed on success: `head` was loaded by an Acquire. The generation below was pushed by a Release in
+            // whose release sequence this exchange is. Acquire on failure: as above, for the new head.
             match self
                 .head
                 .compare_exchange_weak(head, next, Ordering::Relaxed, Ordering::Acquire)
@@ -119,7 +119,7 @@ impl Ready {
         }
     }
 
-    /// Ends the stack with its memory; what is pushed later is dropped by who pushes.
+    /// Ends the stack with its memory. A thread that pushes later drops the generation itself.
     pub fn close(&self) {
         // Acquire: as in `pop`. Nothing is published.
         let mut head = self.head.swap(closed(), Ordering::Acquire);
@@ -153,7 +153,7 @@ impl Generation {
         });
         // The reference that all holds share; `let_go` passes it on.
         let shared = Arc::into_raw(this.clone()).cast_mut();
-        // Relaxed: nobody else has it yet.
+        // Relaxed: no other thread has it yet.
         this.next.store(shared, Ordering::Relaxed);
         this
     }
@@ -171,8 +171,8 @@ impl Generation {
         // Relaxed: a guess, which the exchange confirms.
         let mut holds = self.holds.load(Ordering::Relaxed);
         while holds != 0 {
-            // Relaxed, both: taking part needs no order, as in `hold`. Whoever has to know what was done under
-            // holds that are gone asks `holds`; and letting go carries it on.
+            // Relaxed, both: taking part needs no order, as in `hold`. A thread that must see accesses under holds that
+            // are gone calls `holds`; and the exchange is in the release sequence of each `let_go` before it.
             match self.holds.compare_exchange_weak(
                 holds,
                 holds + count,
@@ -191,26 +191,26 @@ impl Generation {
     ///
     /// # Safety
     ///
-    /// 1. The caller has these holds, and nobody else takes them off.
+    /// 1. The caller has these holds, and no other thread takes them off.
     /// 2. `this` came from an [`Arc`] of a generation that they hold.
     pub unsafe fn let_go(this: NonNull<Generation>, count: u64) {
         // SAFETY: by 2., and as the caller's holds keep the shared reference until the exchange.
         let generation = unsafe { this.as_ref() };
-        // Relaxed: stored before anybody else had the generation, and changed by the last hold only. `this` may
-        // come from a reference to the generation alone; this pointer is the `Arc`'s.
+        // Relaxed: stored before any other thread had the generation, and changed only after the last hold is gone.
+        // `this` may come from a reference to the generation alone; this pointer is the `Arc`'s.
         let shared = generation.next.load(Ordering::Relaxed);
-        // AcqRel: Release, so that what was done under these holds happens before the chunks are used
-        // again; Acquire, so that what was done under the others, which went before, does too, by the
-        // Release with which the last one pushes. Partner: each other's decrement.
+        // AcqRel: Release, so that every access under these holds happens before the chunks are used
+        // again; Acquire, so that every access under the holds that went before does too, by the
+        // Release with which the last holder pushes. Partner: each other's decrement.
         if generation.holds.fetch_sub(count, Ordering::AcqRel) == count {
             // SAFETY: zero is final, and only one decrement makes it: the shared reference is this one's.
             unsafe { Ready::push(shared) };
         }
     }
 
-    /// The holds. For figures, and to be told what has been let go.
+    /// The holds. For figures, and to learn which holds are gone.
     pub fn holds(&self) -> u64 {
-        // Acquire: pairs with the Release in `let_go`: whoever sees that a hold is gone sees what was done
+        // Acquire: pairs with the Release in `let_go`: a thread that sees that a hold is gone sees every access
         // under it.
         self.holds.load(Ordering::Acquire)
     }
@@ -224,9 +224,10 @@ impl Generation {
     ///
     /// # Safety
     ///
-    /// Nobody holds it, and it was taken off the ready stack by the caller.
+    /// It has no holds, and the caller has taken it off the ready stack.
     pub(crate) unsafe fn clean(&self) -> bool {
-        // SAFETY: 1. only the memory gives them up, and the caller is in its place; 2. nobody holds them.
+        // SAFETY: 1. only the memory gives them up, for which the caller acts; 2. it has no holds, so no thread uses
+        // them.
         unsafe { self.chunks.scrub(self.scrub) };
         // A quarantine ends with its owner.
         let confine = self.scrub.quarantine && !self.account.is_ended();
@@ -242,7 +243,7 @@ impl Generation {
         !lock(&self.confined).is_empty()
     }
 
-    /// Makes its confined chunks accessible again; gives the addresses of those that are not.
+    /// Makes its confined chunks accessible again; gives the addresses of those that stay out of reach.
     pub(crate) fn release(&self) -> Vec<NonNull<u8>> {
         let confined = std::mem::take(&mut *lock(&self.confined));
         // SAFETY: confined by `clean`, and not given up since.

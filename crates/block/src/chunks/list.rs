@@ -9,8 +9,8 @@ use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
 
 /// The chunks that one owner has taken from a memory, by the lane of the thread that took them, newest first.
 ///
-/// It is changed under the memory's lock only. It can be walked without, as long as it is not given up: what
-/// is pushed meanwhile comes before the walk's first chunk.
+/// It is changed under the memory's lock only. It can be walked without the lock, as long as it is not given up: a
+/// chunk that is pushed meanwhile comes before the walk's first chunk.
 #[derive(Debug)]
 pub struct ChunkList {
     /// Invariant: null, or a chunk that exists, as do all that follow by `next`, until they are given up.
@@ -58,7 +58,7 @@ impl ChunkList {
     }
 
     fn head(&self, lane: usize) -> Option<Chunk> {
-        // Acquire: pairs with the Release in `push`, by which the header is set up for whoever walks.
+        // Acquire: pairs with the Release in `push`; a thread that walks the list sees the header set up.
         Chunk::from_ptr(self.heads[lane].load(Ordering::Acquire))
     }
 
@@ -129,7 +129,7 @@ impl ChunkList {
     /// # Safety
     ///
     /// 1. The chunks are not given up for the call, and none is added.
-    /// 2. Nobody reads or claims bytes of them any more, nor will before they are given up.
+    /// 2. No thread reads or claims bytes of them any more, nor will before they are given up.
     pub unsafe fn scrub(&self, scrub: Scrub) {
         if scrub.is_needed() {
             // SAFETY: 2.; a chunk that is given up is created anew before it is used.
@@ -151,8 +151,8 @@ impl ChunkList {
         // SAFETY: the same contract.
         unsafe { self.for_each(visit) };
         for Range(start, size) in &ranges {
-            // Where the system refuses nothing, they are out of use all the same.
-            // SAFETY: whole chunks, which nobody uses; what is read of others is not in their pages.
+            // Where the system cannot refuse access, they are out of use all the same.
+            // SAFETY: whole chunks, which no thread uses; no header of another chunk is in their whole pages.
             unsafe { crate::os::protect(*start, *size, false) };
         }
         ranges
@@ -163,19 +163,19 @@ impl ChunkList {
 #[derive(Debug)]
 pub(crate) struct Range(NonNull<u8>, usize);
 
-// SAFETY: an address; who goes there promises what is needed.
+// SAFETY: an address and a length; only the unsafe `release` goes there, whose contract is the same on every thread.
 unsafe impl Send for Range {}
 // SAFETY: as for `Send`.
 unsafe impl Sync for Range {}
 
-/// Makes what was confined accessible again; gives the addresses of the chunks that the system does not.
+/// Makes confined chunks accessible again; gives the addresses of those that the system keeps out of reach.
 ///
 /// # Safety
 ///
 /// The ranges are of [`ChunkList::confine`], and the chunks were not given up.
 pub(crate) unsafe fn release(ranges: &[Range]) -> Vec<NonNull<u8>> {
     let refused = ranges.iter().filter(|Range(start, size)| {
-        // SAFETY: chunks that exist and that nobody uses.
+        // SAFETY: chunks that exist and that no thread uses.
         unsafe { !crate::os::protect(*start, *size, true) }
     });
     refused.map(|Range(start, _)| *start).collect()

@@ -1,4 +1,5 @@
-//! Chunks: parts of blocks, each in one owner's hands or free. Nothing here takes a lock; the memory does.
+//! Chunks: parts of blocks. Each has one owner, or is free. The memory takes the lock; only a generation in quarantine
+//! has one of its own.
 
 pub mod class;
 

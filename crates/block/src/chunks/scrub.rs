@@ -1,9 +1,9 @@
-//! What becomes of the bytes of chunks that are given up.
+//! How the bytes of chunks are overwritten when the chunks are given up.
 
-/// With what reclaimed bytes are overwritten to make a late use show.
+/// The pattern over reclaimed bytes, which makes a late use show.
 const POISON: u8 = 0xdd;
 
-/// What is done to the bytes of chunks that are given up, before their memory is used again. By default they
+/// How the bytes of chunks that are given up are treated before their memory is used again. By default they
 /// are poisoned in builds with debug assertions, and else left as they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scrub {
@@ -35,7 +35,7 @@ impl Scrub {
         }
     }
 
-    /// What to overwrite with, if anything.
+    /// The byte to overwrite with, if there is one.
     pub(crate) fn fill(self) -> Option<u8> {
         match self {
             Self { zero: true, .. } => Some(0),
@@ -47,7 +47,7 @@ impl Scrub {
         }
     }
 
-    /// Whether somebody has to walk the chunks before they are used again.
+    /// Whether a thread has to walk the chunks before they are used again.
     pub(crate) fn is_needed(self) -> bool {
         self.fill().is_some() || cfg!(any(epoch_arena_asan, epoch_arena_msan))
     }

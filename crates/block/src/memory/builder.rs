@@ -24,8 +24,8 @@ pub struct MemoryBuilder {
     huge_pages_from: usize,
 }
 
-/// Blocks on small pages unless [`MemoryBuilder::huge_pages_from`] says otherwise: the one for small chunks, as that is
-/// what a pool of a few keys takes. A second one would cost a first epoch of 500,000 keys half as much again.
+/// Blocks on small pages unless [`MemoryBuilder::huge_pages_from`] says otherwise: the one for small chunks, as a pool
+/// of a few keys takes no other. A second one would cost a first epoch of 500,000 keys half as much again.
 const SMALL_BLOCKS: usize = 1;
 
 impl Default for MemoryBuilder {
@@ -129,8 +129,7 @@ impl MemoryBuilder {
     /// Bytes of free blocks that [`Memory::prepare`] keeps ready, with their pages in memory; that
     /// many are kept even above the high-water mark. Default: none.
     ///
-    /// What threads take between two calls, in whole blocks, is a good measure: then no put meets
-    /// a page fault.
+    /// The blocks that threads take between two calls are a good measure: then no put meets a page fault.
     ///
     /// ```
     /// # use epoch_arena_block::Memory;

@@ -1,4 +1,4 @@
-//! `Memory`: a source, a budget, and what is free in between.
+//! `Memory`: a source, a budget, and the free blocks and chunks.
 
 mod builder;
 mod owners;
@@ -41,23 +41,23 @@ pub const DEFAULT_BLOCK_SIZE: usize = if cfg!(any(miri, epoch_arena_loom)) {
 /// Bytes of free blocks that are kept unless [`MemoryBuilder::high_water`] says otherwise.
 pub const DEFAULT_HIGH_WATER: usize = 64 << 20;
 
-/// Memory in blocks and chunks: a [`Source`], a budget, and what is free, shared by any number of pools,
+/// Memory in blocks and chunks: a [`Source`], a budget, and the free blocks and chunks, shared by any number of pools,
 /// arenas and blocks. Cloning it is cheap and gives the same memory.
 ///
-/// What one user frees is the next one's, whoever that is. Free blocks stay here up to the high-water mark; above it
-/// they go back to the source (and from there to the system): when a [`Block`] is dropped, and by
+/// The bytes that one user frees serve the next request of any user. Free blocks stay here up to the high-water mark.
+/// Above it they go back to the source (and from there to the system): when a [`Block`] is dropped, and by
 /// [`trim`](Self::trim), which `ArenaPool::maintain` calls.
 ///
 /// The budget is exact: `reserved`, the bytes of all blocks that exist, never exceeds it, and a
-/// refused request changes nothing. What the system refuses to take back still counts, can be used again, and is
-/// offered to it again.
+/// refused request changes nothing. A region that the system refuses to take back still counts, can be used again, and
+/// is offered to it again.
 ///
 /// # Fork
 ///
 /// A child process that has forked without `exec` has one thread and a copy of all memory but that
 /// of a `TempFile` source. It may read the bytes of blocks that it has. It must not take a block,
 /// drop one, or ask for figures: another thread may have held the lock when the process forked, and
-/// in the child nobody ever lets go of it.
+/// in the child that lock stays held for ever.
 ///
 /// ```
 /// use epoch_arena_block::{Heap, Memory};
@@ -80,7 +80,7 @@ pub struct Memory {
     shared: Arc<Shared>,
 }
 
-/// What the builder was told.
+/// The builder's settings.
 struct Settings {
     source: Box<dyn Source>,
     block_size: usize,
@@ -93,13 +93,13 @@ struct Settings {
 struct Shared {
     settings: Settings,
     store: Mutex<Store>,
-    /// With `store`: somebody has overwritten what is free now.
+    /// With `store`: a thread has finished overwriting the bytes of a generation.
     cleaned: Condvar,
-    /// Generations whose last hold is gone. Theirs as well, as they outlive the memory.
+    /// Generations whose last hold is gone. Each generation shares the stack, as it may outlive the memory.
     ready: Arc<Ready>,
-    /// One more than what bytes of some user are overwritten with before they leave this memory, or 0.
+    /// One more than the byte that overwrites a user's bytes before they leave this memory; 0 if no user asked for it.
     wiped_with: AtomicUsize,
-    /// What a layer above keeps here, once for all users of the memory.
+    /// A value that a layer above keeps here, once for all users of the memory.
     extension: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
@@ -134,12 +134,11 @@ impl Memory {
     /// A block of at least `bytes` bytes, in whole multiples of the block size; a free one of
     /// that size if there is one, else a new one. It comes back here when it is dropped.
     ///
-    /// If the budget has no room, chunks that are free are put together to blocks, what is to be overwritten
-    /// before it is free (`PoolBuilder::zero_on_reclaim`) is, and free blocks of other sizes are given to the source. While
-    /// one is on its way there, its bytes still count.
+    /// If the budget has no room, the call joins free chunks to blocks, overwrites bytes that must be overwritten
+    /// before they are free (`PoolBuilder::zero_on_reclaim`), and gives free blocks of other sizes to the source. While
+    /// such a block is on its way there, its bytes still count.
     ///
-    /// Takes the memory's lock; logarithmic in the free blocks. A new block costs what the source
-    /// costs.
+    /// Takes the memory's lock; logarithmic in the free blocks. A new block costs a call of the source.
     ///
     /// # Errors
     ///
@@ -159,7 +158,7 @@ impl Memory {
         Ok(Block::of(self.clone(), region))
     }
 
-    /// Refuses at once what no memory can have, and what is larger than the whole budget.
+    /// Refuses at once a request that no memory can meet, and one that is larger than the whole budget.
     fn check(&self, wanted: usize) -> Result<(), MemoryError> {
         if Layout::from_size_align(wanted, BLOCK_ALIGN).is_err() {
             return Err(MemoryError::TooLarge);
@@ -192,7 +191,7 @@ impl Memory {
     }
 
     /// Gives free blocks to the source until at most `keep` bytes of them are left; returns the
-    /// bytes given. Chunks that nobody holds are put together to blocks first, a few at a time.
+    /// bytes given. Chunks that have no holder are joined to blocks first, a few at a time.
     ///
     /// ```
     /// # use epoch_arena_block::Memory;
@@ -206,7 +205,7 @@ impl Memory {
         let shared = &*self.shared;
         self.reclaim();
         while lock(&shared.store).file() > 0 {}
-        // Each region is tried once: what the system refuses is free again, and comes after all others.
+        // Each region is tried once: one that the system refuses is free again, and comes after all others.
         let (mut given, mut tries) = (0, lock(&shared.store).free.count());
         let mut before = Before::default();
         while tries > 0 {
@@ -233,7 +232,7 @@ impl Memory {
     }
 
     /// Brings the free blocks up to [`MemoryBuilder::prefault`] bytes, with all their pages in
-    /// memory, so that whoever takes them next meets neither the system nor a page fault; returns
+    /// memory, so that the threads that take them next meet neither the system nor a page fault; returns
     /// the bytes added. The calling thread does the work: `ArenaPool::maintain` calls it.
     ///
     /// It stops early at the budget, or where the source has no more.
@@ -323,8 +322,8 @@ impl Memory {
         }
     }
 
-    /// Who uses what: pools and arenas with their bytes. Takes the memory's lock; linear in the users, so it is for
-    /// reports, and for an engine that decides who is to give something up.
+    /// The users of the memory, pools and arenas, with their bytes. Takes the memory's lock; linear in the users, so it
+    /// is for reports, and for an engine that decides which pool gives memory up.
     ///
     /// ```
     /// # use epoch_arena_block::Memory;
@@ -339,9 +338,9 @@ impl Memory {
         MemoryUsage::new(users, stats)
     }
 
-    /// Bytes of chunks and free blocks in physical memory; where the system does not tell, those that are reserved.
-    /// Asks the system about every block. Those that are [`Block`]s tell by
-    /// [`Region::resident`](crate::Region::resident).
+    /// Bytes of chunks and free blocks in physical memory; where the system does not tell, the bytes reserved for them.
+    /// Asks the system about every region. Those of a [`Block`] are not among them:
+    /// [`Region::resident`](crate::Region::resident) tells.
     ///
     /// ```
     /// # use epoch_arena_block::Memory;
@@ -350,8 +349,8 @@ impl Memory {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn resident(&self) -> usize {
-        // Without the lock, as it may take long: of a region that goes meanwhile nothing is resident, or what
-        // is mapped in its place now.
+        // Without the lock, as it may take long. If a region goes meanwhile, its bytes are not resident, or they are
+        // those of a later map at the same place.
         let ranges = lock(&self.shared.store).ranges();
         let resident = |(base, len)| crate::os::resident(base, len).unwrap_or(len);
         ranges.into_iter().map(resident).sum()
@@ -365,7 +364,7 @@ impl Drop for Shared {
         while !self.ready.is_empty() {
             store.settle(&self.ready);
         }
-        // What is pushed from here on is dropped by who pushes it; its chunks are wiped below.
+        // From here on a thread that pushes a generation drops it; the chunks of that generation are wiped below.
         self.ready.close();
         store.clean_all();
         // Relaxed: `&mut self`.

@@ -1,4 +1,4 @@
-//! What pools and arenas are built from: chunks for an owner, generations, accounts.
+//! The parts of a memory for pools and arenas: chunks for an owner, generations, accounts.
 
 use std::any::Any;
 use std::panic::Location;
@@ -31,7 +31,7 @@ impl Memory {
     ///
     /// # Safety
     ///
-    /// They are of this memory, and nobody reads or claims bytes of them any more, nor will.
+    /// They are of this memory, and no thread reads or claims bytes of them any more, nor will.
     pub unsafe fn give_up(&self, owner: Owner<'_>) {
         // SAFETY: the same contract.
         unsafe { lock(&self.shared.store).give_up(owner) };
@@ -42,7 +42,7 @@ impl Memory {
         lock(&self.shared.store).accounts.open(kind, place)
     }
 
-    /// The user is gone. Its account is listed as long as it has bytes; what it has in quarantine can be used again.
+    /// The user is gone. Its account is listed as long as it has bytes. Its chunks in quarantine can be used again.
     pub fn end_account(&self, account: &Account) {
         let confined = lock(&self.shared.store).end(account);
         for generation in confined {
@@ -59,7 +59,7 @@ impl Memory {
         scrub: Scrub,
     ) -> Arc<Generation> {
         if let Some(fill) = scrub.fill() {
-            // Relaxed: looked at when the memory ends, by which time all users are gone.
+            // Relaxed: read when the memory ends, which happens after all of its users are gone.
             self.shared
                 .wiped_with
                 .store(usize::from(fill) + 1, Ordering::Relaxed);
@@ -68,7 +68,7 @@ impl Memory {
         Generation::new(ready, account.clone(), name, holds, scrub)
     }
 
-    /// Makes free what nobody holds, and overwrites what is to be overwritten first.
+    /// Frees the generations that have no holds; overwrites first those that must be overwritten.
     pub fn reclaim(&self) {
         let shared = &*self.shared;
         let mut store = lock(&shared.store);
@@ -86,12 +86,12 @@ impl Memory {
         }
     }
 
-    /// Makes free what nobody holds, as far as one step goes and if the lock is free: where the time of
-    /// another thread is not to be taken.
+    /// Frees generations that have no holds, in one step and only if the lock is free: for a caller that must not wait
+    /// for another thread.
     pub fn try_reclaim(&self) {
         match self.shared.store.try_lock() {
             Ok(mut store) => store.settle(&self.shared.ready),
-            // As everywhere, what a panicking holder left behind is in order.
+            // As in `lock`: a thread that panicked with the lock left the store consistent.
             Err(TryLockError::Poisoned(store)) => store.into_inner().settle(&self.shared.ready),
             Err(TryLockError::WouldBlock) => {}
         }
@@ -101,16 +101,16 @@ impl Memory {
     ///
     /// # Safety
     ///
-    /// Nobody reads or claims bytes of its chunks any more, nor will; and a hold of the caller's keeps it from the
-    /// ready stack.
+    /// 1. No thread reads or claims bytes of its chunks any more, nor will.
+    /// 2. The caller has a hold, which keeps the generation from the ready stack.
     pub unsafe fn end_generation(&self, generation: &Generation) {
-        // SAFETY: 1. nobody else has them; 2. nobody uses them.
+        // SAFETY: 1. by 2. the memory does not take them, and by 1. no thread adds one; 2. by 1.
         unsafe { generation.chunks.scrub(generation.scrub) };
-        // SAFETY: by the contract.
+        // SAFETY: by 1. no thread uses its chunks.
         unsafe { lock(&self.shared.store).give_up_generation(generation) };
     }
 
-    /// What a layer above keeps with this memory, made at the first call. There is one such layer.
+    /// The value that a layer above keeps with this memory, made at the first call. There is one such layer.
     pub fn extension(
         &self,
         make: impl FnOnce() -> Box<dyn Any + Send + Sync>,

@@ -26,9 +26,10 @@ pub struct MemoryStats {
     /// was asked for and did not give count no longer, unless other bytes were asked for meanwhile
     /// and given.
     pub peak: usize,
-    /// Bytes that are free, kept for later: of whole blocks, of chunks, and what is not carved into chunks yet.
+    /// Bytes that are free, kept for later: of whole blocks, of chunks, and of blocks that are not carved to their end
+    /// yet.
     pub free: usize,
-    /// Bytes of blocks and chunks that somebody has; of a pool also those that are retired and still held.
+    /// Bytes of blocks and chunks in use; of a pool also those of retired epochs that are still held.
     pub in_use: usize,
     /// The most that `reserved` may become, if there is a limit.
     pub budget: Option<usize>,

@@ -1,5 +1,6 @@
-//! What is under the memory's lock: the budget, the blocks that are free, and the chunks. Every step in here is
-//! bounded; what has to go on over many chunks lets go of the lock in between.
+//! The state under the memory's lock: the budget, the free blocks, and the chunks. The steps of a request are bounded:
+//! work on many chunks lets go of the lock in between. Reports and the end of an owner are linear in the users, in
+//! the regions, or in the generations that are confined.
 
 use std::ptr::{NonNull, null_mut};
 
@@ -20,7 +21,7 @@ const STEP: usize = 32;
 /// Steps in which chunks that came back are put on their lists before one is carved anew.
 const FILED: usize = 4;
 
-/// What an owner asks a memory for.
+/// A request of an owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     /// A chunk of `wanted`, or of a class down to `least` before it is refused.
@@ -29,7 +30,7 @@ pub enum Request {
         wanted: Class,
         /// The class that is just enough.
         least: Class,
-        /// Whether its pages are to be nobody else's, as they are confined some day.
+        /// Whether it has whole pages to itself, as they are confined some day.
         confined: bool,
     },
     /// A region of its own, for one value of so many bytes with its header.
@@ -49,7 +50,7 @@ impl Request {
     }
 }
 
-/// Who takes chunks: the list they go on, and the account that they go to.
+/// An owner of chunks: the list they go on, and the account that they are charged to.
 #[derive(Clone, Copy, Debug)]
 pub struct Owner<'a> {
     /// The list.
@@ -59,14 +60,14 @@ pub struct Owner<'a> {
 }
 
 /// Invariant: `reserved` = `in_use` + `moving` + the bytes that are free (of `free`, of free and
-/// returned chunks, and what is not carved yet); at most the budget, at every moment. A region's bytes are
+/// returned chunks, and beyond the frontiers); at most the budget, at every moment. A region's bytes are
 /// added before the source is asked and taken off only after it has the region back.
 pub(super) struct Store {
     pub reserved: usize,
-    /// The most that `reserved` was right after it grew, for bytes that the source then gave. What
-    /// other threads had on its way at that moment is in it, whatever became of that.
+    /// The most that `reserved` was right after it grew, for bytes that the source then gave. It includes bytes that
+    /// other threads had on their way at that moment, even if the source did not give them later.
     pub peak: usize,
-    /// Bytes of chunks and blocks that somebody has.
+    /// Bytes of chunks and blocks that have an owner.
     pub in_use: usize,
     /// Bytes on their way to or from the source.
     pub moving: usize,
@@ -85,8 +86,8 @@ pub(super) struct Store {
     unit: usize,
 }
 
-// SAFETY: the chunks are in regions that the store owns, and are reached by whoever has the store; the
-// generations of `dirty` are `Arc`s of a type that is `Send` and `Sync`.
+// SAFETY: the chunks are in regions that the store owns, and only the thread that has the store reaches them through
+// it; the generations of `dirty` are `Arc`s of a type that is `Send` and `Sync`.
 unsafe impl Send for Store {}
 
 impl Store {
@@ -112,7 +113,7 @@ impl Store {
         unsafe { chunk.live() }
     }
 
-    /// Where the regions are, with their lengths, in use or free; but those that blocks have.
+    /// The addresses and lengths of the regions, in use or free, except those of [`Block`](crate::Block)s.
     pub fn ranges(&self) -> Vec<(NonNull<u8>, usize)> {
         let free = self.free.iter();
         let free = free.map(|region| (region.base(), region.len()));
@@ -121,7 +122,7 @@ impl Store {
 
     // Chunks that are taken.
 
-    /// What is asked for by a thread of `lane`, if it is there without the source, and without a walk.
+    /// A chunk for a thread of `lane`, if there is one without the source, and without a walk.
     pub fn find(&mut self, request: Request, lane: usize, ready: &Ready) -> Option<Chunk> {
         self.settle(ready);
         match request {
@@ -136,7 +137,7 @@ impl Store {
                 if let Some(chunk) = self.take_returned(lane, shelf, wanted) {
                     return Some(chunk);
                 }
-                // What came back goes before what was never used: so the memory in use does not creep.
+                // Chunks that came back go before bytes that were never used: so the memory in use does not creep.
                 for _ in 0..FILED {
                     if let Some(chunk) = self.carved.take_free(shelf, wanted) {
                         return Some(chunk);
@@ -154,7 +155,7 @@ impl Store {
                     self.carved.add_block(block, shelf);
                     return self.carved.take(shelf, wanted);
                 }
-                // Before the memory grows: what the other lanes have free, and what is left of the blocks for
+                // Before the memory grows: the free chunks of the other lanes, and then the rest of the blocks for
                 // smaller chunks. (Not the other way round: one small chunk would keep a block from large ones.)
                 let mut others = shelf.of_others();
                 let mut smaller = shelf.smaller();
@@ -172,7 +173,7 @@ impl Store {
         }
     }
 
-    /// As [`find`](Self::find), from any shelf, down to what is just enough: before a refusal.
+    /// As [`find`](Self::find), from any shelf, down to the least class that is enough: before a refusal.
     pub fn find_any(&mut self, request: Request) -> Option<Chunk> {
         match request {
             Request::Chunk {
@@ -184,7 +185,7 @@ impl Store {
         }
     }
 
-    /// The first of the lane's returned chunks, if it is just what is wanted: still warm, and nothing is joined
+    /// The first of the lane's returned chunks, if it is of the class and the shelf: still warm, and nothing is joined
     /// and split for it.
     fn take_returned(&mut self, lane: usize, shelf: Shelf, class: Class) -> Option<Chunk> {
         let first = self.live(self.returned[lane]?);
@@ -208,11 +209,11 @@ impl Store {
 
     // Chunks that come back.
 
-    /// Takes all chunks of an owner back. Constant time: what becomes of them is seen to later.
+    /// Takes all chunks of an owner back. Constant time: a later step puts them on their free lists.
     ///
     /// # Safety
     ///
-    /// Nobody reads or claims bytes of them any more, nor will.
+    /// No thread reads or claims bytes of them any more, nor will.
     pub unsafe fn give_up(&mut self, owner: Owner<'_>) -> usize {
         let (firsts, bytes) = owner.chunks.take();
         for (lane, first) in firsts.into_iter().enumerate() {
@@ -239,7 +240,7 @@ impl Store {
             if generation.is_dirty() {
                 self.dirty = Generation::link(generation, self.dirty);
             } else {
-                // SAFETY: it was on the ready stack, so nobody holds it.
+                // SAFETY: it was on the ready stack, so it has no holds.
                 unsafe { self.give_up_generation(&generation) };
             }
         }
@@ -247,7 +248,8 @@ impl Store {
 
     /// # Safety
     ///
-    /// Nobody holds the generation any more.
+    /// No thread reads or claims bytes of its chunks any more, nor will: it has no holds, or its last holder is the
+    /// caller.
     pub unsafe fn give_up_generation(&mut self, generation: &Generation) {
         let owner = Owner {
             chunks: &generation.chunks,
@@ -302,16 +304,16 @@ impl Store {
         self.confined.extract_if(.., of_account).collect()
     }
 
-    /// Takes the chunks of a generation that was confined. What stays out of reach at these addresses is not given to
-    /// anybody, and leaked with its region in the end.
+    /// Takes the chunks of a generation that was confined. If some of them stay out of reach, at the addresses
+    /// `refused`, none of its chunks is used again, and the regions of those are leaked in the end.
     ///
     /// # Safety
     ///
-    /// It was confined, and `refused` is what [`Generation::release`] gave.
+    /// It was confined, and [`Generation::release`] returned `refused`.
     pub unsafe fn released(&mut self, generation: &Generation, refused: Vec<NonNull<u8>>) {
         generation.account.release(generation.chunks.bytes());
         if refused.is_empty() {
-            // SAFETY: confined, hence held by nothing.
+            // SAFETY: confined, so it has no holds.
             unsafe { self.give_up_generation(generation) };
         }
         for address in refused {
@@ -321,9 +323,10 @@ impl Store {
 
     /// Overwrites the bytes of all chunks that are in use, at the end of the memory.
     pub fn wipe(&mut self, fill: u8) {
-        // A chunk that was given up says something else by the word that tells how far it is filled.
+        // In a chunk that was given up, the word for the bytes filled holds a `Place`.
         while self.file() > 0 {}
-        // SAFETY: with the memory, everybody is gone who could use them, and every quarantine has ended.
+        // SAFETY: the users of the memory are gone, so no thread reads or claims bytes; `clean_all` has ended every
+        // quarantine.
         unsafe { self.carved.wipe(Scrub::with(fill)) };
     }
 
@@ -337,7 +340,7 @@ impl Store {
         let chunk = self.returned[lane]?;
         let live = self.live(chunk);
         self.returned[lane] = match live.next() {
-            // The next of the same list takes over what this one says of the next list.
+            // The next chunk of the same list takes over the place of the next list.
             Some(next) => {
                 self.live(next).set_prev(live.prev());
                 Some(next)
@@ -371,7 +374,7 @@ impl Store {
 }
 
 impl Store {
-    /// Overwrites what is to be, and ends every quarantine: at the end of the memory.
+    /// Overwrites the dirty generations, and ends every quarantine: at the end of the memory.
     pub fn clean_all(&mut self) {
         // SAFETY: made by `link`, and replaced by its rest.
         while let Some((generation, rest)) = unsafe { Generation::unlink(self.dirty) } {

@@ -1,4 +1,5 @@
-//! Where bytes come from: what is free, what is about to be, the source; and what is done before a refusal.
+//! How a request is met: from free bytes, from bytes that are about to be free, from the source; and the steps before a
+//! refusal.
 
 use std::alloc::Layout;
 
@@ -15,14 +16,14 @@ use crate::sync::{Arc, MutexGuard, lock, wait};
 /// Every block is at least this well aligned, whatever its size.
 pub(super) const BLOCK_ALIGN: usize = 4096;
 
-/// What is asked for, and how it is told from a store.
+/// A request, and how to meet it from a store.
 pub(super) trait Want {
     type Got;
 
-    /// What is there already.
+    /// The best that the store has.
     fn find(&self, store: &mut Store) -> Option<Self::Got>;
 
-    /// What may be had that is not as good; before a refusal.
+    /// Anything that is just enough; before a refusal.
     fn find_any(&self, store: &mut Store) -> Option<Self::Got>;
 
     /// Bytes of the region that the source is asked for.
@@ -32,12 +33,12 @@ pub(super) trait Want {
     fn least(&self) -> usize;
 }
 
-/// What one request has tried.
+/// The attempts of one request.
 #[derive(Default)]
 struct Tried {
     /// Bytes of chunks that were put on their lists for it.
     filed: usize,
-    /// What the source said.
+    /// The source's error.
     source: Option<SourceError>,
     /// How often the system has refused to take a region back, and which of them was tried last.
     refused: usize,
@@ -48,8 +49,8 @@ struct Tried {
 const OFFERS: usize = 8;
 
 impl Shared {
-    /// What is wanted, from what is free if it can be, else from the source. Before a refusal everything is
-    /// looked at that could serve, under the lock under which it is refused.
+    /// Meets a request from free bytes if that can be, else from the source. Before a refusal it has looked at
+    /// everything that could serve, under the lock under which it refuses.
     pub(super) fn supply<W: Want>(&self, want: &W) -> Result<W::Got, MemoryError> {
         let size = want.region();
         let layout =
@@ -60,8 +61,8 @@ impl Shared {
             if let Some(got) = want.find(&mut store) {
                 return Ok(got);
             }
-            // Chunks that came back may be joined to what is wanted: as many of them are looked at as the
-            // source would give.
+            // Chunks that came back may be joined to a chunk that fits: it looks at as many bytes of them as the source
+            // would give.
             if tried.filed < size {
                 let filed = store.file();
                 if filed > 0 {
@@ -79,7 +80,7 @@ impl Shared {
                     Ok(region) => {
                         store.moving -= size;
                         store.free.keep(region, None);
-                        // Under the lock under which it was kept: only tables that cannot grow are in the way.
+                        // Under the lock under which the region was kept: this fails only if a table cannot grow.
                         let got = want.find(&mut store);
                         return got.ok_or(SourceError::OutOfMemory.into());
                     }
@@ -96,7 +97,7 @@ impl Shared {
         }
     }
 
-    /// Lets go of the lock for a moment, as what goes on may take long.
+    /// Lets go of the lock for a moment, as the work that goes on may take long.
     fn pause<'a>(&'a self, store: MutexGuard<'a, Store>) -> MutexGuard<'a, Store> {
         drop(store);
         lock(&self.store)
@@ -119,8 +120,8 @@ impl Shared {
             return Ok(self.clean(generation));
         }
         if store.cleaning > 0 {
-            // Another thread overwrites what will be free: it calls nothing foreign, takes no other lock, and
-            // never waits itself.
+            // Another thread overwrites bytes that will be free. It calls no foreign code, and waits only for the lock,
+            // which this wait releases; so the wait ends.
             return Ok(wait(&self.cleaned, store));
         }
         // Free regions of other sizes, but only if that helps.
@@ -152,8 +153,8 @@ impl Shared {
         })
     }
 
-    /// A new region whose bytes are reserved already; they are no longer if it fails. With them,
-    /// `reserved` was reserved in all. Takes the lock; no lock is held while the source is asked.
+    /// A new region whose bytes are reserved already; if it fails, it takes the reservation back. `reserved` bytes were
+    /// reserved in all, with these. Takes the lock; no lock is held while the source is asked.
     pub(super) fn acquire(&self, layout: Layout, reserved: usize) -> Result<Region, SourceError> {
         let reservation = Reservation {
             shared: self,
@@ -240,7 +241,7 @@ impl Drop for Reservation<'_> {
     }
 }
 
-/// Refuses what a source may not give; see [`Source::acquire`](crate::Source::acquire).
+/// Refuses a region that breaks the contract of [`Source::acquire`](crate::Source::acquire).
 fn suitable(region: Region, layout: Layout) -> Result<Region, SourceError> {
     let aligned = region.base().addr().get().is_multiple_of(layout.align());
     // Accounting and recycling go by length, so more than asked for is as wrong as less.

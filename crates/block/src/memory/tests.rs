@@ -1,4 +1,4 @@
-//! What becomes of regions that the system does not take back, and of memory that is confined.
+//! Regions that the system does not take back, and memory that is confined.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
@@ -105,7 +105,7 @@ fn a_region_that_does_not_go_makes_no_room_and_the_budget_holds() {
     refuse(0);
 }
 
-/// What the memory still has when it goes is not the budget's any more; nothing hangs, nothing is freed twice.
+/// A memory ends with regions that the system refused: nothing hangs, nothing is freed twice.
 #[test]
 fn a_memory_may_end_while_the_system_refuses() {
     let memory = memory(4, usize::MAX);

@@ -1,4 +1,4 @@
-//! Who uses what of a memory.
+//! The users of a memory, and the bytes of each.
 
 use std::fmt;
 use std::panic::Location;
@@ -20,7 +20,7 @@ pub struct Account {
     given: [AtomicUsize; 2],
     /// Where it is among the memory's accounts.
     index: AtomicUsize,
-    /// 1 when its owner is gone, so that only what is left of its bytes keeps it listed.
+    /// 1 when its owner is gone: then it is listed only as long as it has bytes.
     ended: AtomicUsize,
 }
 
@@ -96,7 +96,7 @@ impl Accounts {
 
     /// Its owner is gone.
     pub fn end(&mut self, account: &Account) {
-        // Relaxed: whoever acts on it looks again under the lock.
+        // Relaxed: a thread that acts on it reads it again under the lock.
         account.ended.store(1, Ordering::Relaxed);
         self.close(account);
     }
@@ -128,7 +128,7 @@ impl Accounts {
     }
 }
 
-/// What uses a memory.
+/// The kind of a memory's user.
 ///
 /// ```
 /// # use epoch_arena_block::UserKind;
@@ -168,7 +168,7 @@ impl fmt::Display for UserKind {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct MemoryUser {
-    /// What it is.
+    /// A pool, or an arena.
     pub kind: UserKind,
     /// Where it was made; serialised as `file:line:column`.
     #[cfg_attr(feature = "serde", serde(serialize_with = "serialize_place"))]
@@ -197,7 +197,7 @@ impl fmt::Display for MemoryUser {
     }
 }
 
-/// Who uses what of a [`Memory`](crate::Memory), from [`Memory::usage`](crate::Memory::usage).
+/// The users of a [`Memory`](crate::Memory) and their bytes, from [`Memory::usage`](crate::Memory::usage).
 ///
 /// ```
 /// # use epoch_arena_block::Memory;

@@ -90,7 +90,7 @@ impl Carved {
         found
     }
 
-    /// Walks every block, and compares what it finds with the lists and with what was taken.
+    /// Walks every block, and compares its chunks with the lists and with the chunks that were taken.
     fn check(&mut self, taken: &[Taken]) {
         let mut listed = BTreeSet::new();
         for shelf in shelves() {
@@ -176,7 +176,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The carver and what was had from it.
+/// The carver and the chunks that it gave.
 struct Model {
     carved: Carved,
     taken: Vec<Taken>,
@@ -274,8 +274,8 @@ proptest! {
     }
 }
 
-/// A chunk that is free before the frontier and what the frontier leaves behind may be just what is wanted, and
-/// no new block is taken for it.
+/// A free chunk before the frontier and the bytes that the frontier passes over may be just enough together: then no
+/// new block is taken.
 #[test]
 fn what_a_frontier_leaves_is_joined_with_what_is_free_before_it() {
     let mut model = Model::new();
