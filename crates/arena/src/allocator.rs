@@ -49,12 +49,12 @@ impl EpochArena {
     ///
     /// # Safety
     ///
-    /// As for [`Live::retract_shared`], but that the chunk is whichever of this arena's.
+    /// As for [`Live::retract_shared`], with any chunk of this arena.
     unsafe fn retract_last(&self, first: NonNull<u8>, len: usize, new_len: usize, ended: u32) {
         // SAFETY: inside the allocation, or at its end.
         let rest = unsafe { first.add(new_len) };
-        // Before they can be claimed again; and where they cannot, they are of no use.
-        // SAFETY: no thread uses them.
+        // Before they can be claimed again; if they cannot, they stay forbidden until a reset.
+        // SAFETY: by the contract no thread uses them any more.
         unsafe { shadow::forbid_amid(rest, len - new_len) };
         // SAFETY: the same contract: where it is found in a chunk, it is of this arena.
         let retract = |live: Live<'_>| unsafe { live.retract_shared(first, len, new_len, ended) };
@@ -128,16 +128,16 @@ mod api {
     /// numbers.push(1);
     /// ```
     // SAFETY: allocations are valid while the arena is borrowed (1. and 2. of `Bump`), hence while
-    // this reference or a copy of it exists. All copies are the same arena. What is currently
-    // allocated was claimed and not given up, so any of the methods may have it.
+    // this reference or a copy of it exists. All copies are the same arena. A current allocation was
+    // claimed and not given up, so any of the methods may get it.
     unsafe impl Allocator for &EpochArena {
         fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
             self.claim(layout).ok_or(AllocError)
         }
 
         unsafe fn deallocate(&self, first: NonNull<u8>, layout: Layout) {
-            // SAFETY: by the contract, which is the same: `layout` fits, and as we never
-            // give more than was asked for, its size is the allocation's.
+            // SAFETY: by the contract, which is the same: `layout` fits, and as an allocation is never
+            // larger than asked for, its size is the allocation's.
             unsafe { resize::give_back(*self, first, layout) }
         }
 

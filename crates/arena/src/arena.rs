@@ -77,7 +77,7 @@ pub struct EpochArena {
     /// The chunks that threads fill, each by its lane, and behind them those of [`LARGE`] and [`ALONE`]; or null.
     /// Invariant: if not null, a chunk that went on `chunks` since the last reset.
     current: [AtomicPtr<()>; SHARED + 2],
-    /// Allocations and payload bytes that the chunks miss, wrapping. They count too many where an
+    /// Allocations and payload bytes to be added to those of the chunks, wrapping. The chunks count too many where an
     /// allocation ended that was not the last of its chunk.
     beside: [AtomicUsize; 2],
 }
@@ -213,7 +213,7 @@ impl EpochArena {
         align: Alignment,
     ) -> Result<&mut [MaybeUninit<u8>], AllocError> {
         let first = self.claim_bytes(len, align)?.cast::<MaybeUninit<u8>>();
-        // SAFETY: as in `alloc_copy_aligned`; `MaybeUninit` asks nothing of the bytes.
+        // SAFETY: as in `alloc_copy_aligned`; `MaybeUninit` has no requirement on the bytes.
         Ok(unsafe { std::slice::from_raw_parts_mut(first.as_ptr(), len) })
     }
 
@@ -336,7 +336,7 @@ impl EpochArena {
         }
         let live = match self.take(request) {
             Ok(live) => live,
-            // Another thread may have shared the last chunk that the budget had.
+            // Another thread may have shared a new chunk, the last one of the budget.
             Err(refused) => return self.shared(place).and_then(bump).ok_or(refused),
         };
         // Claimed before it is shared, so that no other thread can fill it first.
@@ -358,7 +358,7 @@ impl EpochArena {
     pub(crate) fn share(&self, place: usize, full: Option<Chunk>, chunk: Chunk) {
         let full = full.map_or(null_mut(), Chunk::to_raw);
         // Release on success: publishes the header, pairs with the Acquire in `shared`. Relaxed on failure:
-        // nothing is looked at.
+        // another chunk is shared, and this call reads nothing of it.
         let _ = self.current[place].compare_exchange(
             full,
             chunk.to_raw(),

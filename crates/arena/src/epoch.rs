@@ -11,7 +11,7 @@ use crate::sync::{Ordering, StaticAtomicU64};
 /// The epochs of a single pool count by one from zero. Several pools draw from the same counter, and
 /// a pool passes over numbers that do not suit it, so their epochs have gaps. There is no public
 /// constructor: an `Epoch` is always one that a pool had. (The global epoch of crossbeam-epoch is
-/// another thing: it counts grace periods and is never seen here.)
+/// another number: it counts grace periods, and this library never shows it.)
 ///
 /// An epoch has 40 bits, which last 35 years at a thousand epochs a second.
 ///
@@ -69,7 +69,7 @@ impl fmt::Display for Epoch {
     }
 }
 
-/// As its number. There is no `Deserialize`: an epoch is only ever one that a pool or an arena had.
+/// As its number. There is no `Deserialize`: an epoch is always one that a pool had.
 #[cfg(feature = "serde")]
 impl serde::Serialize for Epoch {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

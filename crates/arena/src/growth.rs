@@ -36,7 +36,7 @@ const BLOCK_SHARE: usize = 8;
 /// Bytes up to which values are never given a region of their own, as its last page would be much of it.
 const SMALLEST_ALONE: usize = 16 << 10;
 
-/// The chunk that a thread takes next which has taken `taken` bytes in this epoch.
+/// The next chunk of a thread that has taken `taken` bytes in this epoch.
 pub fn after(taken: usize) -> Class {
     let early = (taken / EARLY_SHARE).min(EARLY);
     let size = (taken / SHARE).max(early).max(taken.min(DOUBLING));
@@ -44,7 +44,7 @@ pub fn after(taken: usize) -> Class {
     Class::of(1 << size.ilog2())
 }
 
-/// Where a request goes that does not fit its thread's chunk.
+/// The place for a request that does not fit its thread's chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// A new chunk for the thread. The rest of the one before it is less than the request needs.
@@ -57,8 +57,8 @@ pub enum Next {
     TooLarge,
 }
 
-/// Where a request of `total` bytes goes, header and padding included, of a thread that has taken `taken` bytes
-/// in this epoch, of which `large` were for large values; it begins an epoch with `first`.
+/// The place for a request of `total` bytes, header and padding included. Its thread has taken `taken` bytes in this
+/// epoch for its own chunks and `large` bytes for large values, and begins an epoch with `first`.
 pub fn next(
     total: usize,
     (taken, large): (usize, usize),
@@ -95,8 +95,8 @@ pub fn next(
     Next::Large(chunk(roomy.min(eight).max(least), least))
 }
 
-/// The first chunk of a thread in an epoch, as large as all that it took in the one before. If that was much, the
-/// chunks after it follow the last ones of that epoch.
+/// The first chunk of a thread in an epoch, as large as all of its chunks in the epoch before. If those were many
+/// bytes, the next chunks are as large as the last ones of that epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct First {
     /// The class of the first chunk.
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(chunks, SHARE);
     }
 
-    /// Peers loop, or make the next chunks large, after one large object.
+    /// After one large request some arenas loop, or make the next chunks large; this one does not.
     #[test]
     fn a_large_request_leaves_the_threads_chunk_alone() {
         for total in [33, 512, 4096, 4097, 65_536, UNIT / 8] {

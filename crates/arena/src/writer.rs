@@ -121,7 +121,7 @@ impl Writer {
         (self.stamp.get() == stamp).then(|| self.chunk.get())
     }
 
-    /// Gives the chunk in use up for another thread, with its stamp, if there is one.
+    /// Leaves the chunk in use to another thread, with its stamp, if there is one.
     pub fn leave(&self) -> Option<(u64, Chunk)> {
         let stamp = self.stamp.replace(EMPTY);
         (stamp != EMPTY).then(|| (stamp, self.chunk.get()))
@@ -188,8 +188,8 @@ impl Writer {
         // SAFETY: just taken, so no other thread knows it.
         let claimed = unsafe { live.bump_aligned(len, align) };
         let claimed = claimed.ok_or(AllocError::TooLong)?;
-        // A source that came back to this writer meanwhile (a user's may) has set a chunk of its
-        // own: it is given up for this one, which wastes its rest and confuses nothing.
+        // A user's source may have called this writer meanwhile, which set a chunk then: this one
+        // replaces it, and its rest stays unused.
         let mut taken = self.look_back(stamp).0;
         match kept {
             Some(kept) => {

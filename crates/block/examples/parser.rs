@@ -47,7 +47,7 @@ fn sample() -> String {
     format!("[{}]", records.join(",\n"))
 }
 
-/// What is no JSON is refused, with the place; and what does not fit as well.
+/// Input that is no JSON is refused, with the place; and so is input that does not fit.
 fn check_refusals() -> Result<(), Box<dyn Error>> {
     let block = Block::new(Layout::from_size_align(64 << 10, 16)?)?;
     let deep = "[".repeat(100_000);
@@ -171,7 +171,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         block.capacity()
     );
 
-    // In turns, so that both meet the same machine.
+    // In turns, so that both run under the same load of the machine.
     let rounds = (0..15).map(|_| Ok([on_the_heap(&input)?, in_the_block(&input, &mut block)?]));
     let rounds = rounds.collect::<Result<Vec<_>, Refused>>()?;
     let steps: [(&str, Step); 3] = [
@@ -180,7 +180,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         ("both", |times| times[0] + times[1]),
     ];
     for (what, time) in steps {
-        let of = |who: usize| median(rounds.iter().map(|round| time(round[who])).collect());
+        let of = |side: usize| median(rounds.iter().map(|round| time(round[side])).collect());
         let (heap, block) = (of(0), of(1));
         let ratio = |round: &[[Duration; 2]; 2]| {
             time(round[1]).as_secs_f64() / time(round[0]).as_secs_f64().max(1e-9)

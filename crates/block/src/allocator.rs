@@ -70,16 +70,16 @@ use crate::resize;
 /// let numbers: Vec<u64, Block> = Vec::new_in(block);
 /// ```
 // SAFETY: allocations are valid while the block is borrowed (1. and 2. of `Bump`), hence while this
-// reference or a copy of it exists. All copies are the same block. What is currently allocated was
-// claimed and not given up, so any of the methods may have it.
+// reference or a copy of it exists. All copies are the same block. A current allocation was claimed and
+// not given up, so any of the methods may get it.
 unsafe impl Allocator for &Block {
     fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
         self.alloc(layout).map_err(|_| AllocError)
     }
 
     unsafe fn deallocate(&self, first: NonNull<u8>, layout: Layout) {
-        // SAFETY: by the contract, which is the same: `layout` fits, and as we never
-        // give more than was asked for, its size is the allocation's.
+        // SAFETY: by the contract, which is the same: `layout` fits, and as an allocation is never
+        // larger than asked for, its size is the allocation's.
         unsafe { resize::give_back(*self, first, layout) }
     }
 

@@ -66,9 +66,9 @@ pub struct Block {
     /// Offset of the first free byte.
     /// Invariant: at most the region's length, and every byte that belongs to a caller is below it.
     /// Between resets it changes only by exchanges that expect the value they were computed from, so
-    /// each knows, when it succeeds, that nobody has a byte from there on. It grows by bytes that
-    /// the caller gets, and falls only by bytes that the caller had. How often it came back to a
-    /// value meanwhile does not matter: the value says all.
+    /// one that succeeds knows that no allocation has a byte from there on. It grows by bytes that
+    /// the caller gets, and falls only by bytes that the caller had. It may leave a value and come
+    /// back to it meanwhile: that does no harm, as no allocation has a byte above the value then either.
     used: AtomicUsize,
     /// Where the region goes when the block is dropped.
     #[cfg(feature = "std")]
@@ -105,7 +105,7 @@ impl Block {
     /// Claims `layout` and returns its address, aligned as asked. The bytes are uninitialised.
     /// A size of zero is allowed and claims at most padding.
     ///
-    /// Lock-free; one compare-and-swap when nobody interferes.
+    /// Lock-free; one compare-and-swap when no other thread interferes.
     ///
     /// # Errors
     ///
@@ -142,7 +142,7 @@ impl Block {
     /// # use std::alloc::Layout;
     /// let block = Block::new(Layout::from_size_align(4096, 1)?)?;
     /// let key = block.alloc_copy(b"key")?;
-    /// key[0] = b'K'; // nobody else has these bytes
+    /// key[0] = b'K'; // no other allocation has these bytes
     /// assert_eq!(key, b"Key");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -151,8 +151,8 @@ impl Block {
         let start = self.claim(bytes.len(), Alignment::BYTE)?;
         // SAFETY: `claim` gave `start .. start + len`, inside the region.
         let first = unsafe { self.region.base().add(start) }.as_ptr();
-        // SAFETY: these bytes are nobody else's until a reset or drop, so `bytes`, which somebody
-        // has, is elsewhere.
+        // SAFETY: these bytes are this call's alone until a reset or drop, so `bytes`, which the caller
+        // has borrowed, is elsewhere.
         unsafe { first.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
         // SAFETY: just initialised, and this call's alone until a reset or drop, which the borrow
         // of `self` excludes.
@@ -178,7 +178,7 @@ impl Block {
     pub fn alloc_uninit(&self, layout: Layout) -> Result<&mut [MaybeUninit<u8>], BlockFull> {
         let bytes = self.alloc(layout)?;
         // SAFETY: `alloc` claimed these bytes for this call alone (see `alloc_copy`), and
-        // `MaybeUninit` asks nothing of what they hold.
+        // `MaybeUninit` has no requirement on their contents.
         Ok(unsafe {
             core::slice::from_raw_parts_mut(bytes.as_ptr().cast::<MaybeUninit<u8>>(), bytes.len())
         })
@@ -196,10 +196,10 @@ impl Block {
                     remaining: capacity - used,
                 });
             };
-            // Acquire on success: pairs with the Release in `retract`. Bytes that another thread has
-            // given back carry what it did to them; every change of the offset is a
-            // read-modify-write, so this one ends the release sequence of each. It publishes
-            // nothing: whoever hands an allocation to another thread does so himself.
+            // Acquire on success: pairs with the Release in `retract`. Every access to bytes that
+            // another thread has given back happens before this. Every change of the offset is a
+            // read-modify-write, so this one is in the release sequence of each `retract` before it. It
+            // publishes nothing: a caller that hands an allocation to another thread publishes it.
             // Relaxed on failure: another guess.
             match self.used.compare_exchange_weak(
                 used,
@@ -237,10 +237,10 @@ impl Block {
         self.forbid();
     }
 
-    /// For sanitizers: nobody has claimed anything.
+    /// For sanitizers: nothing is claimed.
     fn forbid(&self) {
-        // SAFETY: the region is ours, and of its bytes none is claimed, as nobody has had the time
-        // to, or was by a borrow that `reset` excludes.
+        // SAFETY: the block owns the region, and no thread uses its bytes: the block is new, or `reset`
+        // has it by `&mut`, so every borrow that claimed them has ended.
         unsafe { shadow::forbid(self.region.base(), self.region.len()) }
     }
 
@@ -302,8 +302,8 @@ impl Block {
     }
 }
 
-// SAFETY: 1. by the invariant of `used`, `claim` and `extend` give bytes that nobody has, inside the
-// region; 2. `extend` changes no byte; 3. by the Release in `retract` and the Acquire in the others.
+// SAFETY: 1. by the invariant of `used`, `claim` and `extend` give bytes that no other allocation has, inside
+// the region; 2. `extend` changes no byte; 3. by the Release in `retract` and the Acquire in the others.
 unsafe impl Bump for Block {
     fn claim(&self, layout: Layout) -> Option<NonNull<[u8]>> {
         self.alloc(layout).ok()
@@ -319,7 +319,7 @@ unsafe impl Bump for Block {
             return None;
         }
         // Acquire on success: as in `claim`, for the bytes that are added. Relaxed on failure:
-        // another allocation is the last, and nothing is done.
+        // another allocation is the last, and the offset stays.
         self.used
             .compare_exchange(end, new_end, Ordering::Acquire, Ordering::Relaxed)
             .ok()?;
@@ -334,12 +334,12 @@ unsafe impl Bump for Block {
         let start = first.addr().get() - self.region.base().addr().get();
         // SAFETY: by 2. inside the allocation, or at its end.
         let rest = unsafe { first.add(new_len) };
-        // Before they can be claimed again; and where they cannot, they are of no use to anybody.
-        // SAFETY: by 1. and 3. nobody uses them.
+        // Before they can be claimed again; if another allocation is the last, they stay forbidden until a reset.
+        // SAFETY: by 1. and 3. no thread uses them.
         unsafe { shadow::forbid_amid(rest, len - new_len) };
-        // Release on success: pairs with the Acquire in `claim` and `extend`, by which whoever gets
-        // these bytes next is ordered after what was done to them. Relaxed on failure: another
-        // allocation is the last, and nothing is done.
+        // Release on success: pairs with the Acquire in `claim` and `extend`, which orders the next
+        // owner of these bytes after all earlier accesses to them. Relaxed on failure: another
+        // allocation is the last, and the offset stays.
         let _ = self.used.compare_exchange(
             start + len,
             start + new_len,
@@ -366,7 +366,7 @@ impl Drop for Block {
     fn drop(&mut self) {
         // SAFETY: by the field's invariant only this takes it, and a drop runs once.
         let region = unsafe { ManuallyDrop::take(&mut self.region) };
-        // SAFETY: all of it is ours to give back.
+        // SAFETY: the block owns all of it, and gives it back.
         unsafe { shadow::allow(region.base(), region.len()) };
         #[cfg(feature = "std")]
         if let Some(home) = self.home.take() {

@@ -15,12 +15,12 @@ use crate::region::Region;
 ///
 /// All that a `&Block` can do, it can: it is one, by `Deref`. There is no `&mut Block` to be had,
 /// with which the block could be moved out and outlive the memory; [`reset`](Self::reset) is here
-/// instead. When it goes, the memory is the lender's again, with what was written there since the
+/// instead. When it goes, the memory is the lender's again, with the bytes that were written since the
 /// last reset; the rest is to be taken as uninitialised.
 ///
 /// To forget it ([`mem::forget`](core::mem::forget)) is safe, but not for builds with a sanitizer
-/// (`--cfg epoch_arena_asan` or `epoch_arena_msan`): what was not claimed stays forbidden there, and the
-/// lender is reported when he uses it.
+/// (`--cfg epoch_arena_asan` or `epoch_arena_msan`): bytes that were not claimed stay forbidden there, and the
+/// sanitizer reports the lender's use of them.
 ///
 /// ```
 /// use epoch_arena_block::Block;
@@ -108,7 +108,7 @@ impl Block {
         let base = NonNull::from(memory).cast::<u8>();
         // A box of nothing: nothing is allocated, and nothing to be given back.
         let owner = Box::new(());
-        // SAFETY: 1. and 2. `memory` is ours alone for the lifetime of the result, and by the
+        // SAFETY: 1. and 2. the result has borrowed `memory` alone for its lifetime, and by the
         // invariant of `block` the region does not outlive it; 3. a slice is never larger.
         let region = unsafe { Region::from_raw_parts(base, len, owner) };
         BorrowedBlock {

@@ -75,7 +75,7 @@ impl fmt::Debug for Alignment {
     }
 }
 
-/// An alignment that is not a power of two; holds what was asked for.
+/// An alignment that is not a power of two; holds the number.
 ///
 /// ```
 /// # use epoch_arena_block::Alignment;
@@ -100,7 +100,7 @@ impl core::error::Error for BadAlignment {}
 /// Where an allocation lands, as offsets from the base.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Offset of the first byte; what lies between it and the old offset is padding.
+    /// Offset of the first byte; the bytes between it and the old offset are padding.
     pub start: usize,
     /// Offset behind the last byte: the new bump offset.
     pub end: usize,
@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(whole_units(usize::MAX, 4096), None);
     }
 
-    /// Chunks are multiples of 4 KiB, and a page may be larger: what is not a whole page of a chunk is
+    /// Chunks are multiples of 4 KiB, and a page may be larger: a page that is only partly a chunk's is
     /// its neighbours' as well.
     #[test]
     fn pages_inside_are_whole_and_all_that_there_are() {

@@ -1,13 +1,13 @@
 //! Counts what a thread writes to shared memory, in a build with `--cfg epoch_arena_count` only.
 //!
 //! Each crate's `sync.rs` then takes its atomics from here and tells [`locked`] of each lock. The
-//! figures are a thread's own. What is not counted: crossbeam-epoch's atomics, the reference counts
+//! figures are a thread's own. It does not count crossbeam-epoch's atomics, the reference counts
 //! of `Arc`, and the number of a temporary file.
 
 use std::cell::Cell;
 use std::sync::atomic::{self, Ordering};
 
-/// What a thread has done so far.
+/// The writes of a thread so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Atomic read-modify-writes, failed exchanges included, and two for each lock: taking it and
@@ -23,7 +23,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// What was done since `earlier`.
+    /// The writes since `earlier`.
     #[must_use]
     pub fn since(self, earlier: Self) -> Self {
         Self {
@@ -56,11 +56,11 @@ thread_local! {
 
 static THREADS: atomic::AtomicU32 = atomic::AtomicU32::new(0);
 
-/// Who wrote a cache line last, at a place that its address is hashed to. So many places that the
-/// some thousand lines of a pool hardly ever share one.
+/// The thread that wrote a cache line last, at a place that its address is hashed to. There are so many places that
+/// the few thousand lines of a pool hardly ever share one.
 static WRITERS: [atomic::AtomicU32; 1 << 22] = [const { atomic::AtomicU32::new(0) }; 1 << 22];
 
-/// What this thread has done so far.
+/// The writes of this thread so far.
 pub fn counts() -> Counts {
     COUNTS.get()
 }
@@ -151,7 +151,7 @@ macro_rules! counting {
     };
 }
 
-/// What integers can do besides.
+/// The further operations of integers.
 macro_rules! counting_integer {
     ($name:ident, $value:ty) => {
         counting!(

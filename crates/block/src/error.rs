@@ -99,8 +99,8 @@ pub enum MemoryError {
     Source(SourceError),
 }
 
-/// The figures of a refusal, in bytes, at the moment of the refusal. Who uses the rest,
-/// `Memory::usage` tells.
+/// The figures of a refusal, in bytes, at the moment of the refusal. `Memory::usage` lists the
+/// users of the rest.
 ///
 /// ```
 /// # use epoch_arena_block::Memory;
@@ -165,7 +165,7 @@ impl fmt::Display for OverBudget {
 }
 
 impl MemoryError {
-    /// The same, with what the asking user has, and could have back.
+    /// The same, with the bytes of the user that asked, and those that it could reclaim.
     #[doc(hidden)]
     pub const fn of(self, own: usize, reclaimable: usize) -> Self {
         match self {
@@ -209,8 +209,8 @@ impl From<SourceError> for MemoryError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MemoryConfigError {
-    /// The block size is not a power of two from 4 KiB to 1 GiB; holds what was asked for,
-    /// cut to `u32::MAX`.
+    /// The block size is not a power of two from 4 KiB to 1 GiB; holds the size asked for,
+    /// at most `u32::MAX`.
     BlockSize(u32),
     /// The budget is smaller than one block, so that nothing could ever be allocated.
     BudgetBelowOneBlock,

@@ -1,4 +1,4 @@
-//! Lanes: what a thread has filled, it gets back, as the cache lines are with its core.
+//! Lanes: a thread gets the chunks back that it has filled, as their cache lines are with its core.
 
 #![forbid(unsafe_code)]
 
@@ -7,11 +7,11 @@ use crate::sync::{Ordering, StaticAtomicUsize};
 /// Threads that have blocks and lists of chunks of their own; those beyond share them.
 pub const LANES: usize = if cfg!(epoch_arena_loom) { 1 } else { 8 };
 
-/// Those of the process.
+/// The lanes of the process.
 static ALL: Lanes = Lanes::new();
 
-/// The lane of this thread, below [`LANES`]: the first that fewest threads had when it first asked. A thread that
-/// ends leaves its lane to the next one.
+/// The lane of this thread, below [`LANES`]: at its first call, the first of those with the fewest threads. A thread
+/// that ends leaves its lane to the next one.
 #[inline]
 pub fn own_lane() -> usize {
     thread_local!(static OWN: Own = Own(ALL.take()));
@@ -29,7 +29,7 @@ impl Lanes {
 
     fn take(&self) -> usize {
         loop {
-            // Relaxed, all: what is handed on with a lane is under the lock of a memory.
+            // Relaxed, all: the chunks of a lane pass from thread to thread under the lock of a memory.
             let threads = self.0.iter().map(|of| of.load(Ordering::Relaxed));
             let Some((lane, few)) = threads.enumerate().min_by_key(|(_, threads)| *threads) else {
                 return 0;
@@ -41,7 +41,7 @@ impl Lanes {
             {
                 return lane;
             }
-            // Another thread came or went: of two at once, each is to have its own.
+            // Another thread came or went, and this one looks again: two threads that come at once get two lanes.
         }
     }
 

@@ -96,7 +96,7 @@ pub use region::Region;
 pub use source::{AnonymousMap, TempFile};
 pub use source::{Heap, Pages, Source};
 
-/// What arenas and pools are built from. Not for use elsewhere: no promise of stability.
+/// The parts for arenas and pools. Not for use elsewhere: no promise of stability.
 #[doc(hidden)]
 #[cfg(feature = "std")]
 pub mod raw {

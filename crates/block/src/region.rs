@@ -23,7 +23,7 @@ use crate::os::Owned;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Region {
-    /// Invariant: `base .. base + len` is valid for reads and writes, and nobody else's, for as
+    /// Invariant: `base .. base + len` is valid for reads and writes, and this region's alone, for as
     /// long as `owner` lives.
     base: NonNull<u8>,
     len: usize,
@@ -58,7 +58,7 @@ impl Region {
     /// # Safety
     ///
     /// 1. `base .. base + len` is valid for reads and writes until `owner` is dropped.
-    /// 2. Until then nobody else reads or writes it.
+    /// 2. Until then nothing else reads or writes it.
     /// 3. `len` is at most `isize::MAX`.
     ///
     /// ```
@@ -68,7 +68,7 @@ impl Region {
     /// let mut buffer = vec![0_u8; 4096];
     /// let (base, len) = (NonNull::new(buffer.as_mut_ptr()).unwrap(), buffer.len());
     /// // SAFETY: 1. the vector owns these bytes and goes along as the owner; 2. it is moved
-    /// // there and nobody can reach it; 3. a vector is never larger.
+    /// // there, out of reach of all other code; 3. a vector is never larger.
     /// let region = unsafe { Region::from_raw_parts(base, len, Box::new(buffer)) };
     /// let block = Block::from(region);
     /// assert_eq!(block.capacity(), 4096);
@@ -150,10 +150,10 @@ impl Region {
         Ok(())
     }
 
-    /// Faults all its pages in. What they held is lost, so it is for fresh regions only.
+    /// Faults all its pages in. Their contents are lost, so it is for fresh regions only.
     #[cfg(feature = "std")]
     pub(crate) fn populate(&self) -> Result<(), SourceError> {
-        // SAFETY: the region's, and fresh: nobody has put anything there.
+        // SAFETY: the region owns these bytes, and it is fresh, so they hold nothing.
         unsafe { crate::os::populate(self.base, self.len) }
     }
 

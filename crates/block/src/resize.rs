@@ -1,36 +1,36 @@
-//! What an allocator does beyond handing out bytes: an allocation gets longer or shorter. The last
-//! one of a bump does so in place; any other is moved, or leaves its bytes unused.
+//! Allocations that get longer or shorter. The last one of a bump does so in place; any other is moved, or leaves its
+//! bytes unused.
 //!
 //! The proof is here, once, for blocks and for arenas. The trait of `allocator-api2` is put on top
 //! of it where the feature is on.
 //!
-//! Collections deallocate what has no bytes without having allocated it, at an address of their
-//! choice: `Box<()>` does. So the address of an empty allocation is never looked at here.
+//! Collections deallocate empty allocations that they never allocated, at an address of their
+//! choice: `Box<()>` does. So this code never looks at the address of an empty allocation.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
 /// Memory that is claimed from one end, so that its last allocation can change its length.
 ///
-/// An allocation belongs to whoever claimed it, and to whom he passes it, until it is given to
-/// [`retract`](Self::retract) down to nothing.
+/// An allocation belongs to the caller that claimed it, who may pass it on, until it is given to
+/// [`retract`](Self::retract) down to no bytes.
 ///
 /// # Safety
 ///
 /// While the memory is borrowed:
 ///
 /// 1. [`claim`](Self::claim) gives bytes that are valid for reads and writes, aligned as asked, and
-///    nobody else's until they are given to [`retract`](Self::retract).
+///    no other allocation's until they are given to [`retract`](Self::retract).
 /// 2. So does [`extend`](Self::extend), for the bytes that were added; those before them stay where
 ///    they are, and as they are.
-/// 3. What was done to bytes before they were given to `retract` happens before what is done to
-///    them by whoever is given them next.
+/// 3. Every access to bytes before they are given to `retract` happens before every access of the allocation that
+///    gets them next.
 pub unsafe trait Bump {
     /// Bytes of a new allocation.
     fn claim(&self, layout: Layout) -> Option<NonNull<[u8]>>;
 
     /// Makes the allocation `first .. first + len` one of `new_len` bytes, if it is the last one
-    /// and there is room; nothing is changed else. Returns its address.
+    /// and there is room; otherwise it changes nothing. Returns the address.
     ///
     /// # Safety
     ///
@@ -45,7 +45,7 @@ pub unsafe trait Bump {
     ///
     /// 1. The allocation is of this memory, and the caller's.
     /// 2. `new_len <= len`.
-    /// 3. Nobody uses the bytes that are given up any more.
+    /// 3. No thread uses the bytes that are given up any more.
     unsafe fn retract(&self, first: NonNull<u8>, len: usize, new_len: usize);
 
     /// Gives up the whole allocation.
@@ -54,7 +54,7 @@ pub unsafe trait Bump {
     ///
     /// As for [`retract`](Self::retract).
     unsafe fn give_back(&self, first: NonNull<u8>, len: usize) {
-        // SAFETY: 1. and 3. by the contract; 2. nothing is less than any length.
+        // SAFETY: 1. and 3. by the contract; 2. zero is at most any length.
         unsafe { self.retract(first, len, 0) }
     }
 }

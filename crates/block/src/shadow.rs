@@ -1,17 +1,17 @@
-//! What a sanitizer is told: which bytes of a block nobody may touch now.
+//! Notes for a sanitizer: the bytes of a block that no code may touch now.
 //!
-//! A sanitizer sees one large allocation where we see blocks, chunks and keys, so an overrun from
+//! A sanitizer sees one large allocation in place of blocks, chunks and keys, so an overrun from
 //! one into the next would pass. In its builds, `--cfg epoch_arena_asan` or `epoch_arena_msan`,
-//! bytes that nobody has claimed are forbidden, and allowed one claim at a time. In all other
-//! builds these functions are nothing.
+//! bytes that are not claimed are forbidden, and each claim allows its own. In all other
+//! builds these functions do nothing.
 
 use core::ptr::NonNull;
 
 #[cfg(epoch_arena_asan)]
 use crate::sync::{Mutex, lock};
 
-/// ASan's notes are one byte for eight of ours, which two threads with neighbouring claims share: told at the same
-/// time, it would forget one of them.
+/// ASan has one byte of notes for eight bytes of memory, which two threads with neighbouring claims share: of two
+/// notes at the same time one would be lost.
 #[cfg(epoch_arena_asan)]
 static NOTES: Mutex<()> = Mutex::new(());
 
@@ -25,12 +25,12 @@ unsafe extern "C" {
     fn __msan_poison(first: *const u8, len: usize);
 }
 
-/// From now on, nobody reads or writes `first .. first + len` (ASan), or reads what is not written
+/// From now on, a read or write of `first .. first + len` is an error (ASan), or a read of bytes that were not written
 /// again (MSan).
 ///
 /// # Safety
 ///
-/// The range is in one region that exists, and in nobody's use.
+/// The range is in one region that exists, and no thread uses it.
 #[inline(always)]
 pub unsafe fn forbid(first: NonNull<u8>, len: usize) {
     #[cfg(epoch_arena_asan)]

@@ -9,9 +9,8 @@ use crate::region::Region;
 
 /// A giver of [`Region`]s. Implement it for memory of your own.
 ///
-/// The trait is safe to implement: whoever makes a [`Region`] vouches for its memory
-/// ([`Region::from_raw_parts`] is unsafe), and what the region promises about itself is checked
-/// by [`Memory`](crate::Memory).
+/// The trait is safe to implement: the code that makes a [`Region`] vouches for its memory
+/// ([`Region::from_raw_parts`] is unsafe), and [`Memory`](crate::Memory) checks the region's size and alignment.
 ///
 /// No lock of this library is held during [`acquire`](Source::acquire) or a region's drop.
 ///
@@ -33,8 +32,8 @@ use crate::region::Region;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Source: Send + Sync + fmt::Debug + 'static {
-    /// A region of exactly `layout.size()` bytes whose base is aligned to `layout.align()`. `pages` is what
-    /// the caller would like; a source may ignore it.
+    /// A region of exactly `layout.size()` bytes whose base is aligned to `layout.align()`. `pages` is a wish of
+    /// the caller's; a source may ignore it.
     ///
     /// # Errors
     ///
@@ -51,7 +50,7 @@ pub trait Source: Send + Sync + fmt::Debug + 'static {
     fn acquire(&self, layout: Layout, pages: Pages) -> Result<Region, SourceError>;
 }
 
-/// What pages a region's bytes are to be on: a wish, which a source may ignore.
+/// The pages that a region's bytes should be on: a wish, which a source may ignore.
 ///
 /// ```
 /// # use epoch_arena_block::{AnonymousMap, Pages, Source};
@@ -63,7 +62,7 @@ pub trait Source: Send + Sync + fmt::Debug + 'static {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pages {
-    /// The smallest: a region that is only partly used takes only what it uses.
+    /// The smallest: a region takes physical memory only for the small pages that it uses.
     Small,
     /// The largest that the region fills: cheaper to fault in, and to read at random.
     Huge,
@@ -103,7 +102,7 @@ mod maps {
     /// huge pages apply, and given back to the system at once when a block is.
     ///
     /// The maps are private. A child process that has forked has a copy of them, made page by page as
-    /// either side writes; it may read what its thread could read, and must not do more: see
+    /// either side writes; it may read the bytes that its thread could read, and must not do more: see
     /// [`Memory`](crate::Memory#fork).
     ///
     /// ```
@@ -141,7 +140,7 @@ mod maps {
 
         /// Whether to ask for transparent huge pages where [`Pages::Huge`] is asked for (default: yes).
         /// A first write then takes a huge page at once, six times cheaper per byte than small ones;
-        /// without, a block that is only partly used takes only what it uses.
+        /// without, a block takes physical memory only for the small pages that it uses.
         ///
         /// ```
         /// # use epoch_arena_block::{AnonymousMap, Memory};

@@ -1,5 +1,5 @@
-//! What is swapped for loom's in a model run, and for atomics that count where shared writes are
-//! counted (`count.rs`). No other file names `core::sync` or `std::sync`, but for
+//! The atomics and locks, which a model run swaps for loom's, and a counting build for ones that
+//! count (`count.rs`). No other file names `core::sync` or `std::sync`, but for
 //! the number of a temporary file in `os/maps.rs`.
 
 #[cfg(all(feature = "std", epoch_arena_count))]
@@ -20,12 +20,12 @@ pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
 
 #[cfg(all(feature = "std", epoch_arena_loom))]
 pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
-// loom's `Arc` cannot hold a `dyn Source`; ownership alone is not what a model is about.
+// loom's `Arc` cannot hold a `dyn Source`; and no model is about ownership alone.
 #[cfg(feature = "std")]
 pub(crate) use std::sync::{Arc, OnceLock, TryLockError};
 
-/// Locks, whatever a panicking holder left behind: what our locks guard is consistent at every
-/// point where a panic can leave them.
+/// Locks, also after a holder has panicked: the state under a lock is consistent at every point where a panic can
+/// leave it.
 #[cfg(feature = "std")]
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     #[cfg(epoch_arena_count)]
@@ -35,14 +35,14 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Lets go of the lock until the condition is told, or for no reason. Poisoning is ignored as in [`lock`].
+/// Waits without the lock for the condition's notice, or wakes early. Ignores poisoning as [`lock`] does.
 #[cfg(feature = "std")]
 pub(crate) fn wait<'a, T>(told: &Condvar, held: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
     told.wait(held)
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-// What is the process's lives across model runs, so it is never loom's.
+// The process's own atomics live across model runs, so they are never loom's.
 #[cfg(all(feature = "std", epoch_arena_count))]
 pub(crate) use crate::count::AtomicUsize as StaticAtomicUsize;
 #[cfg(all(feature = "std", not(epoch_arena_count)))]

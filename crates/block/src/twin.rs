@@ -1,4 +1,4 @@
-//! What every crate's loom models share. Compiled for model runs only.
+//! Helpers of every crate's loom models. Compiled for model runs only.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -9,7 +9,7 @@ pub fn caught(twin: impl Fn() + Sync + Send + 'static) {
     caught_by(&Builder::new(), twin);
 }
 
-/// As [`caught`], with limits of one's own.
+/// As [`caught`], with limits that the caller sets.
 pub fn caught_by(limits: &Builder, twin: impl Fn() + Sync + Send + 'static) {
     let run = AssertUnwindSafe(|| limits.check(twin));
     let Err(payload) = catch_unwind(run) else {
@@ -21,7 +21,7 @@ pub fn caught_by(limits: &Builder, twin: impl Fn() + Sync + Send + 'static) {
             .downcast::<&str>()
             .map_or_else(|_| String::new(), |message| (*message).to_owned()),
     };
-    // A limit of loom's that was met says nothing of the twin.
+    // A run that met one of loom's limits says nothing about the twin.
     assert!(
         !message.is_empty() && !message.contains("exceeded"),
         "the broken twin failed for another reason: {message:?}"

@@ -308,8 +308,8 @@ struct Away(std::ptr::NonNull<u8>);
 // SAFETY: the bytes are its owner's alone.
 unsafe impl Send for Away {}
 
-/// A value that grows in a region of its own stays there as long as there is room, and what was given back is
-/// the next one's.
+/// A value that grows in a region of its own stays there as long as there is room, and its bytes serve the next value
+/// once they are given back.
 #[test]
 fn a_region_for_one_value_is_used_to_its_end_and_again() {
     let memory = small_memory();

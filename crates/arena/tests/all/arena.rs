@@ -22,7 +22,7 @@ fn what_is_copied_in_stays_while_the_arena_grows() {
     assert!(stats.chunks > 1, "it grew");
 }
 
-/// Nothing is taken for an arena that holds nothing, and nothing is a request.
+/// An arena without allocations takes no memory, and a request for no bytes is a request.
 #[test]
 fn an_empty_arena_has_no_block_and_an_empty_key_is_a_key() {
     let memory = small_memory();
@@ -113,7 +113,7 @@ fn bytes_of_the_last_epoch_do_not_show() {
     }
 }
 
-/// `reset` takes `&mut`; so does nothing else of an arena, and lent bytes are mutable.
+/// Of an arena's methods only `reset` takes `&mut`, and lent bytes are mutable.
 #[test]
 fn lent_bytes_are_writable_and_apart() {
     let arena = EpochArena::new(&small_memory());

@@ -29,7 +29,7 @@ fn lengths_beyond_the_address_space_are_refused_by_name() {
     assert_eq!((arena.stats(), memory.stats()), before);
 }
 
-/// The length that a handle can say is no limit of an arena, which makes none.
+/// The longest length of a handle is no limit of an arena, which makes no handles.
 #[test]
 #[cfg_attr(miri, ignore = "16 MiB")]
 fn sixteen_mebibytes_and_more_are_a_value_like_any_other() {
@@ -75,7 +75,7 @@ fn a_value_larger_than_the_whole_budget_is_refused_as_such() {
     }
 }
 
-/// Who is refused learns how much of it is his own, and how much others have.
+/// A refusal tells how many bytes the arena has itself, and how many are in use in all.
 #[test]
 fn a_refusal_tells_the_bytes_wanted_and_the_users_of_the_rest() {
     let builder = Memory::builder().source(Heap).block_size(64 << 10);

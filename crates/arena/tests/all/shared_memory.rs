@@ -79,8 +79,8 @@ fn a_thousand_arenas_of_a_few_keys_share_a_block_or_two() {
     assert_eq!(memory.stats().in_use, 0);
 }
 
-/// What is lost of a budget to values of one length: of 64 MiB, or of less where that would be very many values;
-/// there, what threads' last chunks lose is a larger part.
+/// The part of a budget that is lost to values of one length. The budget is 64 MiB, or less where that would be very
+/// many values; there, the loss in threads' last chunks is a larger part.
 fn lost(len: usize) -> f64 {
     let (budget, block) = match len {
         0..64 => (2 << 20, 64 << 10),

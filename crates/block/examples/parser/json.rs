@@ -7,10 +7,10 @@ use allocator_api2::alloc::Allocator;
 use allocator_api2::collections::TryReserveError;
 use allocator_api2::vec::Vec as In;
 
-/// UTF-8: parts of the input, which is, and what escapes stand for.
+/// UTF-8: parts of the input, which is UTF-8, and the characters of its escapes.
 pub type Text<A> = In<u8, A>;
 
-/// A tree. Where its lists and texts are is the allocator's business.
+/// A tree, whose lists and texts are in memory of the allocator.
 pub enum Value<A: Allocator> {
     Null,
     Bool(bool),
@@ -20,12 +20,12 @@ pub enum Value<A: Allocator> {
     Object(In<(Text<A>, Value<A>), A>),
 }
 
-/// Why.
+/// The reason of a refusal.
 #[derive(Debug, PartialEq)]
 pub enum Reason {
     Expected(&'static str),
     TooDeep,
-    /// The allocator has no room: of a block one can take a larger one, and try again.
+    /// The allocator has no room: take a larger block, and try again.
     Full,
 }
 
@@ -246,7 +246,7 @@ impl<A: Allocator + Copy> Parser<'_, A> {
         Ok(unit)
     }
 
-    /// What a unit of UTF-16 stands for, with the second one if it is the first of two.
+    /// The character of a unit of UTF-16, with the second unit if this is the first of two.
     fn scalar(&mut self, unit: u32) -> Result<char, Refused> {
         let mut scalar = unit;
         if (0xd800..0xdc00).contains(&unit) && self.input[self.at + 1..].starts_with("\\u") {

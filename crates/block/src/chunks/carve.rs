@@ -33,11 +33,11 @@ pub(crate) struct Carved {
 struct Held {
     region: Region,
     shelf: Shelf,
-    /// Up to where it is divided into chunks; all of it, if it is one for a large value.
+    /// The end of the bytes that are divided into chunks; the region's end, if it is one for a large value.
     frontier: usize,
     /// Bytes of its chunks that are in use.
     out: usize,
-    /// Whether it is never to be given back, as parts of it are out of reach.
+    /// Whether it is leaked in the end, as parts of it are out of reach.
     leaked: bool,
 }
 
@@ -66,7 +66,7 @@ impl Carved {
         }
     }
 
-    /// Sees that there is room for one region more; says whether there is.
+    /// Makes room in the tables for one region more; says whether there is.
     pub fn prepare(&mut self) -> bool {
         !self.vacant.is_empty()
             || (self.regions.len() < MAX_REGIONS
@@ -88,8 +88,8 @@ impl Carved {
         }
     }
 
-    /// Has a block carved from now on; after [`prepare`](Self::prepare), and when [`take`](Self::take) has found
-    /// nothing, so that none of this shelf is being carved.
+    /// Begins to carve a block; after [`prepare`](Self::prepare), and after [`take`](Self::take) has found
+    /// nothing, so that no block of this shelf is being carved.
     pub fn add_block(&mut self, region: Region, shelf: Shelf) {
         debug_assert_eq!(region.len(), self.unit);
         debug_assert_eq!(self.carving[shelf.index()], None);
@@ -136,7 +136,7 @@ impl Carved {
             .or_else(|| self.carve(shelf, class))
     }
 
-    /// As [`take`](Self::take), from whatever shelf it can be had, the least class that can be had last.
+    /// As [`take`](Self::take), from any shelf but the quarantine's: the largest class from `wanted` down to `least`.
     pub fn take_any(&mut self, wanted: Class, least: Class) -> Option<Chunk> {
         let mut classes = (least.index()..=wanted.index()).rev().map(Class::at);
         classes.find_map(|class| Shelf::shared().find_map(|shelf| self.take(shelf, class)))

@@ -369,7 +369,8 @@ impl Drop for Shared {
         store.clean_all();
         // Relaxed: `&mut self`.
         if let Some(fill) = self.wiped_with.load(Ordering::Relaxed).checked_sub(1) {
-            // Chunks that only a pending callback holds are on no list: all that are in use are overwritten.
+            // Chunks that only a pending callback holds are on no list of the memory: all chunks in use are
+            // overwritten.
             store.wipe(fill as u8);
         }
     }

@@ -97,7 +97,7 @@ impl Memory {
         }
     }
 
-    /// Ends a generation whose owner ends: overwrites its bytes if they are to be, and takes its chunks.
+    /// Ends a generation whose owner ends: overwrites its bytes as its `scrub` says, and takes its chunks.
     ///
     /// # Safety
     ///

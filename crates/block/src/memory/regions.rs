@@ -1,4 +1,4 @@
-//! The regions that are free: blocks in the order of their use, and those of other sizes.
+//! The free regions: blocks in the order of their use, and regions of other sizes.
 
 #![forbid(unsafe_code)]
 
@@ -8,7 +8,7 @@ use crate::chunks::carve::larger_region;
 use crate::chunks::class::Shelf;
 use crate::region::Region;
 
-/// Free blocks among which one is looked for that the same shelf had.
+/// A block that the same shelf had is searched among so many of the warmest free blocks.
 const NEAR: usize = 32;
 
 /// Length and address of the region that was tried last; see [`Regions::take_coldest`].
@@ -24,9 +24,9 @@ impl Default for Before {
 pub(super) struct Regions {
     /// Their bytes.
     bytes: usize,
-    /// Those of one unit, with the shelf that had it, if one had. The last was used last, so it is the warmest.
+    /// The blocks, each with the shelf that it was on last, if any. The last block was used last, so it is the warmest.
     blocks: VecDeque<(Region, Option<Shelf>)>,
-    /// The others, by length and address.
+    /// The regions of other sizes, by length and address.
     others: BTreeMap<(usize, usize), Region>,
     /// Bytes of a block.
     unit: usize,
@@ -57,7 +57,7 @@ impl Regions {
         blocks.chain(self.others.values())
     }
 
-    /// Keeps a region that `shelf` had, as the warmest.
+    /// Keeps a region as the warmest. It was on `shelf` last, if that is a shelf.
     pub fn keep(&mut self, region: Region, shelf: Option<Shelf>) {
         self.bytes += region.len();
         if region.len() == self.unit {
@@ -74,7 +74,7 @@ impl Regions {
         self.blocks.push_front((block, None));
     }
 
-    /// One of at least `size` bytes, and hardly more; of blocks the one that was used last.
+    /// A region of at least `size` bytes, and hardly more; the warmest, if a block is asked for.
     pub fn take(&mut self, size: usize, exact: bool) -> Option<Region> {
         let region = if size == self.unit {
             self.blocks.pop_back().map(|(region, _)| region)
@@ -86,7 +86,7 @@ impl Regions {
         self.taken(region?)
     }
 
-    /// A block for `shelf`: the one that it had last, if it is near; else the one that was used last.
+    /// A block for `shelf`: one that was on it last, if that is near; else the warmest.
     pub fn take_block(&mut self, shelf: Shelf) -> Option<Region> {
         let last = self.blocks.len().checked_sub(1)?;
         let mut near = self.blocks.iter().rev().take(NEAR);
@@ -95,8 +95,9 @@ impl Regions {
         self.taken(block)
     }
 
-    /// One to be given up: one of another size than a block's, else the coldest block. Those other ones come largest
-    /// first, and only those `before` a length and an address, which becomes this one's.
+    /// A region to be given up: one of another size than a block's, else the coldest block. Regions of other sizes come
+    /// largest first, and only those `before` a length and an address; then `before` is the length and address of this
+    /// one.
     pub fn take_coldest(&mut self, before: &mut Before) -> Option<Region> {
         let other = self.others.range(..before.0).next_back();
         let region = match other.map(|(key, _)| *key) {

@@ -350,13 +350,13 @@ impl Store {
         Some(chunk)
     }
 
-    /// Puts returned chunks on their free lists, as many as one step allows; says how many bytes they had.
+    /// Puts returned chunks on their free lists, as many as one step allows; returns their bytes.
     pub fn file(&mut self) -> usize {
         let lanes = (0..LANES).find(|lane| self.returned[*lane].is_some());
         lanes.map_or(0, |lane| self.file_of(lane))
     }
 
-    /// As [`file`](Self::file), those that one lane took. A region of which nothing is in use becomes a free one.
+    /// As [`file`](Self::file), for the chunks of one lane. A region without a chunk in use becomes a free one.
     fn file_of(&mut self, lane: usize) -> usize {
         let mut bytes = 0;
         for _ in 0..STEP {

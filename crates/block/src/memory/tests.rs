@@ -141,7 +141,7 @@ fn confined(memory: &Memory, account: &Arc<Account>) -> Arc<Generation> {
 }
 
 fn let_go(generation: &Arc<Generation>) {
-    // SAFETY: 1. the tests let go what they hold; 2. from an `Arc`.
+    // SAFETY: 1. the tests let go of holds that they have; 2. from an `Arc`.
     unsafe { Generation::let_go(NonNull::from(&**generation), 1) }
 }
 

@@ -14,7 +14,7 @@ pub struct Account {
     place: &'static Location<'static>,
     /// Bytes of its chunks.
     bytes: AtomicUsize,
-    /// Bytes of those that are confined.
+    /// Bytes of its chunks that are confined.
     confined: AtomicUsize,
     /// Generations that were given up so far, and the bytes they had.
     given: [AtomicUsize; 2],
@@ -94,14 +94,14 @@ impl Accounts {
         account
     }
 
-    /// Its owner is gone.
+    /// The owner of the account is gone.
     pub fn end(&mut self, account: &Account) {
         // Relaxed: a thread that acts on it reads it again under the lock.
         account.ended.store(1, Ordering::Relaxed);
         self.close(account);
     }
 
-    /// Takes it off the list, if its owner is gone and nothing is left of its bytes.
+    /// Takes an account off the list, if its owner is gone and it has no bytes.
     pub fn close(&mut self, account: &Account) {
         if account.bytes() > 0 || !account.is_ended() {
             return;

@@ -48,7 +48,7 @@ fn budget_twin_that_checks_and_adds_apart_is_caught() {
     });
 }
 
-/// The heap, which counts what it has given out. Relaxed, so that counting orders nothing; by
+/// The heap, which counts the bytes that it has given out. Relaxed, so that counting orders nothing; by
 /// loom's atomics, so that another thread may come before it.
 #[derive(Debug, Default)]
 struct Counted(Arc<AtomicUsize>);
@@ -62,7 +62,7 @@ impl Source for Counted {
         assert!(live <= BUDGET, "{live} bytes at once");
         let (base, len) = (region.base(), region.len());
         let owner = Box::new((region, Given(self.0.clone(), len)));
-        // SAFETY: 1. the region is the owner's; 2. nobody else has it; 3. as a region.
+        // SAFETY: 1. the region is the owner's; 2. nothing else has it; 3. as a region.
         Ok(unsafe { Region::from_raw_parts(base, len, owner) })
     }
 }

@@ -63,7 +63,7 @@ fn bump_twin_that_loads_and_stores_is_caught() {
     });
 }
 
-/// Two threads want the same bytes, in turns: whoever gets them changes what is there and gives
+/// Two threads want the same bytes, in turns: the one that gets them changes their contents and gives
 /// them back.
 fn bytes_pass_on<T: Send + Sync + 'static>(memory: T, claim: fn(&T) -> bool, give: fn(&T)) {
     let shared = Arc::new((memory, Content::new()));
@@ -102,7 +102,7 @@ fn bump_bytes_added_in_place_carry_what_was_done_to_them() {
     loom::model(|| {
         let block = Block::new(bytes(8)).unwrap();
         let extend = |block: &Block| {
-            // SAFETY: 1. an empty allocation is anybody's; 2. from nothing.
+            // SAFETY: 1. an empty allocation has no bytes to own; 2. from nothing.
             unsafe { block.extend(block.region().base(), 0, 8) }.is_some()
         };
         bytes_pass_on(block, extend, give_back_all);
@@ -132,7 +132,7 @@ fn bump_twins_whose_bytes_carry_nothing_are_caught() {
     }
 }
 
-/// A block, with what is done to each of its bytes.
+/// A block, with loom's record of the accesses to each of its bytes.
 struct Watched {
     block: Block,
     content: [Arc<Content>; 24],
@@ -159,9 +159,9 @@ impl Watched {
         first
     }
 
-    /// Gives back what was claimed, and is used no more.
+    /// Gives back an allocation that is used no more.
     fn give_back(&self, first: NonNull<u8>, len: usize) {
-        // SAFETY: 1. the models give back what they have claimed; 2. all of it; 3. for the last time.
+        // SAFETY: 1. the models give back their own claims; 2. all of it; 3. for the last time.
         unsafe { self.block.give_back(first, len) };
     }
 }
@@ -194,8 +194,7 @@ fn bump_allocations_that_change_their_length_stay_apart() {
     });
 }
 
-/// The offset goes up and down to values it had before, while another thread is about to exchange
-/// one of them.
+/// The offset leaves a value and comes back to it, while another thread is about to exchange that value.
 #[test]
 fn bump_an_offset_that_comes_back_gives_no_byte_twice() {
     loom::model(|| {
@@ -212,7 +211,7 @@ fn bump_an_offset_that_comes_back_gives_no_byte_twice() {
         watched.give_back(first, 4);
         let mine = watched.claim();
         let theirs = other.join().unwrap();
-        // loom would have told if they had been changed at a time; this tells if they are now.
+        // loom fails if two threads changed the same bytes unordered; this fails if both have the same bytes now.
         assert!(mine.addr().get().abs_diff(theirs.addr().get()) >= 4);
     });
 }
@@ -235,7 +234,7 @@ fn bump_twin_that_looks_and_gives_back_apart_is_caught() {
     });
 }
 
-/// The twin takes its length off the offset without a look at who is the last.
+/// The twin takes its length off the offset, and does not check that its allocation is the last.
 #[test]
 fn bump_twin_that_gives_back_what_is_not_last_is_caught() {
     caught(|| {

@@ -68,7 +68,7 @@ fn live<'a>(chunk: Chunk) -> Live<'a> {
     unsafe { chunk.live() }
 }
 
-/// Two users carve one block, which is all that the budget has: each chunk is its taker's, and no byte is lost.
+/// Two users carve the only block of the budget: each chunk goes to one of them, and no byte is lost.
 #[test]
 fn a_block_is_carved_into_disjoint_chunks() {
     loom::model(|| {
@@ -113,7 +113,7 @@ fn carving_twin_that_looks_and_moves_the_frontier_apart_is_caught() {
     });
 }
 
-/// One gives up the only chunk there is while another takes it: it takes it with all that was done to it, or
+/// One user gives up the only chunk while another takes it: the other takes it after every access of the first, or
 /// is refused.
 #[test]
 fn a_chunk_that_is_given_up_carries_what_was_done_to_it() {
@@ -155,7 +155,7 @@ fn generation(memory: &Memory, account: &Arc<Account>, scrub: Scrub) -> Arc<Gene
 }
 
 fn let_go(generation: &Arc<Generation>) {
-    // SAFETY: 1. the models let go what they hold; 2. from an `Arc`.
+    // SAFETY: 1. the models let go of holds that they have; 2. from an `Arc`.
     unsafe { Generation::let_go(NonNull::from(&**generation), 1) }
 }
 
@@ -195,8 +195,7 @@ fn a_generation_that_is_let_go_serves_the_next_with_all_that_was_done_to_it() {
     });
 }
 
-/// What is to be overwritten is by one of two takers, and the other waits for it: both are served, neither is
-/// refused while the memory that both need is being overwritten.
+/// One of two takers overwrites the bytes that both need, and the other waits for it: neither is refused meanwhile.
 #[test]
 fn a_taker_waits_for_what_another_overwrites() {
     loom::model(|| {
@@ -221,7 +220,7 @@ fn a_taker_waits_for_what_another_overwrites() {
     });
 }
 
-/// The twin does not look at what is being overwritten before it refuses.
+/// The twin refuses without a look at the bytes that are being overwritten.
 #[test]
 fn twin_that_refuses_while_another_overwrites_is_caught() {
     caught(|| {

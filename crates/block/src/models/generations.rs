@@ -30,12 +30,12 @@ fn stack<const N: usize>(holds: u64) -> (Arc<Ready>, [Arc<Generation>; N]) {
 }
 
 fn let_go(generation: &Arc<Generation>, count: u64) {
-    // SAFETY: 1. the models let go what they hold; 2. from an `Arc`.
+    // SAFETY: 1. the models let go of holds that they have; 2. from an `Arc`.
     unsafe { Generation::let_go(NonNull::from(&**generation), count) }
 }
 
-/// A generation is let go while another thread takes off the stack what is there already: each comes once, with
-/// everything that was done under its hold.
+/// A generation is let go while another thread pops the stack: each generation comes once, after every access under its
+/// hold.
 #[test]
 fn a_generation_is_popped_once_with_all_that_was_done_under_its_hold() {
     loom::model(|| {
@@ -93,13 +93,13 @@ fn twin_stacks_that_carry_nothing_are_caught() {
     }
 }
 
-/// Two holders let go: exactly one of them pushes, and who pops sees what both have done.
+/// Two holders let go: exactly one of them pushes, and the thread that pops sees the accesses of both.
 #[test]
 fn the_last_of_two_holders_pushes_what_both_have_done() {
     loom::model(|| {
         let (ready, [generation]) = stack::<1>(2);
         let content = Arc::new([(); 2].map(|()| Content::new()));
-        // Nothing is asked of the generation, which would order by itself.
+        // The model reads nothing of the generation, as that would order by itself.
         let see = |content: &[Arc<Content>; 2]| content.iter().for_each(|content| content.change());
         // One of them is the memory's thread as well, which pops.
         let other = loom::thread::spawn({
@@ -145,7 +145,7 @@ fn twin_holders_that_look_and_let_go_apart_are_caught() {
     });
 }
 
-/// The figure that tells who holds a generation: a hold that is seen gone has left all that was done under it.
+/// The count of holds: a thread that sees a hold gone sees every access under it.
 #[test]
 fn a_hold_that_is_seen_gone_has_left_what_was_done_under_it() {
     loom::model(|| {
@@ -166,7 +166,7 @@ fn a_hold_that_is_seen_gone_has_left_what_was_done_under_it() {
     });
 }
 
-/// A hold that is asked for while the last one goes: it is had before the chunks are given up, or not at all.
+/// A thread asks for a hold while the last one goes: it gets it before the chunks are given up, or not at all.
 #[test]
 fn a_hold_is_had_before_the_last_one_goes_or_not_at_all() {
     loom::model(|| {
@@ -184,7 +184,7 @@ fn a_hold_is_had_before_the_last_one_goes_or_not_at_all() {
             assert!(ready.pop().is_none(), "held, hence not on the stack");
             let_go(&generation, 4);
         }
-        // The memory, which takes it for free.
+        // The memory's part, which takes the chunks as free.
         let early = ready.pop().is_some();
         if early {
             content.change();
@@ -219,7 +219,8 @@ fn twin_hold_that_looks_and_adds_apart_is_caught() {
     });
 }
 
-/// The memory goes while generations are let go: each is dropped once, by the memory or by who was too late.
+/// The memory goes while generations are let go: each is dropped once, by the memory or by the thread that pushes too
+/// late.
 #[test]
 fn what_is_let_go_while_the_memory_ends_is_dropped_once() {
     loom::model(|| {
@@ -236,7 +237,7 @@ fn what_is_let_go_while_the_memory_ends_is_dropped_once() {
     });
 }
 
-/// The twin, who comes too late, leaves what he brings on a stack that nobody looks at any more.
+/// The twin, which comes too late, leaves its generation on a stack that is not read any more.
 #[test]
 fn twin_stack_that_is_not_closed_is_caught() {
     caught(|| {

@@ -20,7 +20,7 @@ fn bytes(size: usize) -> Layout {
     Layout::from_size_align(size, 1).unwrap()
 }
 
-/// What is done to bytes, as loom sees it: it fails if two uses are not ordered.
+/// The accesses to bytes, as loom sees them: it fails if two of them are not ordered.
 struct Content(UnsafeCell<u32>);
 
 // SAFETY: loom checks that no two uses are at the same time.

@@ -15,8 +15,8 @@ const PAGE: usize = 4096;
 
 /// `layout` from an anonymous map.
 pub(crate) fn map(layout: Layout, pages: Pages, populate: bool) -> Result<Region, SourceError> {
-    // Recent kernels align maps of a huge page or more by themselves; where the first map
-    // happens to be aligned, no address space is wasted.
+    // Recent kernels align maps of a huge page or more by themselves; if the first map
+    // is aligned, no address space is wasted.
     let exact = anonymous(layout.size().max(1))?;
     let (map, start) = if (exact.as_ptr().addr()) & (layout.align() - 1) == 0 {
         (exact, 0)
@@ -50,11 +50,11 @@ pub(crate) fn file(layout: Layout, dir: &Path) -> Result<Region, SourceError> {
     };
     let file = unlinked(dir).map_err(os)?;
     allocate(&file, size).map_err(os)?;
-    // SAFETY: the file is ours alone: it has no name any more, and the descriptor is closed
-    // here; so nobody can truncate it or write to it behind the map.
+    // SAFETY: only this function reaches the file: it has no name any more, and the descriptor is
+    // closed here; so no code can truncate it or write to it behind the map.
     let map = unsafe { MmapOptions::new().len(size).map_mut(&file) }.map_err(os)?;
     let start = padding(&map, layout);
-    // A shared map: what a forked child wrote would be written here. It gets no such map.
+    // A shared map: the writes of a forked child would change it here too, so a child gets no such map.
     advise(&map, start, len, Advice::DontFork);
     region(map, start, len, Owned::File)
 }
@@ -68,8 +68,8 @@ pub(super) fn unmap(map: MmapMut) -> Result<(), MmapMut> {
     }
     let mut map = std::mem::ManuallyDrop::new(map);
     let (base, len) = (map.as_mut_ptr(), map.len());
-    // SAFETY: the map is ours, begins at a page, and is used no more; its destructor, which would unmap it
-    // too, does not run.
+    // SAFETY: this function owns the map, which begins at a page and is used no more; its destructor, which would
+    // unmap it too, does not run.
     if unsafe { libc::munmap(base.cast(), len) } == 0 {
         return Ok(());
     }
@@ -82,7 +82,7 @@ pub(super) fn unmap(map: MmapMut) -> Result<(), MmapMut> {
     Ok(())
 }
 
-/// Has this thread's next calls of `unmap` refused, as a system does that has no map left.
+/// Refuses this thread's next calls of `unmap`, as a system does that has no map left.
 #[cfg(all(test, unix, not(any(miri, epoch_arena_loom))))]
 pub(crate) mod refusal {
     use std::cell::Cell;
@@ -96,7 +96,7 @@ pub(crate) mod refusal {
         left > 0
     }
 
-    /// The next calls, so many of them, are refused.
+    /// The next `calls` calls are refused.
     pub fn refuse(calls: usize) {
         REFUSED.set(calls);
     }
@@ -144,7 +144,7 @@ enum Advice {
     DontFork,
 }
 
-/// Advice is a wish: a kernel that does not know it still gave us working memory.
+/// Advice is a wish: a kernel that does not know it still gave working memory.
 #[cfg(all(target_os = "linux", not(miri)))]
 fn advise(map: &MmapMut, start: usize, len: usize, advice: Advice) {
     let advice = match advice {
@@ -194,7 +194,7 @@ fn allocate(file: &File, size: usize) -> io::Result<()> {
     use std::os::fd::AsRawFd;
     let size = libc::off_t::try_from(size).map_err(|_| io::ErrorKind::InvalidInput)?;
     loop {
-        // SAFETY: the descriptor is open for writing; fallocate touches no memory of ours.
+        // SAFETY: the descriptor is open for writing; fallocate touches no memory of the process.
         if unsafe { libc::fallocate(file.as_raw_fd(), 0, 0, size) } == 0 {
             return Ok(());
         }

@@ -37,7 +37,7 @@ impl Owned {
         }
     }
 
-    /// Gives the memory back; or returns it, still usable, where the system refuses to take it. It does
+    /// Gives the memory back; or returns it, still usable, where the system refuses to take it. The system refuses
     /// where unmapping a part of a larger map would need one map more than the process may have.
     #[cfg(feature = "std")]
     pub(crate) fn give_back(self) -> Result<(), Self> {
@@ -53,7 +53,7 @@ impl Owned {
 }
 
 pub(crate) struct HeapMemory {
-    /// Invariant: allocated by the global allocator with `layout`, freed only by our drop.
+    /// Invariant: allocated by the global allocator with `layout`, freed only by the drop of this.
     base: NonNull<u8>,
     layout: Layout,
 }
@@ -123,7 +123,7 @@ pub(crate) fn page_size() -> usize {
 ///
 /// # Safety
 ///
-/// The range is whole pages of the caller's alone, and what it holds is of no use.
+/// The range is whole pages of the caller's alone, and its contents are of no use.
 #[cfg(feature = "std")]
 pub(crate) unsafe fn discard(base: NonNull<u8>, len: usize) {
     #[cfg(all(feature = "mmap", unix, not(miri)))]
@@ -138,7 +138,7 @@ pub(crate) unsafe fn discard(base: NonNull<u8>, len: usize) {
 ///
 /// # Safety
 ///
-/// The range is the caller's alone, and what it holds is of no use.
+/// The range is the caller's alone, and its contents are of no use.
 #[cfg(feature = "std")]
 pub(crate) unsafe fn populate(base: NonNull<u8>, len: usize) -> Result<(), SourceError> {
     const PAGE: usize = 4096;
@@ -162,15 +162,14 @@ pub(crate) unsafe fn populate(base: NonNull<u8>, len: usize) -> Result<(), Sourc
     Ok(())
 }
 
-/// Makes the whole pages inside the range fault when they are touched, or accessible again. The page is
-/// the system's; what of the range is not a whole page stays as it is, as the rest of that page may be
-/// somebody else's. Says whether, apart from that, the range is as asked; where nothing was refused, be
-/// it that there is no whole page or no such system call, it is accessible.
+/// Makes the whole pages inside the range fault when they are touched, or accessible again. Pages are those of
+/// the system. A page that is only partly in the range stays as it is, as another owner may have the rest of it. Says
+/// whether the whole pages are now as asked. Where there is no whole page, or no such system call, the range is
+/// accessible.
 ///
 /// # Safety
 ///
-/// The range is inside one region that the caller owns, and nobody uses it, nor is about to, while it is
-/// not accessible.
+/// The range is inside one region that the caller owns, and no thread uses it while it is not accessible.
 #[cfg(all(feature = "mmap", unix, not(miri)))]
 pub(crate) unsafe fn protect(base: NonNull<u8>, len: usize, accessible: bool) -> bool {
     let pages = crate::bump::pages_inside(base.addr().get(), len, page_size());
@@ -183,7 +182,7 @@ pub(crate) unsafe fn protect(base: NonNull<u8>, len: usize, accessible: bool) ->
         libc::PROT_NONE
     };
     let first = base.as_ptr().wrapping_add(pages.start);
-    // SAFETY: whole pages inside the range; by the contract they are the caller's, and what faults is not used.
+    // SAFETY: whole pages inside the range; by the contract they are the caller's, and no thread uses those that fault.
     unsafe { libc::mprotect(first.cast(), pages.len(), mode) == 0 }
 }
 

@@ -45,7 +45,7 @@ fn a_vector_that_grows_alone_stays_where_it_is() {
     assert_eq!(block.used(), 0);
 }
 
-/// What is not the last moves to grow, and leaves its bytes to the next reset.
+/// An allocation that is not the last moves to grow, and leaves its bytes to the next reset.
 #[test]
 fn two_vectors_that_grow_in_turns_keep_their_values() {
     let mut block = block(1 << 18);
@@ -124,7 +124,7 @@ fn a_full_block_is_an_error_and_everything_is_as_it_was() {
         assert!(refused.is_err());
     }
     assert_eq!((block.used(), &bytes[..]), (used, &[7; 600][..]));
-    // Not last any more: there is no room to move to, and it stays what it was.
+    // Not last any more: there is no room to move to, and it stays as it was.
     let behind = Box::new_in(1_u8, &block);
     assert!(bytes.try_reserve_exact(500).is_err());
     assert_eq!((&bytes[..], *behind), (&[7; 600][..], 1));
@@ -157,7 +157,7 @@ fn a_larger_alignment_is_met_by_growing_and_by_shrinking() {
     }
 }
 
-/// Bytes that were given back are somebody else's, and what they held does not show.
+/// Bytes that were given back serve another allocation, and their old contents do not show.
 #[test]
 fn zeroed_is_zero_also_where_others_have_written() {
     let block = block(4096);
@@ -177,7 +177,7 @@ fn zeroed_is_zero_also_where_others_have_written() {
     assert!(bytes.iter().all(|byte| *byte == 0));
 }
 
-/// An allocation of nothing grows into one of something, and never takes from others.
+/// An empty allocation grows into one with bytes, and takes none from others.
 #[test]
 fn an_empty_allocation_grows_and_takes_no_other_allocations_bytes() {
     let block = block(64);
@@ -236,7 +236,7 @@ fn seeded() -> BuildHasherDefault<std::hash::DefaultHasher> {
     BuildHasherDefault::default()
 }
 
-/// Each thread has its collections in the one block, and they hold what the thread put there. Bytes
+/// Each thread has its collections in the one block, and they keep their values. Bytes
 /// pass from thread to thread all the time, as collections go.
 #[test]
 fn threads_share_a_block_through_their_collections() {
@@ -297,7 +297,7 @@ fn a_collection_moves_between_threads() {
     assert_eq!(block.used(), 0);
 }
 
-/// In the sanitizer's builds: bytes that were given back are nobody's, last or not, until they are
+/// In the sanitizer's builds: bytes that were given back, last or not, are forbidden until they are
 /// claimed again.
 #[cfg(epoch_arena_asan)]
 #[test]
@@ -332,14 +332,14 @@ fn bytes_given_back_are_forbidden() {
     );
 }
 
-/// An allocation as the model knows it: where it is, and what it is filled with.
+/// An allocation as the model knows it: its address, and the byte that fills it.
 struct Live {
     start: usize,
     layout: Layout,
     fill: u8,
 }
 
-/// The block, and what the model knows of it.
+/// The block, and the model's state.
 struct Model<'b> {
     block: &'b Block,
     live: std::vec::Vec<Live>,
@@ -366,13 +366,13 @@ impl Model<'_> {
         unsafe { std::slice::from_raw_parts(first.as_ptr(), live.layout.size()) }
     }
 
-    /// Enters what was allocated; the first `kept` bytes must be `fill`, and the rest gets it.
+    /// Enters an allocation; its first `kept` bytes must be `fill`, and this fills the rest.
     fn enter(&mut self, at: NonNull<[u8]>, layout: Layout, kept: usize, fill: u8) {
         assert_eq!(at.len(), layout.size());
         assert_eq!(at.addr().get() % layout.align(), 0);
         let start = at.addr().get() - self.base().addr().get();
         let end = start + layout.size();
-        // What is empty has no bytes, and may be left behind above the offset.
+        // An empty allocation has no bytes, and may be left behind above the offset.
         assert!(end <= self.used || layout.size() == 0);
         for other in &self.live {
             let other_end = other.start + other.layout.size();
@@ -405,7 +405,7 @@ impl Model<'_> {
         }
     }
 
-    /// What becomes of the offset when the end of an allocation is given up.
+    /// The offset after the end of an allocation is given up.
     fn retract(&mut self, live: &Live, new_size: usize) {
         if live.start + live.layout.size() == self.used {
             self.used = live.start + new_size;
@@ -454,7 +454,7 @@ impl Model<'_> {
             let start = moved.unwrap();
             assert_eq!(at.addr().get() - base.addr().get(), start);
             self.used = start + new.size();
-            // Empty and empty may be in the same place; else what was moved is not the last.
+            // Two empty allocations may be in the same place; else the one that was moved was not the last.
             if live.start + old.size() == self.used {
                 self.used = live.start;
             }
@@ -480,7 +480,7 @@ impl Model<'_> {
 proptest! {
     #![proptest_config(crate::model::config())]
 
-    /// Whatever is asked in whatever order: addresses, offset and every byte are the model's.
+    /// After any requests in any order, the addresses, the offset and every byte are the model's.
     #[test]
     fn the_allocator_agrees_with_its_model(
         capacity in 0_usize..3000,
@@ -491,7 +491,7 @@ proptest! {
         for (step, (action, size, shift, index)) in steps.into_iter().enumerate() {
             let layout = layout(size, 1 << shift);
             let count = model.live.len();
-            // The last one half of the time: what it does is the more interesting.
+            // The last one half of the time: its steps are the more interesting.
             let index = |count: usize| if index % 2 == 0 { count - 1 } else { index % count };
             match action {
                 0..=2 => model.allocate(layout, step as u8),

@@ -129,7 +129,7 @@ fn a_full_block_names_what_is_left() {
     says(refused, &["64 bytes left", "another block"]);
 }
 
-/// Whatever the error, its words tell what to do.
+/// The words of every error tell the way out.
 #[test]
 fn every_error_names_the_way_out() {
     says(SourceError::OutOfMemory, &["no memory", "free some"]);

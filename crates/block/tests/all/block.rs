@@ -15,7 +15,7 @@ fn block(size: usize) -> Block {
     Block::new(layout(size, 1)).expect("the heap has that much")
 }
 
-/// Every byte goes to exactly one of many threads, and keeps what it wrote there.
+/// Every byte goes to exactly one of many threads, and keeps the value that it wrote there.
 #[test]
 fn threads_bump_disjoint_bytes_until_the_block_is_full() {
     const THREADS: u8 = if cfg!(miri) { 3 } else { 8 };
@@ -112,7 +112,7 @@ fn failed_requests_do_not_move_the_counter() {
     );
 }
 
-/// Nothing is a request like any other.
+/// A request for no bytes is a request like any other.
 #[test]
 fn zero_bytes_cost_nothing_and_fit_even_a_full_block() {
     let block = block(64);

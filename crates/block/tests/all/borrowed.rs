@@ -26,7 +26,7 @@ fn a_lent_slice_is_a_block_at_whatever_address() {
         block.alloc_copy(&vec![1; left]).unwrap();
         assert!(block.alloc_copy(b"x").is_err());
         drop(block);
-        // SAFETY: initialised above, and a block only ever writes what is given to it.
+        // SAFETY: initialised above, and a block writes only initialised bytes of a caller.
         let behind = memory[offset + 256..]
             .iter()
             .map(|byte| unsafe { byte.assume_init() });

@@ -28,9 +28,9 @@ fn sample(memory: &Memory, source: &Faulty, blocks: usize, done: &AtomicBool) {
             stats.reserved <= stats.peak && stats.peak <= blocks * BLOCK,
             "{stats}"
         );
-        // What is neither is on its way to or from the source.
+        // The rest is on its way to or from the source.
         assert!(stats.in_use + stats.free <= stats.reserved, "{stats}");
-        // What the source has out is what exists; `reserved` covers it from before to after.
+        // The bytes that the source has out are those that exist; `reserved` covers them from before to after.
         assert!(source.regions() <= blocks);
         if last {
             return;

@@ -1,4 +1,4 @@
-//! Chunks of a memory, from below: what arenas and pools are built from.
+//! Chunks of a memory, from below: the parts of arenas and pools.
 
 use std::panic::Location;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ fn memory(source: &Faulty, blocks: usize) -> Memory {
     builder.budget(blocks * BLOCK).build().unwrap()
 }
 
-/// A user of a memory: what an arena is, as far as the memory knows it.
+/// A user of a memory, as the memory sees an arena.
 struct User {
     memory: Memory,
     account: Arc<Account>,
@@ -152,7 +152,7 @@ fn check(size: usize, user: &User) {
     assert_eq!(user.account.bytes(), user.chunks.bytes());
 }
 
-/// Whatever the source does at whatever call: the request fails, and every figure is as before it.
+/// The source may fail in any way at any call: the request fails, and every figure is as before it.
 #[test]
 fn a_source_that_fails_or_panics_at_the_kth_call_changes_no_figure() {
     for fault in FAULTS {
@@ -256,7 +256,7 @@ fn usage_of_a_thousand_users_is_shown_in_twenty_lines() {
         shown.contains("1000 users") && shown.contains("in 990 more"),
         "{shown}"
     );
-    // Who is gone is not listed, whatever the order in which they go.
+    // A user that is gone is not listed, whatever the order in which they go.
     let mut left = users;
     while left.len() > 1 {
         left.swap_remove(left.len() / 2);
@@ -301,7 +301,7 @@ fn resident_is_a_figure_while_blocks_go() {
     assert_eq!(memory.resident(), 0);
 }
 
-/// What is left of a block for small chunks serves large ones before the memory grows; a small chunk never takes from a
+/// The rest of a block for small chunks serves large ones before the memory grows. A small chunk never takes from a
 /// block for large ones, which it would keep from being whole again.
 #[test]
 fn large_chunks_take_what_small_ones_leave_and_not_the_other_way_round() {

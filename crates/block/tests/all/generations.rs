@@ -26,7 +26,7 @@ fn account(memory: &Memory) -> Arc<Account> {
     memory.open_account(UserKind::Pool, Location::caller())
 }
 
-/// Takes a whole block for a generation; where its bytes are, or nothing if that is refused.
+/// Takes a whole block for a generation; the address of its bytes, or `None` if that is refused.
 fn fill(memory: &Memory, generation: &Generation) -> Option<NonNull<u8>> {
     let owner = Owner {
         chunks: &generation.chunks,
@@ -40,7 +40,7 @@ fn fill(memory: &Memory, generation: &Generation) -> Option<NonNull<u8>> {
     let chunk = memory.take(owner, request).ok()?;
     // SAFETY: taken just now, for a generation that is held.
     let live = unsafe { chunk.live() };
-    // SAFETY: 1. nobody else knows it; 2. it is a block's.
+    // SAFETY: 1. no other thread knows it; 2. it is a block's.
     let first = unsafe { live.bump(100) }.unwrap();
     // SAFETY: claimed just now.
     unsafe { first.write_bytes(0x77, 100) };
@@ -48,7 +48,7 @@ fn fill(memory: &Memory, generation: &Generation) -> Option<NonNull<u8>> {
 }
 
 fn let_go(generation: &Arc<Generation>, count: u64) {
-    // SAFETY: 1. each test lets go what it holds; 2. from an `Arc`.
+    // SAFETY: 1. each test lets go of its own hold; 2. from an `Arc`.
     unsafe { Generation::let_go(NonNull::from(&**generation), count) }
 }
 
@@ -88,7 +88,7 @@ fn all_memory_passes_from_generation_to_generation() {
     assert_eq!(source.regions(), 0);
 }
 
-/// What is to be zero is, before anything of it is used again, and before the source has it back.
+/// Bytes that are to be zero are zero before they are used again, and before the source has them back.
 #[test]
 fn bytes_that_are_to_be_overwritten_are_overwritten_before_their_next_use() {
     let source = Faulty::default();

@@ -19,7 +19,7 @@ fn memory(source: &Faulty, budget: usize, high_water: usize) -> Memory {
         .expect("valid settings")
 }
 
-/// (reserved, in use, free), which must add up, and agree with what the source has out.
+/// (reserved, in use, free), which must add up, and agree with the bytes that the source has out.
 fn figures(memory: &Memory) -> (usize, usize, usize) {
     let stats = memory.stats();
     assert_eq!(stats.reserved, stats.in_use + stats.free);
@@ -51,7 +51,7 @@ fn bytes_are_counted_exactly_from_block_to_block() {
     assert_eq!((figures(&memory), source.regions()), ((0, 0, 0), 0));
 }
 
-/// It grows with what the source gave, whatever became of that, and with nothing else.
+/// The peak grows with the bytes that the source gave, even if they went back, and with nothing else.
 #[test]
 fn the_peak_is_the_most_that_was_ever_reserved() {
     let source = Faulty::default();
@@ -199,7 +199,7 @@ fn blocks_outlive_the_last_handle_of_their_memory() {
     assert_eq!(
         source.regions(),
         0,
-        "with nobody left to keep them, regions go back"
+        "regions go back when the memory is gone"
     );
 }
 
@@ -251,7 +251,7 @@ fn resident_memory_falls_when_blocks_go_back_to_the_system() {
     assert!(resident() < before + all / 4, "given back");
 }
 
-/// What is to be kept ready is, up to the budget, and no more than that.
+/// `prepare` keeps as many bytes ready as the builder says, up to the budget, and no more.
 #[test]
 fn prefaulted_blocks_are_ready_before_they_are_taken() {
     const BLOCK: usize = 256 << 10;
@@ -306,7 +306,7 @@ fn two_threads_that_prepare_keep_no_more_than_the_high_water_mark() {
     );
 }
 
-/// Fails the first call after it was given the memory; during that, somebody else is given a block.
+/// Fails the first call after it was given the memory; during that call another request gets a block.
 #[derive(Clone, Debug, Default)]
 struct Outer(Arc<Mutex<Option<Memory>>>);
 

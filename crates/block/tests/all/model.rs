@@ -64,8 +64,8 @@ proptest! {
             .unwrap();
         let mut held: Vec<Block> = Vec::new();
         let mut peak = 0;
-        // Units of the free regions: last freed, first used. What is given up is the largest that is no block, and
-        // when there is none, the block that was freed first.
+        // Units of the free regions: last freed, first used. The region to be given up is the largest that is no block,
+        // or, when there is none, the block that was freed first.
         let mut free: Vec<usize> = Vec::new();
         let give_up = |free: &mut Vec<usize>| {
             let other = (0..free.len()).filter(|at| free[*at] != 1).max_by_key(|at| free[*at]);

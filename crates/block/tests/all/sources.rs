@@ -13,7 +13,7 @@ fn layout(size: usize, align: usize) -> Layout {
     Layout::from_size_align(size, align).expect("a valid layout")
 }
 
-/// The heap, which notes what pages it is asked for.
+/// The heap, which notes the pages that it is asked for.
 #[derive(Clone, Debug, Default)]
 struct Noted(Arc<Mutex<Vec<Pages>>>);
 
@@ -42,7 +42,7 @@ fn huge_pages_are_asked_for_from_the_bytes_on_that_the_builder_says() {
             let blocks: Vec<_> = (0..4).map(|_| memory.block(1).unwrap()).collect();
             drop(blocks);
         }
-        // By what is reserved, so a memory that has shrunk begins with small ones again.
+        // The bytes reserved decide, so a memory that has shrunk begins with small ones again.
         assert_eq!(
             *noted.0.lock().unwrap(),
             [expected, expected].concat(),
@@ -197,7 +197,7 @@ fn sizes_that_cannot_be_are_errors_of_every_source() {
     }
 }
 
-/// A source that breaks its contract is refused before anybody touches its memory, and gets it
+/// A source that breaks its contract is refused before any byte of its memory is touched, and gets it
 /// back.
 #[test]
 fn unsuitable_regions_are_refused_and_given_back() {

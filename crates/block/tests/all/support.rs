@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use epoch_arena_block::{Heap, Pages, Region, Source, SourceError};
 
-/// What a [`Faulty`] source does instead of giving memory.
+/// The ways in which a [`Faulty`] source fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     Error,
     Panic,
-    /// Half of what was asked for.
+    /// A region of half the size asked for.
     Short,
-    /// Twice of what was asked for.
+    /// A region of twice the size asked for.
     Long,
     /// One byte off the alignment.
     Misaligned,
@@ -102,13 +102,13 @@ impl Faulty {
             _region: region,
             _count: count,
         };
-        // SAFETY: 1. the owner holds the region that these bytes are in; 2. nobody else knows
+        // SAFETY: 1. the owner holds the region that these bytes are in; 2. no other code knows
         // that region; 3. a test's sizes are small.
         Ok(unsafe { Region::from_raw_parts(base, len, Box::new(owner)) })
     }
 }
 
-/// Its fields are dropped in this order: what counts is counted until it is gone.
+/// Its fields are dropped in this order, so the region is counted until it is gone.
 struct Counted {
     _region: Region,
     _count: Count,

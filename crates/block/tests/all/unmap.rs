@@ -1,4 +1,4 @@
-//! A process whose maps are used up: the system then refuses to unmap what is amid a larger map.
+//! A process whose maps are used up: the system then refuses to unmap a range amid a larger map.
 
 use epoch_arena_block::Memory;
 
@@ -6,7 +6,7 @@ use crate::support::alone;
 
 const BUDGET: usize = 64 << 20;
 
-/// Somebody's mapped files: a map of his own for every second page, until the process may have no more.
+/// Other code's maps: one for every second page, until the process may have no more.
 struct Others(*mut libc::c_void, usize);
 
 impl Others {
@@ -34,7 +34,7 @@ impl Others {
 
 impl Drop for Others {
     fn drop(&mut self) {
-        // SAFETY: the map, which nobody uses.
+        // SAFETY: the whole map of `take_all`, which no code uses any more.
         unsafe { libc::munmap(self.0, self.1) };
     }
 }
