@@ -229,12 +229,14 @@ impl EpochArena {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn stats(&self) -> ArenaStats {
+        // Before the walk: the chunks count an allocation first, and `beside` takes it off when it ends. Relaxed:
+        // figures of a moment; no order is implied, hence the saturation below.
+        let beside = self.beside.each_ref().map(|b| b.load(Ordering::Relaxed));
+        let [allocations, payload] = beside.map(usize::cast_signed);
         // SAFETY: they are given up by `&mut self` only.
         let mut usage = unsafe { self.chunks.usage() };
-        // Relaxed: figures.
-        let [allocations, payload] = self.beside.each_ref().map(|b| b.load(Ordering::Relaxed));
-        usage.allocations = usage.allocations.wrapping_add(allocations);
-        usage.payload = usage.payload.wrapping_add(payload);
+        usage.allocations = usage.allocations.saturating_add_signed(allocations);
+        usage.payload = usage.payload.saturating_add_signed(payload);
         ArenaStats::new(usage)
     }
 

@@ -60,7 +60,8 @@ impl ArenaStats {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub const fn waste(&self) -> usize {
-        self.capacity - self.payload
+        // Both are figures of a moment, hence the saturation.
+        self.capacity.saturating_sub(self.payload)
     }
 }
 

@@ -209,6 +209,28 @@ fn threads_share_an_arena_through_their_collections() {
     assert_eq!(arena.stats().payload, 0);
 }
 
+/// Figures are read while allocations end that are not the last of their chunk.
+#[test]
+fn figures_stay_within_the_chunks_while_allocations_end() {
+    let arena = EpochArena::new(&small_memory());
+    std::thread::scope(|s| {
+        let writer = s.spawn(|| {
+            for _ in 0..if cfg!(miri) { 100 } else { 20_000 } {
+                let not_last = Box::new_in([1_u8; 10], &arena);
+                let last = Box::new_in([2_u8; 10], &arena);
+                drop(not_last);
+                drop(last);
+            }
+        });
+        while !writer.is_finished() {
+            let stats = arena.stats();
+            assert!(stats.payload <= stats.used, "{stats:?}");
+            assert!(stats.allocations <= stats.used / 10, "{stats:?}");
+        }
+    });
+    assert_eq!((arena.stats().allocations, arena.stats().payload), (0, 0));
+}
+
 /// The length of a handle is no limit of an arena: collections may be as large as the memory.
 #[test]
 #[cfg_attr(miri, ignore = "megabytes")]
