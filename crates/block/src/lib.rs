@@ -100,9 +100,8 @@ pub use source::{Heap, Pages, Source};
 #[doc(hidden)]
 #[cfg(feature = "std")]
 pub mod raw {
-    pub use crate::chunks::carve::region_size;
     pub use crate::chunks::chunk::{Chunk, Live};
-    pub use crate::chunks::class::{Class, SMALLEST, header_of};
+    pub use crate::chunks::class::{Class, SMALLEST, header_of, region_size};
     pub use crate::chunks::generation::Generation;
     pub use crate::chunks::list::{ChunkList, Usage};
     pub use crate::chunks::scrub::Scrub;

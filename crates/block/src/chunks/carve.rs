@@ -6,7 +6,7 @@
 
 use std::ptr::NonNull;
 
-use super::chunk::{Chunk, Live, MAX_REGIONS, Place, REGION_PAGE};
+use super::chunk::{Chunk, Live, MAX_REGIONS, Place};
 use super::class::{CLASSES, Class, SHELVES, SMALLEST, Shelf};
 use super::scrub::Scrub;
 use crate::region::Region;
@@ -114,7 +114,7 @@ impl Carved {
             leaked: false,
         });
         // SAFETY: 1. a whole region, which this thread alone has, page-aligned as `Memory` checks; 2. `Memory::take`
-        // asked for a size of `region_size`, and this one is at most `larger_region` of it.
+        // asked for a size of `class::region_size`, and this one is at most `class::larger_region` of it.
         unsafe { Chunk::create_alone(start, size, index) }
     }
 
@@ -388,20 +388,6 @@ impl Carved {
         let held = self.regions.iter().flatten();
         held.map(|held| (held.region.base(), held.region.len()))
     }
-}
-
-/// Bytes of the region for a value that needs `total` bytes with its header; `None` if no region is that large.
-pub fn region_size(total: usize) -> Option<usize> {
-    let page = crate::os::page_size().max(REGION_PAGE);
-    let size = total.checked_next_multiple_of(page)?;
-    // A free region that is up to an eighth larger may serve the request, and a header counts its pages in 32 bits.
-    let fits = u32::try_from(larger_region(size) / REGION_PAGE).is_ok();
-    fits.then_some(size)
-}
-
-/// Bytes of the largest free region that may serve a request for one of `size` bytes.
-pub const fn larger_region(size: usize) -> usize {
-    size.saturating_add(size / 8)
 }
 
 #[cfg(all(test, not(epoch_arena_loom)))]

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
-use super::class::header_of;
+use super::class::{REGION_PAGE, header_of};
 use super::scrub::Scrub;
 use crate::shadow;
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
@@ -39,9 +39,6 @@ const ALONE: u32 = 1 << 30;
 
 /// The regions that a tag can name.
 pub(crate) const MAX_REGIONS: usize = ALONE as usize;
-
-/// The unit in which the size of a chunk is kept that is a region of its own.
-pub(crate) const REGION_PAGE: usize = 4096;
 
 /// Bytes that are overwritten at a time.
 const WORD: usize = size_of::<u64>();

@@ -13,6 +13,9 @@ pub const CLASSES: usize = 22;
 /// Shelves there are: one for the smallest chunks; one for each lane and each of two sizes; and one for the quarantine.
 pub const SHELVES: usize = 1 + 2 * LANES + 1;
 
+/// The unit in which the header of a region of its own keeps the size.
+pub const REGION_PAGE: usize = 4096;
+
 /// Chunks of at most this many bytes have a header of 32 bytes; it shares a cache line with the first key,
 /// which only matters where many keys are read while their chunk is filled.
 const SHORT_HEADER: usize = 2048;
@@ -129,6 +132,20 @@ pub const fn header_of(size: usize) -> usize {
     }
 }
 
+/// Bytes of the region for a value that needs `total` bytes with its header; `None` if no region is that large.
+pub fn region_size(total: usize) -> Option<usize> {
+    let page = crate::os::page_size().max(REGION_PAGE);
+    let size = total.checked_next_multiple_of(page)?;
+    // A free region that is up to an eighth larger may serve the request, and a header counts its pages in 32 bits.
+    let fits = u32::try_from(larger_region(size) / REGION_PAGE).is_ok();
+    fits.then_some(size)
+}
+
+/// Bytes of the largest free region that may serve a request for one of `size` bytes.
+pub const fn larger_region(size: usize) -> usize {
+    size.saturating_add(size / 8)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,5 +194,25 @@ mod tests {
         for none in [Shelf::of(Class::FIRST, UNIT, 3), Shelf::QUARANTINE] {
             assert_eq!(none.of_others().count() + none.smaller().count(), 0);
         }
+    }
+
+    /// A header counts the pages of a region in 32 bits: those of a free region that serves the request as well, which
+    /// may be larger.
+    #[test]
+    fn the_pages_of_every_region_that_may_serve_a_request_fit_a_header() {
+        const MOST: usize = u32::MAX as usize * REGION_PAGE;
+        let (mut fits, mut refused) = (0, usize::MAX);
+        while refused - fits > 1 {
+            let total = fits + (refused - fits) / 2;
+            match region_size(total) {
+                Some(size) => {
+                    let pages = larger_region(size) / REGION_PAGE;
+                    assert!(size >= total && pages as u32 as usize == pages);
+                    fits = total;
+                }
+                None => refused = total,
+            }
+        }
+        assert!(fits > MOST / 8 * 7 && fits < MOST);
     }
 }

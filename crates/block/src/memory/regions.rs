@@ -4,8 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::chunks::carve::larger_region;
-use crate::chunks::class::Shelf;
+use crate::chunks::class::{Shelf, larger_region};
 use crate::region::Region;
 
 /// A block that the same shelf had is searched among so many of the warmest free blocks.

@@ -9,9 +9,9 @@ use std::ptr::NonNull;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::{Carved, REGION_PAGE, larger_region, region_size};
+use super::Carved;
 use crate::chunks::chunk::{Chunk, Live, Place};
-use crate::chunks::class::{CLASSES, Class, SHELVES, Shelf, header_of};
+use crate::chunks::class::{CLASSES, Class, SHELVES, Shelf, header_of, region_size};
 use crate::{Heap, Pages, Region, Source, shadow};
 
 const UNIT: usize = if cfg!(miri) { 4 << 10 } else { 16 << 10 };
@@ -312,24 +312,4 @@ fn a_block_with_one_chunk_in_use_gives_all_the_rest_at_once() {
         model.keep(chunk.unwrap());
         model.carved.check(&model.taken);
     }
-}
-
-/// A header counts the pages of a region in 32 bits: those of a free region that serves the request as well, which may
-/// be larger.
-#[test]
-fn the_pages_of_every_region_that_may_serve_a_request_fit_a_header() {
-    const MOST: usize = u32::MAX as usize * REGION_PAGE;
-    let (mut fits, mut refused) = (0, usize::MAX);
-    while refused - fits > 1 {
-        let total = fits + (refused - fits) / 2;
-        match region_size(total) {
-            Some(size) => {
-                let pages = larger_region(size) / REGION_PAGE;
-                assert!(size >= total && pages as u32 as usize == pages);
-                fits = total;
-            }
-            None => refused = total,
-        }
-    }
-    assert!(fits > MOST / 8 * 7 && fits < MOST);
 }
