@@ -41,13 +41,13 @@ pub struct Writer {
 struct Taken {
     /// Bytes of the thread's chunks: the more, the larger the next.
     bytes: usize,
-    /// How many these were.
+    /// The number of these chunks.
     chunks: usize,
     /// Bytes of the chunks for large values.
     large: usize,
 }
 
-/// Where a writer takes its chunks from.
+/// The source and the owner of a writer's chunks.
 #[derive(Clone, Copy, Debug)]
 pub struct Home<'a> {
     /// The memory.
@@ -244,7 +244,7 @@ pub(crate) fn total(len: usize, align: Alignment) -> Option<usize> {
         .checked_add(align.get() - 1)
 }
 
-/// Ends a batch in `chunk`: see the clauses.
+/// Ends a batch in `chunk`: gives the unused bytes `from .. to` back, and counts `pushed` allocations.
 ///
 /// # Safety
 ///

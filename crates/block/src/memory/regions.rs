@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::chunks::class::{Shelf, larger_region};
 use crate::region::Region;
 
-/// A block that the same shelf had is searched among so many of the warmest free blocks.
+/// [`Regions::take_block`] looks among so many of the warmest blocks for one that was on the same shelf.
 const NEAR: usize = 32;
 
 /// Length and address of the region that was tried last; see [`Regions::take_coldest`].
@@ -56,7 +56,7 @@ impl Regions {
         blocks.chain(self.others.values())
     }
 
-    /// Keeps a region as the warmest. It was on `shelf` last, if that is a shelf.
+    /// Keeps a region as the warmest. `shelf` is the one that its chunks were on.
     pub fn keep(&mut self, region: Region, shelf: Option<Shelf>) {
         self.bytes += region.len();
         if region.len() == self.unit {

@@ -15,10 +15,10 @@ use crate::chunks::scrub::Scrub;
 use crate::lane::LANES;
 use crate::sync::Arc;
 
-/// Generations that are taken off the ready stack, and chunks that are put on their lists, at a time.
+/// Generations that one step takes off the ready stack, and chunks that one step puts on their lists.
 const STEP: usize = 32;
 
-/// Steps in which chunks that came back are put on their lists before one is carved anew.
+/// Steps that put returned chunks on their lists before a chunk is carved anew.
 const FILED: usize = 4;
 
 /// A request of an owner.
@@ -33,9 +33,9 @@ pub enum Request {
         /// Whether it has whole pages to itself, as they are confined some day.
         confined: bool,
     },
-    /// A region of its own, for one value of so many bytes with its header.
+    /// A region of its own, for one value.
     Alone(
-        /// Bytes, a multiple of a page.
+        /// Bytes of the value and its header, rounded up to whole pages.
         usize,
     ),
 }
@@ -73,8 +73,8 @@ pub(super) struct Store {
     pub moving: usize,
     pub free: Regions,
     pub carved: Carved,
-    /// By the lane that took them, lists of chunks that were given up and are not looked at yet, the last one
-    /// first: the first chunk of each names the first of the next.
+    /// For each lane, lists of chunks that its threads took and that were given up, the last list first. The first
+    /// chunk of each list has the place of the first chunk of the next list.
     returned: [Option<Chunk>; LANES],
     /// Generations whose bytes are to be overwritten before they are returned.
     dirty: *mut Generation,

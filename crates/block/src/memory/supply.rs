@@ -110,7 +110,7 @@ impl Shared {
         size: usize,
         tried: &mut Tried,
     ) -> Result<MutexGuard<'a, Store>, MutexGuard<'a, Store>> {
-        // Generations that are held no more, and chunks that are not on their lists yet.
+        // Generations whose last hold is gone, and chunks that are not on their lists yet.
         store.settle(&self.ready);
         if store.file() > 0 || !self.ready.is_empty() {
             return Ok(self.pause(store));
@@ -187,7 +187,7 @@ impl Shared {
         std::mem::forget(reservation);
         let mut store = lock(&self.store);
         store.moving -= region.len();
-        // As the warmest, so that it is used again first, and the others are offered before it.
+        // As the warmest: it is used again first, and the other blocks are offered to the system before it.
         store.free.keep(region, None);
         false
     }
@@ -281,8 +281,8 @@ impl Want for Whole {
 pub(super) struct ForOwner<'a> {
     pub shared: &'a Shared,
     pub owner: Owner<'a>,
-    /// The calling thread's, asked for before the lock is taken: the first time, a thread-local value is made, which
-    /// may allocate.
+    /// The calling thread's lane. It is read before the lock is taken, as the first read makes a thread-local value,
+    /// which may allocate.
     pub lane: usize,
     pub request: Request,
 }
