@@ -41,6 +41,12 @@ impl Command {
         self.env("CARGO_TARGET_DIR", folder)
     }
 
+    /// The names, or parts of names, of the tests that it is to run: what is behind `--`, without the options.
+    pub fn filters(&self) -> impl Iterator<Item = &str> {
+        let behind = self.words.iter().skip_while(|word| *word != "--").skip(1);
+        behind.filter_map(|word| word.to_str()).filter(|word| !word.starts_with('-'))
+    }
+
     /// For the library that runs it.
     pub fn expression(&self) -> duct::Expression {
         let expression = duct::cmd(&self.words[0], &self.words[1..]).dir(crate::workspace()).stdin_null();
@@ -78,5 +84,12 @@ mod tests {
         let command = Command::program("echo c").arg("a b").env("FLAGS", "-a -b");
         assert_eq!(command.to_string(), "FLAGS=\"-a -b\" echo c \"a b\"");
         assert!(!Command::program("/nonexistent").works());
+    }
+
+    #[test]
+    fn filters_are_behind_the_dashes_and_options_are_none() {
+        let filters = |words| Command::program(words).filters().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(filters("cargo test --test all -- --nocapture race threads::"), ["race", "threads::"]);
+        assert!(filters("cargo test --test all race").is_empty());
     }
 }

@@ -90,12 +90,16 @@ impl Step {
         Self::work(stage, name, move |runner| runner.must(&command).map(|_| Verdict::Passed(String::new())))
     }
 
-    /// A step whose commands must end well and run at least one test each, or the filter is wrong.
+    /// A step whose commands must end well and run at least one test each, and one by each filter, or the filter is wrong.
     pub fn tests(stage: Name, name: &'static str, commands: Vec<Command>) -> Self {
         Self::work(stage, name, move |runner| {
             for command in commands {
-                if runner.must(&command)?.tally.passed == 0 {
+                let ran = runner.must(&command)?;
+                if ran.tally.passed == 0 {
                     return Err(format!("no test was run by: {command}"));
+                }
+                if let Some(filter) = command.filters().find(|filter| !ran.has_test(filter)) {
+                    return Err(format!("no test that was run is called {filter}: {command}"));
                 }
             }
             Ok(Verdict::Passed(format!("{} tests", runner.tally.passed)))

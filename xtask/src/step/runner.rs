@@ -39,6 +39,14 @@ pub struct Ran {
     pub tally: Tally,
 }
 
+impl Ran {
+    /// Whether a test was run whose name has `part` in it; `test NAME ... ok` is what it says of one.
+    pub fn has_test(&self, part: &str) -> bool {
+        let tests = self.text.lines().filter_map(|line| line.strip_prefix("test ")?.split_once(" ... "));
+        tests.filter(|(_, result)| !result.starts_with("ignored")).any(|(name, _)| name.contains(part))
+    }
+}
+
 /// Tests that a runner reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -218,7 +226,7 @@ fn signal(which: &str, ids: &[u32]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Name;
+    use super::super::{Name, Needs};
     use super::*;
 
     fn runner(name: &'static str) -> Runner {
@@ -238,6 +246,21 @@ mod tests {
         tally.add("test bench::tests::it_works ... ok");
         tally.add("99 passed");
         assert_eq!(tally, Tally { passed: 17, failed: 4, ignored: 4 });
+    }
+
+    #[test]
+    fn a_step_fails_where_one_of_its_filters_names_no_test_that_is_run() {
+        let script = "echo 'test race::a ... ok'; echo 'test exits::b ... ignored, slow'; \
+                      echo 'test result: ok. 1 passed; 0 failed; 1 ignored'";
+        let judged = |filters: &str| {
+            let command = filters.split(' ').fold(shell(script).arg("--"), Command::arg);
+            let step = Step::tests(Name::Lint, "unit test, filters", vec![command]);
+            step.run(&mut Needs::default(), false).unwrap().verdict
+        };
+        assert_eq!(judged("race"), Verdict::Passed("1 tests".into()));
+        for wrong in ["race threads", "race exits", "race result"] {
+            assert!(matches!(judged(wrong), Verdict::Failed(why) if why.contains("no test that was run")), "{wrong}");
+        }
     }
 
     #[test]

@@ -9,14 +9,11 @@ const STRICT: &str = "-Zmiri-strict-provenance";
 /// participants leave.
 const CROSSBEAM: &str = "-Zmiri-permissive-provenance -Zmiri-tree-borrows -Zmiri-ignore-leaks";
 
-/// Tests that take Miri longer than they are worth: large values, and every call of many.
-const SLOW: &str = "--skip oversize --skip kth_call --skip the_arena_grows --skip every_source";
-
 /// The steps.
 pub fn steps(quick: bool) -> Vec<Step> {
     let (schedules, races) = if quick { (2, 4) } else { (16, 64) };
     let crates = |name: &str, filters: &str| format!("-p epoch-arena-{name} --all-features --test all -- {filters}");
-    let tests = |name, filters: &str| miri(STRICT, &format!("{} {SLOW}", crates(name, filters)));
+    let tests = |name, filters: &str| miri(STRICT, &crates(name, filters));
     let (block, arena) = if quick {
         ("block:: borrowed:: allocator::a_vector", "arena::uninitialised_room allocator::what allocator::empty_values")
     } else {
@@ -42,7 +39,7 @@ pub fn steps(quick: bool) -> Vec<Step> {
         )
         .catches("data race", race("data_race"), "Data race detected")
         .catches("Relaxed publication", race("relaxed_publication"), "Data race detected"),
-        step("pool", vec![miri(&seeds(CROSSBEAM, races), "-p epoch-arena-pool --test all miri::")]),
+        step("pool", vec![miri(&seeds(CROSSBEAM, races), "-p epoch-arena-pool --test all -- miri::")]),
     ];
     let needs = [Need::Nightly, Need::Miri, Need::RustSrc];
     steps.into_iter().map(|step| step.needs(&needs)).collect()

@@ -1,22 +1,7 @@
-//! Stages asan, msan and tsan.
+//! Stages asan, msan and tsan. A test that a sanitizer cannot run is ignored under its cfg, with the reason beside it.
 
 use super::{ALLOCATORS, Command, LIBRARY, Name, Need, Step, seeded};
 use crate::step::NIGHTLY;
-
-/// Tests whose subject a sanitizer takes for a fault: guards forgotten on purpose leak, a child that is to fault
-/// does, resident bytes and maps are the sanitizer's as well. And under one every epoch's bytes are overwritten before they
-/// are free, so the last lease does not free them by itself.
-const NOT_UNDER_ASAN: &str = "--skip a_child_that_touches_a_temporary_file_faults --skip forg \
-                              --skip the_process_shrinks --skip pools_and_threads_by_the_thousand \
-                              --skip with_the_maps_used_up --skip calls_no_source --skip outlives_its_pool \
-                              --skip outlives_the_pool --skip beside_its_last_lease --skip before_the_last_lease_is_dropped";
-
-/// The same; and the tests of scrubbed bytes read uninitialised bytes on purpose.
-const NOT_UNDER_MSAN: &str = "--skip a_child_that_touches_a_temporary_file_faults --skip resident_memory \
-                              --skip the_process_shrinks --skip pools_and_threads_by_the_thousand \
-                              --skip with_the_maps_used_up --skip calls_no_source --skip outlives_its_pool \
-                              --skip outlives_the_pool --skip beside_its_last_lease --skip before_the_last_lease_is_dropped \
-                              --skip bytes_are_poisoned --skip secrets_are_zeroed --skip bytes_that_are_to_be_overwritten";
 
 /// The target that runs here. Named, so that build scripts and macros are built without the sanitizer.
 pub fn target() -> String {
@@ -36,7 +21,7 @@ fn crates(quick: bool, lowest: usize) -> String {
 
 /// Stage asan.
 pub fn address(quick: bool) -> Vec<Step> {
-    let library = format!("{} {ALLOCATORS} --tests -- {NOT_UNDER_ASAN}", crates(quick, 3));
+    let library = format!("{} {ALLOCATORS} --tests", crates(quick, 3));
     let bug = |test| asan(&seeded("memory", test));
     let overrun = asan(&format!("--features arena {}", seeded("arena", "overrun")));
     vec![
@@ -66,7 +51,7 @@ pub fn memory(quick: bool) -> Vec<Step> {
         let command = rebuilt("-Zsanitizer=memory --cfg epoch_arena_msan", "target/msan", arguments);
         command.env("MSAN_OPTIONS", "allocator_may_return_null=1")
     };
-    let library = format!("{} {ALLOCATORS} --tests -- {NOT_UNDER_MSAN}", crates(quick, 2));
+    let library = format!("{} {ALLOCATORS} --tests", crates(quick, 2));
     let bug = msan(&seeded("memory", "uninitialised_read"));
     vec![
         Step::tests(Name::Msan, "uninitialised reads", vec![msan(&library)])

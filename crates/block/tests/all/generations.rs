@@ -7,7 +7,7 @@ use std::sync::Arc;
 use epoch_arena_block::raw::{Account, Class, Generation, Owner, Request, Scrub};
 use epoch_arena_block::{Memory, UserKind};
 
-use crate::support::Faulty;
+use crate::support::{Faulty, read_on_purpose};
 
 const BLOCK: usize = 16 << 10;
 
@@ -106,9 +106,8 @@ fn bytes_that_are_to_be_overwritten_are_overwritten_before_their_next_use() {
     let first = fill(&memory, &generation).unwrap();
     let_go(&generation, 1);
     let block = memory.block(1).unwrap();
-    // A sanitizer is told that it is on purpose.
-    // SAFETY: the block's bytes, of which none is claimed.
-    unsafe { epoch_arena_block::shadow::allow(first, 100) };
+    // SAFETY: the block's bytes, of which none is claimed; written as below.
+    unsafe { read_on_purpose(first, 100) };
     // SAFETY: as above: written by the generation, then by its scrub.
     let bytes = unsafe { std::slice::from_raw_parts(first.as_ptr(), 100) };
     assert!(bytes.iter().all(|byte| *byte == 0));

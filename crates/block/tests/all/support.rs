@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::alloc::Layout;
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -164,6 +165,25 @@ pub struct Finish<'a>(pub &'a AtomicBool);
 impl Drop for Finish<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Tells a sanitizer that bytes which were given up are read on purpose.
+///
+/// # Safety
+///
+/// They are bytes of one allocation, written once, and nobody writes them now.
+pub unsafe fn read_on_purpose(first: NonNull<u8>, len: usize) {
+    #[cfg(epoch_arena_msan)]
+    unsafe extern "C" {
+        fn __msan_unpoison(first: *const u8, len: usize);
+    }
+    // SAFETY: the caller's contract; it changes the sanitizer's notes only.
+    unsafe { epoch_arena_block::shadow::allow(first, len) };
+    #[cfg(epoch_arena_msan)]
+    // SAFETY: as above.
+    unsafe {
+        __msan_unpoison(first.as_ptr(), len);
     }
 }
 

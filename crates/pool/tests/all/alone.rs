@@ -33,12 +33,3 @@ pub fn resident() -> usize {
     let pages = statm.split(' ').nth(1).and_then(|word| word.parse().ok());
     pages.map(|pages: usize| pages * 4096).expect("a number")
 }
-
-/// Whether a sanitizer has mapped its terabytes into this process: then what the process has, and may
-/// have, says nothing about us.
-#[cfg(target_os = "linux")]
-pub fn is_sanitized() -> bool {
-    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux has it");
-    let pages = statm.split(' ').next().and_then(|word| word.parse().ok());
-    pages.is_some_and(|pages: usize| pages * 4096 > 1 << 40)
-}

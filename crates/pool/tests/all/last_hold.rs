@@ -7,7 +7,9 @@ use crossbeam_epoch::Collector;
 use epoch_arena_block::Heap;
 use epoch_arena_pool::{ArenaPool, Memory};
 
-use crate::pools::{BLOCK, SMALLEST, adds_up, advance, builder, memory, pool, put, put_many};
+use crate::pools::{
+    BLOCK, SMALLEST, adds_up, advance, builder, cleaned, memory, pool, put, put_many,
+};
 use crate::support::{Faulty, caught};
 
 /// A pool whose bytes are left as they are, as in release builds.
@@ -36,6 +38,7 @@ fn the_chunks_are_free_before_the_last_lease_is_dropped() {
     drop(lease);
     assert_eq!((clone.bytes(), memory.stats()), (bytes, before), "held");
     drop(clone);
+    cleaned(&memory);
     let after = memory.stats();
     assert_eq!((after.in_use, after.free), (0, after.reserved));
     assert_eq!((pool.bytes(), after.reserved), (0, before.reserved));
@@ -149,6 +152,7 @@ fn a_lease_that_outlives_its_pool_frees_its_epoch_alone() {
     assert_eq!(memory.usage().users[0].bytes, 2 * SMALLEST, "still listed");
     assert_eq!(of_live.get(live), Some(&b"live"[..]));
     drop(of_live);
+    cleaned(&memory);
     assert_eq!(memory.stats().in_use, SMALLEST);
     // Also with the last clone of the memory that has a name.
     drop(memory);
@@ -217,6 +221,7 @@ fn figures_of_an_epoch_beside_its_last_lease() {
             drop(lease);
             assert!(looks.join().unwrap());
         });
+        cleaned(&memory);
         assert_eq!((memory.stats().in_use, pool.stats_of(epoch)), (0, None));
     }
     assert_eq!(pool.stats().retired_epochs, 0);
@@ -238,6 +243,7 @@ fn a_lease_that_goes_inside_a_foreign_pin_calls_no_source() {
     for _ in 0..4 {
         participant.pin().flush();
     }
+    cleaned(&memory);
     assert_eq!(memory.stats().in_use, 0, "free");
     assert_eq!((source.regions(), source.calls()), (regions, calls));
     // That is `maintain`'s.

@@ -1,7 +1,8 @@
 //! Leases and snapshots: epochs held without a pin, and nothing but those.
 
 use crate::pools::{
-    SMALLEST, adds_up, advance, all_reclaimed, builder, find, maintain_until, pool, put, put_many,
+    SMALLEST, adds_up, advance, all_reclaimed, builder, cleaned, find, maintain_until, pool, put,
+    put_many,
 };
 
 #[test]
@@ -65,6 +66,7 @@ fn a_lease_goes_to_other_threads_and_outlives_the_pool() {
         .collect();
     drop(lease);
     threads.into_iter().for_each(|t| t.join().unwrap());
+    cleaned(&memory);
     assert_eq!(
         memory.stats().in_use,
         0,

@@ -1,11 +1,15 @@
 //! The process as a whole: limits that the system sets, and what is left of pools and threads by the
-//! thousand. Each test is alone in a process of its own.
-#![cfg(all(target_os = "linux", not(miri)))]
+//! thousand. Each test is alone in a process of its own. What a process has under a sanitizer is mostly the sanitizer's,
+//! terabytes of it.
+#![cfg(all(
+    target_os = "linux",
+    not(any(miri, epoch_arena_asan, epoch_arena_msan))
+))]
 
 use epoch_arena_block::{AnonymousMap, Heap, MemoryError, Source, SourceError};
 use epoch_arena_pool::{AllocError, ArenaHandle, ArenaPool, Memory};
 
-use crate::alone::{alone, is_sanitized, resident};
+use crate::alone::{alone, resident};
 use crate::pools::{BLOCK, adds_up, advance, builder, find, memory, put};
 
 /// Lets this process have `more` bytes than it has now, by the count of `resource`.
@@ -98,9 +102,6 @@ const LIMIT: usize = 48 << 20;
 fn a_limit_on_data_is_an_error_and_not_the_end() {
     let name = "process::a_limit_on_data_is_an_error_and_not_the_end";
     alone(name, || {
-        if is_sanitized() {
-            return;
-        }
         limit(libc::RLIMIT_DATA, LIMIT);
         fill_to_the_limit(AnonymousMap::new(), true);
         fill_to_the_limit(Heap, false);
@@ -111,9 +112,6 @@ fn a_limit_on_data_is_an_error_and_not_the_end() {
 fn a_limit_on_address_space_is_an_error_and_not_the_end() {
     let name = "process::a_limit_on_address_space_is_an_error_and_not_the_end";
     alone(name, || {
-        if is_sanitized() {
-            return;
-        }
         limit(libc::RLIMIT_AS, LIMIT);
         fill_to_the_limit(AnonymousMap::new(), true);
         fill_to_the_limit(Heap, false);
@@ -125,9 +123,6 @@ fn a_limit_on_address_space_is_an_error_and_not_the_end() {
 fn a_hundred_thousand_pools_leave_no_growth() {
     let name = "process::a_hundred_thousand_pools_leave_no_growth";
     alone(name, || {
-        if is_sanitized() {
-            return;
-        }
         // One memory for all, so that a pool costs what a pool costs.
         let memory = memory();
         let pools = |count| {

@@ -208,6 +208,10 @@ fn resident_memory_is_flat_and_falls_to_nothing() {
 #[test]
 #[cfg(target_os = "linux")]
 #[cfg_attr(miri, ignore = "residency is the kernel's")]
+#[cfg_attr(
+    any(epoch_arena_asan, epoch_arena_msan),
+    ignore = "resident bytes are the sanitizer's as well"
+)]
 fn the_process_shrinks_when_a_pool_is_maintained() {
     crate::alone::alone(
         "reuse::the_process_shrinks_when_a_pool_is_maintained",

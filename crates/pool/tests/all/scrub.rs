@@ -9,6 +9,7 @@ use epoch_arena_block::{Heap, Pages, Region, Source, SourceError};
 use epoch_arena_pool::{ArenaPool, Lease, Memory, PoolBuilder};
 
 use crate::pools::{BLOCK, adds_up, advance, in_order, put, put_many};
+use crate::support::{Finish, read_on_purpose};
 
 const SECRET: &[u8] = b"correct horse battery staple";
 
@@ -35,6 +36,8 @@ impl Kept {
     fn count(&self, bytes: &[u8]) -> usize {
         let all = self.0.lock().unwrap();
         let count = |words: &[u64]| {
+            // SAFETY: the words, which were written by `acquire`; no region is left that they are in.
+            unsafe { read_on_purpose(NonNull::from(words).cast(), size_of_val(words)) };
             let memory: Vec<u8> = words.iter().flat_map(|w| w.to_ne_bytes()).collect();
             memory.windows(bytes.len()).filter(|w| *w == bytes).count()
         };
@@ -258,7 +261,7 @@ fn quarantining_pools_that_go_beside_a_reclaim_leave_nothing_out_of_reach() {
     let memory = memory.build().unwrap();
     let done = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|s| {
-        let _finish = crate::support::Finish(&done);
+        let _finish = Finish(&done);
         s.spawn(|| {
             while !done.load(std::sync::atomic::Ordering::Relaxed) {
                 memory.trim(usize::MAX);

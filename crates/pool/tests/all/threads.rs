@@ -256,6 +256,10 @@ fn a_pool_dropped_on_another_thread() {
 #[test]
 #[cfg(target_os = "linux")]
 #[cfg_attr(miri, ignore = "residency is the kernel's")]
+#[cfg_attr(
+    any(epoch_arena_asan, epoch_arena_msan),
+    ignore = "resident bytes are the sanitizer's as well"
+)]
 fn pools_and_threads_by_the_thousand_leave_no_growth() {
     let name = "threads::pools_and_threads_by_the_thousand_leave_no_growth";
     crate::alone::alone(name, || {
