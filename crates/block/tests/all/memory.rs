@@ -221,6 +221,10 @@ fn clones_are_the_same_memory() {
 #[test]
 #[cfg(target_os = "linux")]
 #[cfg_attr(miri, ignore = "residency is the kernel's")]
+#[cfg_attr(
+    epoch_arena_msan,
+    ignore = "resident bytes are the sanitizer's as well"
+)]
 fn resident_memory_falls_when_blocks_go_back_to_the_system() {
     if !crate::support::alone("memory::resident_memory_falls_when_blocks_go_back_to_the_system") {
         return;
