@@ -49,7 +49,9 @@ pub fn memory(quick: bool) -> Vec<Step> {
     // Sizes that cannot be are errors here as they are elsewhere.
     let msan = |arguments: &str| {
         let command = rebuilt("-Zsanitizer=memory --cfg epoch_arena_msan", "target/msan", arguments);
-        command.env("MSAN_OPTIONS", "allocator_may_return_null=1")
+        let command = command.env("MSAN_OPTIONS", "allocator_may_return_null=1");
+        // Without optimisation most of the time goes into the notes on every frame of the stack.
+        command.env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
     };
     let library = format!("{} {ALLOCATORS} --tests", crates(quick, 2));
     let bug = msan(&seeded("memory", "uninitialised_read"));
