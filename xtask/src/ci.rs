@@ -25,7 +25,7 @@ pub fn lints() -> Vec<Step> {
         step(name, command.env("RUSTFLAGS", flags).target(folder))
     };
     let models = "--package epoch-arena-block --package epoch-arena-core --package epoch-arena-pool \
-                  --package epoch-arena-map";
+                  --package epoch-arena-map --features loom";
     let counting = "--package epoch-arena --package epoch-arena-bench";
     let fuzz = |words: &str| Command::cargo(words).target("target/fuzz-programs");
     vec![

@@ -63,7 +63,7 @@ pub fn documentation() -> Step {
 
 /// The loom models of each crate and those end to end, with their broken twins.
 pub fn models() -> Step {
-    let words = "test --profile model --lib --package epoch-arena-block --package epoch-arena-core \
+    let words = "test --profile model --features loom --lib --package epoch-arena-block --package epoch-arena-core \
                  --package epoch-arena-pool --package epoch-arena-map -- models end_to_end";
     Step::tests(Name::Loom, "loom models", vec![Command::cargo(words).env("RUSTFLAGS", LOOM).target("target/loom")])
 }
