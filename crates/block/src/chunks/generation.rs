@@ -74,7 +74,7 @@ impl Ready {
             // Relaxed: published by the exchange.
             next.store(head, Ordering::Relaxed);
             // Release on success: every access under the holds happens before the thread that takes the
-            // generation off the stack goes on. Partner: the Acquire in `pop`, or that in `close`. From here on
+            // generation off the stack goes on. Partner: the Acquire in `pop`. From here on
             // the generation may be gone, so nothing of it is read. Relaxed on failure: another guess.
             match this.head.compare_exchange_weak(
                 head,
@@ -119,16 +119,13 @@ impl Ready {
         }
     }
 
-    /// Ends the stack with its memory. A thread that pushes later drops the generation itself.
-    pub fn close(&self) {
-        // Acquire: as in `pop`. Nothing is published.
-        let mut head = self.head.swap(closed(), Ordering::Acquire);
-        while !head.is_null() && head != closed() {
-            // SAFETY: it was on the stack, whose reference is the caller's now.
-            let generation = unsafe { Arc::from_raw(head) };
-            // Relaxed: stored before the Release by which it was pushed.
-            head = generation.next.load(Ordering::Relaxed);
-        }
+    /// Closes the stack if it is empty; says whether it did. A thread that pushes later drops the generation itself.
+    pub fn close(&self) -> bool {
+        // Relaxed, both: an empty stack has nothing to acquire, and nothing is published: a thread that finds it
+        // closed drops its own reference.
+        self.head
+            .compare_exchange(null_mut(), closed(), Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
     }
 }
 

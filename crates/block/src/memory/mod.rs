@@ -361,11 +361,10 @@ impl Drop for Shared {
     fn drop(&mut self) {
         let store = self.store.get_mut();
         let store = store.unwrap_or_else(std::sync::PoisonError::into_inner);
-        while !self.ready.is_empty() {
+        while !self.ready.close() {
             store.settle(&self.ready);
         }
         // From here on a thread that pushes a generation drops it; the chunks of that generation are wiped below.
-        self.ready.close();
         store.clean_all();
         // Relaxed: `&mut self`.
         if let Some(fill) = self.wiped_with.load(Ordering::Relaxed).checked_sub(1) {

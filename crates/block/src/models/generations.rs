@@ -230,7 +230,9 @@ fn what_is_let_go_while_the_memory_ends_is_dropped_once() {
         let_go(&first, 1);
         drop(first);
         let other = loom::thread::spawn(move || let_go(&second, 1));
-        ready.close();
+        while !ready.close() {
+            drop(ready.pop());
+        }
         other.join().unwrap();
         assert_eq!(weak.map(|weak| weak.strong_count()), [0, 0]);
         assert!(ready.pop().is_none());
