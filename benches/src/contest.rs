@@ -175,7 +175,7 @@ pub fn warm_round<C: Contestant>(crew: &mut [C], outs: &mut [Vec<C::Handle>], ke
     let barrier = Barrier::new(crew.len());
     let gate = Gate::new(crew.len());
     let total = crew.len() * keys.len();
-    let nanos = together(crew, outs, |worker, out| {
+    let nanos = filling(crew, outs, |worker, out| {
         worker.fill(keys, out);
         give_back(worker, out);
         if barrier.wait().is_leader() {
@@ -202,7 +202,7 @@ pub fn cold_round<C: Contestant>(crew: &mut [C], outs: &mut [Vec<C::Handle>], ke
     }
     let gate = Gate::new(crew.len());
     let total = crew.len() * keys.len();
-    let nanos = together(crew, outs, |worker, out| {
+    let nanos = filling(crew, outs, |worker, out| {
         gate.pass();
         clock_span(|| worker.fill(keys, out))
     });
@@ -211,14 +211,16 @@ pub fn cold_round<C: Contestant>(crew: &mut [C], outs: &mut [Vec<C::Handle>], ke
 
 /// Where workers wait for each other awake. A barrier wakes a sleeper tens of microseconds after the others have
 /// started, which is half of a warm pass: it would look as if they had run one after the other.
-struct Gate {
+#[derive(Debug)]
+pub struct Gate {
     missing: AtomicUsize,
     /// Spins between two looks of the scheduler's: none where there are more workers than cores.
     patience: u32,
 }
 
 impl Gate {
-    fn new(workers: usize) -> Self {
+    /// For so many workers.
+    pub fn new(workers: usize) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
             missing: AtomicUsize::new(workers),
@@ -226,7 +228,8 @@ impl Gate {
         }
     }
 
-    fn pass(&self) {
+    /// Comes back when all of them are here.
+    pub fn pass(&self) {
         // Relaxed, both: nothing is handed over here, it is only about time.
         self.missing.fetch_sub(1, Ordering::Relaxed);
         let mut spins = 0_u32;
@@ -249,41 +252,49 @@ fn give_back<C: Contestant>(worker: &mut C, out: &mut Vec<C::Handle>) {
     worker.reset(out);
 }
 
-type Span = (std::time::Instant, std::time::Instant);
+/// When a worker started and ended.
+pub type Span = (std::time::Instant, std::time::Instant);
 
-fn clock_span(work: impl FnOnce()) -> Span {
+/// Runs `work` and notes when.
+pub fn clock_span(work: impl FnOnce()) -> Span {
     let start = std::time::Instant::now();
     work();
     (start, std::time::Instant::now())
 }
 
 /// Runs `work` on a thread per worker; nanoseconds from the first start to the last end.
-fn together<C: Contestant>(
+fn filling<C: Contestant>(
     crew: &mut [C],
     outs: &mut [Vec<C::Handle>],
     work: impl Fn(&mut C, &mut Vec<C::Handle>) -> Span + Sync,
 ) -> f64 {
+    together(crew.iter_mut().zip(outs), |(worker, out)| {
+        // On this thread's stack: side by side, the vectors' lengths would share a cache line, and every push of one
+        // worker would stop the others.
+        let mut own = std::mem::take(out);
+        let span = work(worker, &mut own);
+        *out = own;
+        span
+    })
+}
+
+/// Runs `work` for each of `crew` on a thread of its own; nanoseconds from the first start to the last end.
+pub fn together<W: Send>(
+    crew: impl IntoIterator<Item = W>,
+    work: impl Fn(W) -> Span + Sync,
+) -> f64 {
     let work = &work;
     let spans: Vec<Span> = std::thread::scope(|scope| {
-        let threads: Vec<_> = crew
-            .iter_mut()
-            .zip(outs)
-            .enumerate()
-            .map(|(nth, (worker, out))| {
-                scope.spawn(move || {
-                    keep_to_core(nth);
-                    // On this thread's stack: side by side, the vectors' lengths would share a cache line, and
-                    // every push of one worker would stop the others.
-                    let mut own = std::mem::take(out);
-                    let span = work(worker, &mut own);
-                    *out = own;
-                    span
-                })
+        let spawn = |(nth, worker)| {
+            scope.spawn(move || {
+                keep_to_core(nth);
+                work(worker)
             })
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().expect("a contestant panicked"))
+        };
+        let threads: Vec<_> = crew.into_iter().enumerate().map(spawn).collect();
+        let joined = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
+        joined
+            .map(|span| span.expect("a contestant panicked"))
             .collect()
     });
     let first = spans.iter().map(|span| span.0).min();

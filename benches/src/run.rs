@@ -29,7 +29,7 @@ pub fn main() -> ExitCode {
 fn run(job: &Job) -> Result<(), String> {
     let keys = job
         .keys
-        .load(job.count)
+        .load(groups::map::keys_of(job).unwrap_or(job.count))
         .map_err(|error| error.to_string())?;
     // The process lives for these keys; a `static` reference spares every lane a count.
     let keys: &'static _ = Box::leak(Box::new(keys));
@@ -45,7 +45,7 @@ fn run(job: &Job) -> Result<(), String> {
         Group::Sort => groups::sort::run(job, keys),
         Group::Pin => groups::pin::run(job),
         Group::Pools => groups::pools::run(job),
-        Group::Ycsb => groups::ycsb::run(job),
+        Group::Map => groups::map::run(job, keys),
     }
     Ok(())
 }

@@ -1,8 +1,19 @@
 //! A random order that is the same in every run.
 
+use crate::wire::Keys;
+
 /// Shuffles `items` from a fixed seed.
 pub fn shuffle<T>(items: &mut [T]) {
     fastrand::Rng::with_seed(0x2545_f491).shuffle(items);
+}
+
+/// Each key once, in random order.
+pub fn distinct(keys: &Keys) -> Vec<&[u8]> {
+    let mut distinct: Vec<&[u8]> = keys.iter().collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    shuffle(&mut distinct);
+    distinct
 }
 
 #[cfg(test)]

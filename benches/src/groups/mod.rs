@@ -1,6 +1,7 @@
 //! One file per group of measurements.
 
 pub mod churn;
+pub mod map;
 pub mod memory;
 pub mod pin;
 pub mod pools;
@@ -11,7 +12,6 @@ pub mod scale;
 pub mod shared;
 pub mod sort;
 pub mod tail;
-pub mod ycsb;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

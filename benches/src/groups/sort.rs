@@ -6,7 +6,7 @@ use epoch_arena::{ArenaPool, KeyRef, KeyWriter, MAX_LEN, search_keys, sort_keys}
 
 use crate::clock;
 use crate::groups::{Lane, race};
-use crate::shuffle::shuffle;
+use crate::shuffle::{distinct, shuffle};
 use crate::wire::{Bench, Job, Keys};
 
 /// Keys that are looked for in one pass.
@@ -14,6 +14,7 @@ const SEARCHES: usize = 1 << 16;
 
 /// Measures the job's contestants.
 pub fn run(job: &Job, keys: &'static Keys) {
+    // Of equal ones, a sort would have less to do.
     let keys = distinct(keys);
     let resolved = in_a_pool(&keys);
     let slices: Vec<&'static [u8]> = resolved.iter().map(KeyRef::as_bytes).collect();
@@ -44,15 +45,6 @@ pub fn run(job: &Job, keys: &'static Keys) {
             _ => return None,
         })
     });
-}
-
-/// Each key once, in random order: of equal ones, a sort would have less to do.
-fn distinct(keys: &'static Keys) -> Vec<&'static [u8]> {
-    let mut distinct: Vec<&[u8]> = keys.iter().collect();
-    distinct.sort_unstable();
-    distinct.dedup();
-    shuffle(&mut distinct);
-    distinct
 }
 
 /// The same keys, put into a pool and resolved. Pool and guard stay for good, and so do the bytes.
@@ -123,6 +115,7 @@ mod tests {
     #[test]
     fn what_is_sorted_is_in_order_and_found() {
         let keys = Box::leak(Box::new(crate::wire::KeySource::User.load(500).unwrap()));
+        // Of equal ones, a sort would have less to do.
         let keys = distinct(keys);
         // Both assert it themselves.
         sort(in_a_pool(&keys), sort_keys)();

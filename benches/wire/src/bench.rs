@@ -43,8 +43,8 @@ pub enum Group {
     Pin,
     /// Many small trees over one memory.
     Pools,
-    /// An engine from another crate, with its keys and values in boxes and in arenas.
-    Ycsb,
+    /// Ordered maps side by side.
+    Map,
 }
 
 impl Group {
@@ -171,9 +171,12 @@ pub enum Bench {
     /// To drop a tree of ten keys.
     #[strum(serialize = "pools/drop")]
     PoolsDrop,
-    /// Load an engine, and run four mixes of reads and updates on it.
-    #[strum(serialize = "ycsb")]
-    Ycsb,
+    /// Load an ordered map, read it, and run YCSB's mixes on it.
+    #[strum(serialize = "map")]
+    Map,
+    /// Load and read an ordered map of so many records.
+    #[strum(serialize = "map/size")]
+    MapSize,
 }
 
 impl Bench {
@@ -207,7 +210,8 @@ impl Bench {
                 | Self::PoolsPut
                 | Self::PoolsBuild
                 | Self::PoolsDrop
-                | Self::Ycsb
+                | Self::Map
+                | Self::MapSize
         )
     }
 }

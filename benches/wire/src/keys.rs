@@ -52,6 +52,12 @@ impl Keys {
         self.bytes.len()
     }
 
+    /// Key number `at`.
+    #[inline(always)]
+    pub fn at(&self, at: usize) -> &[u8] {
+        &self.bytes[self.offsets[at] as usize..self.offsets[at + 1] as usize]
+    }
+
     /// The keys in order.
     #[inline(always)]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> + Clone {
@@ -150,6 +156,8 @@ pub enum KeySource {
     Fix16,
     /// `user:%d:profile`.
     User,
+    /// `user` and 20 digits that look random: YCSB's keys.
+    User24,
     /// One key per line of a file, any bytes.
     File {
         /// The name in records and tables.
@@ -167,6 +175,7 @@ impl KeySource {
         match self {
             Self::Fix16 => "fix16".into(),
             Self::User => "user".into(),
+            Self::User24 => "user24".into(),
             Self::File { name, .. } => name.clone(),
             Self::OfTheLoad => "-".into(),
         }
@@ -177,6 +186,7 @@ impl KeySource {
         match self {
             Self::Fix16 => Ok(fix16(count)),
             Self::User => Ok(user(count)),
+            Self::User24 => Ok(user24(count)),
             Self::OfTheLoad => Ok(Keys::default()),
             Self::File { path, .. } => {
                 let whole = Keys::read(path)?;
@@ -219,7 +229,15 @@ fn user(count: usize) -> Keys {
     keys
 }
 
-/// Keys that could not be read: the file, its fault, and the way out.
+fn user24(count: usize) -> Keys {
+    let mut keys = Keys::with_capacity(count, count * 24);
+    for at in 0..count as u64 {
+        keys.push(format!("user{:020}", mix(at)).as_bytes());
+    }
+    keys
+}
+
+/// Keys that could not be had: the file, what is wrong with it, and the way out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeysError {
     path: PathBuf,
@@ -308,15 +326,17 @@ mod tests {
             [0, 1, 3, 5, 6, 99].map(|bytes| keys.within(bytes).len()),
             [1, 1, 2, 2, 3, 3]
         );
-        assert!(keys.range(1, 3).eq([&b"bb"[..], b"ccc"]));
+        assert!(keys.range(1, 3).eq([&b"bb"[..], b"ccc"]) && keys.at(1) == b"bb");
     }
 
     #[test]
     fn generated_keys_are_as_the_name_says() {
-        let fixed = KeySource::Fix16.load(1000).unwrap();
-        assert!(fixed.iter().all(|key| key.len() == 16));
-        let distinct: std::collections::HashSet<_> = fixed.iter().collect();
-        assert_eq!(distinct.len(), 1000);
+        for (source, len) in [(KeySource::Fix16, 16), (KeySource::User24, 24)] {
+            let keys = source.load(1000).unwrap();
+            assert!(keys.iter().all(|key| key.len() == len));
+            let distinct: std::collections::HashSet<_> = keys.iter().collect();
+            assert_eq!(distinct.len(), 1000);
+        }
         let users = KeySource::User.load(3).unwrap();
         assert_eq!(users.iter().nth(2), Some(&b"user:1000002:profile"[..]));
     }

@@ -5,6 +5,7 @@
 //! their C code, and still starts when the library does not compile.
 
 mod bench;
+mod contestant;
 mod job;
 mod keys;
 mod record;
@@ -12,7 +13,8 @@ mod roster;
 pub mod stats;
 
 pub use bench::{Bench, Group};
+pub use contestant::{Binary, Contestant, Role};
 pub use job::{Job, Line};
 pub use keys::{KeySource, Keys, KeysError, MAX_KEY_LEN};
 pub use record::{Record, Sample, Series, summarise};
-pub use roster::{Binary, Contestant, ROSTER, Role, contestant};
+pub use roster::{ROSTER, contestant};

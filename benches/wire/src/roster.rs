@@ -1,105 +1,9 @@
 //! Who is measured, where, and in which process.
 
-use crate::{Bench, Group};
-
-/// The executable a contestant needs; they differ in nothing but the global allocator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Binary {
-    /// The system's malloc.
-    System,
-    /// mimalloc.
-    Mimalloc,
-    /// jemalloc.
-    Jemalloc,
-    /// The system's malloc, and the library with its shared writes counted.
-    Counted,
-}
-
-impl Binary {
-    /// The name of the executable.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::System => "bench-system",
-            Self::Mimalloc => "bench-mimalloc",
-            Self::Jemalloc => "bench-jemalloc",
-            Self::Counted => "bench-counted",
-        }
-    }
-}
-
-/// The part of a contestant in the race.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// The physical limit that others are measured against.
-    Floor,
-    /// This library.
-    Ours,
-    /// From another crate, or an arena as one writes it by hand.
-    Peer,
-}
-
-/// One entry of the roster.
-#[derive(Debug)]
-pub struct Contestant {
-    /// The name in records.
-    pub id: &'static str,
-    /// The name in tables and pictures.
-    pub label: &'static str,
-    /// Its part.
-    pub role: Role,
-    /// The executable it needs.
-    pub binary: Binary,
-    /// The cargo feature that brings it in.
-    pub feature: Option<&'static str>,
-    /// Whether it leaves traces in a heap, and so gets a process of its own.
-    pub isolated: bool,
-    /// Where it takes part.
-    pub groups: &'static [Group],
-}
-
-impl Contestant {
-    /// Whether it takes part in `bench`.
-    pub fn enters(&self, bench: Bench) -> bool {
-        // In fresh memory nothing was freed yet, in whatever order.
-        let nothing_freed = bench == Bench::PutCold && self.id.ends_with("-shuffled");
-        // Warm memory is in memory.
-        let prefaulted = bench == Bench::PutWarm && self.id == "ours-prefault";
-        let entrants = entrants(bench);
-        self.groups.contains(&bench.group())
-            && !nothing_freed
-            && !prefaulted
-            && (entrants.is_empty() || entrants.contains(&self.id))
-    }
-
-    /// The executable for `bench`.
-    pub fn binary_for(&self, bench: Bench) -> Binary {
-        match bench.group() {
-            Group::Shared => Binary::Counted,
-            _ => self.binary,
-        }
-    }
-}
-
-/// Who takes part where not all of the group do.
-const fn entrants(bench: Bench) -> &'static [&'static str] {
-    match bench {
-        Bench::ScaleKeys | Bench::ScaleLength | Bench::ScaleAdvance => {
-            &["floor", "ours", "bumpalo", "box-mimalloc"]
-        }
-        Bench::ScaleThreads => &["floor", "ours", "bumpalo", "naive-shared", "box-mimalloc"],
-        Bench::ScaleEpochs => &["floor", "ours"],
-        Bench::ScaleEpochsAdvance => &["ours"],
-        Bench::ScaleKeysResolve | Bench::ScaleEpochsResolve => {
-            &["raw-slice", "ours", "ours-pin-once"]
-        }
-        Bench::Search => &["sort-slices", "sort-key-refs", "sort-keys"],
-        Bench::TailPrefault => &["floor", "ours"],
-        Bench::MemoryEpochs => &["ours"],
-        _ => &[],
-    }
-}
-
-use Group::{Churn, Memory, Pin, Pools, Put, Reclaim, Resolve, Scale, Shared, Sort, Tail, Ycsb};
+use crate::Group::{
+    self, Churn, Map, Memory, Pin, Pools, Put, Reclaim, Resolve, Scale, Shared, Sort, Tail,
+};
+use crate::{Binary, Contestant, Role};
 
 const WRITES: &[Group] = &[Put, Reclaim, Memory, Churn, Tail];
 const WRITES_AND_SCALE: &[Group] = &[Put, Reclaim, Memory, Churn, Tail, Scale];
@@ -157,19 +61,26 @@ const fn shuffled(
     }
 }
 
-/// An engine with keys and values of some kind. It allocates nodes whatever these are, so each has a heap of its own.
-const fn engine(
+/// An ordered map. It leaves its nodes in a heap, so each has one of its own.
+const fn map(
     id: &'static str,
     label: &'static str,
     feature: Option<&'static str>,
-    role: Role,
     binary: Binary,
 ) -> Contestant {
     Contestant {
         binary,
         feature,
         isolated: true,
-        ..entry(id, label, role, &[Ycsb])
+        ..entry(id, label, Role::Peer, &[Map])
+    }
+}
+
+/// The same of this library; a failure is ours.
+const fn own_map(id: &'static str, label: &'static str, binary: Binary) -> Contestant {
+    Contestant {
+        role: Role::Ours,
+        ..map(id, label, None, binary)
     }
 }
 
@@ -313,97 +224,57 @@ pub const ROSTER: &[Contestant] = &[
     entry("pin-default", "crossbeam epoch::pin", Role::Peer, &[Pin]),
     entry("pin-pool", "ArenaPool::pin", Role::Ours, &[Pin]),
     entry("pin-local-arena", "LocalPool::pin", Role::Ours, &[Pin]),
-    engine(
-        "btree-box",
-        "BTreeMap in a lock, of Box",
+    own_map("arena-map", "ArenaMap", MALLOC),
+    own_map("arena-map-writer", "ArenaMap, a Writer", MALLOC),
+    map("skipmap", "SkipMap", SKIPLIST, MALLOC),
+    map("lsm-memtable", "lsm-tree's Memtable", LSM_TREE, MALLOC),
+    map("skl", "skl", SKL, MALLOC),
+    map("btree-lock", "RwLock<BTreeMap>", None, MALLOC),
+    map("btree", "BTreeMap", None, MALLOC),
+    map("tree-index", "scc TreeIndex", SCC, MALLOC),
+    map("concurrent-map", "concurrent-map", CONCURRENT, MALLOC),
+    map("blart", "blart", BLART, MALLOC),
+    own_map("arena-map-mimalloc", "ArenaMap, mimalloc", MIMALLOC),
+    own_map(
+        "arena-map-writer-mimalloc",
+        "ArenaMap, a Writer, mimalloc",
+        MIMALLOC,
+    ),
+    map("skipmap-mimalloc", "SkipMap, mimalloc", SKIPLIST, MIMALLOC),
+    map(
+        "lsm-memtable-mimalloc",
+        "lsm-tree's Memtable, mimalloc",
+        LSM_TREE,
+        MIMALLOC,
+    ),
+    map(
+        "btree-lock-mimalloc",
+        "RwLock<BTreeMap>, mimalloc",
         None,
-        OTHERS,
-        MALLOC,
-    ),
-    engine(
-        "btree-ours",
-        "BTreeMap in a lock, of OwnedKey",
-        None,
-        OWN,
-        MALLOC,
-    ),
-    engine(
-        "btree-box-mimalloc",
-        "BTreeMap in a lock, of Box, mimalloc",
-        None,
-        OTHERS,
         MIMALLOC,
     ),
-    engine(
-        "btree-ours-mimalloc",
-        "BTreeMap in a lock, of OwnedKey, mimalloc",
-        None,
-        OWN,
-        MIMALLOC,
-    ),
-    engine("skipmap-box", "SkipMap of Box", SKIPLIST, OTHERS, MALLOC),
-    engine("skipmap-arc", "SkipMap of Arc", SKIPLIST, OTHERS, MALLOC),
-    engine("skipmap-ours", "SkipMap of OwnedKey", SKIPLIST, OWN, MALLOC),
-    engine(
-        "skipmap-box-mimalloc",
-        "SkipMap of Box, mimalloc",
-        SKIPLIST,
-        OTHERS,
-        MIMALLOC,
-    ),
-    engine(
-        "skipmap-arc-mimalloc",
-        "SkipMap of Arc, mimalloc",
-        SKIPLIST,
-        OTHERS,
-        MIMALLOC,
-    ),
-    engine(
-        "skipmap-ours-mimalloc",
-        "SkipMap of OwnedKey, mimalloc",
-        SKIPLIST,
-        OWN,
-        MIMALLOC,
-    ),
-    engine("tree-arc", "scc::TreeIndex of Arc", SCC, OTHERS, MALLOC),
-    engine("tree-ours", "scc::TreeIndex of OwnedKey", SCC, OWN, MALLOC),
-    engine(
-        "tree-arc-mimalloc",
-        "scc::TreeIndex of Arc, mimalloc",
+    map("btree-mimalloc", "BTreeMap, mimalloc", None, MIMALLOC),
+    map(
+        "tree-index-mimalloc",
+        "scc TreeIndex, mimalloc",
         SCC,
-        OTHERS,
         MIMALLOC,
     ),
-    engine(
-        "tree-ours-mimalloc",
-        "scc::TreeIndex of OwnedKey, mimalloc",
-        SCC,
-        OWN,
+    map(
+        "concurrent-map-mimalloc",
+        "concurrent-map, mimalloc",
+        CONCURRENT,
         MIMALLOC,
     ),
-    engine("hash-box", "scc::HashIndex of Box", SCC, OTHERS, MALLOC),
-    engine("hash-ours", "scc::HashIndex of OwnedKey", SCC, OWN, MALLOC),
-    engine(
-        "hash-box-mimalloc",
-        "scc::HashIndex of Box, mimalloc",
-        SCC,
-        OTHERS,
-        MIMALLOC,
-    ),
-    engine(
-        "hash-ours-mimalloc",
-        "scc::HashIndex of OwnedKey, mimalloc",
-        SCC,
-        OWN,
-        MIMALLOC,
-    ),
+    map("blart-mimalloc", "blart, mimalloc", BLART, MIMALLOC),
 ];
 
 const SKIPLIST: Option<&str> = Some("peer-skiplist");
+const LSM_TREE: Option<&str> = Some("peer-lsm-tree");
+const SKL: Option<&str> = Some("peer-skl");
 const SCC: Option<&str> = Some("peer-scc");
-/// With keys and values of this library; a failure is ours.
-const OWN: Role = Role::Ours;
-const OTHERS: Role = Role::Peer;
+const CONCURRENT: Option<&str> = Some("peer-concurrent-map");
+const BLART: Option<&str> = Some("peer-blart");
 const MALLOC: Binary = Binary::System;
 const MIMALLOC: Binary = Binary::Mimalloc;
 
@@ -415,6 +286,8 @@ pub fn contestant(id: &str) -> Option<&'static Contestant> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Bench;
+    use crate::contestant::entrants;
 
     #[test]
     fn ids_are_unique_and_found() {

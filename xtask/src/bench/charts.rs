@@ -10,7 +10,7 @@ use crate::page::plot::{Chart, Kind, Point, Series};
 /// The pictures of a group.
 pub fn charts(info: &Info, records: &[Record]) -> Vec<Chart> {
     let mut charts = lines(info, records);
-    for grid in Grid::of(info, records).iter().filter(|grid| !grid.is_sweep()) {
+    for (nth, grid) in Grid::of(info, records).iter().filter(|grid| !grid.is_sweep()).enumerate() {
         match info.columns {
             Columns::Keys => {
                 charts.push(Chart { title: title(info, &grid.title), ..bars(grid, records, grid.lead, true) });
@@ -19,12 +19,14 @@ pub fn charts(info: &Info, records: &[Record]) -> Vec<Chart> {
             Columns::Detail => {}
             // A table of different things: a picture of each, but for those that a line shows better.
             Columns::Rest => {
-                let kind = |at: usize| info.kind(&grid.columns[at].replace(' ', "-"));
+                // The first table's pictures are shown, those of more threads and other keys are behind them.
+                let rest = grid.title.strip_prefix(&info.name).unwrap_or_default();
+                let kind = |at: usize| info.kind(&grid.columns[at].replace(' ', "-")) + rest;
                 let drawn: Vec<String> = charts.iter().map(|chart| chart.title.clone()).collect();
                 let others = (0..grid.columns.len()).filter(|at| !drawn.contains(&kind(*at)));
                 charts.extend(others.map(|at| Chart {
                     title: kind(at),
-                    aside: grid.columns[at].starts_with("plateau"),
+                    aside: grid.columns[at].starts_with("plateau") || nth > 0,
                     ..bars(grid, records, at, false)
                 }));
             }
@@ -119,7 +121,7 @@ fn of_details(info: &Info, grid: &Grid<'_>) -> Chart {
 fn color(who: &str) -> String {
     match role(who) {
         "floor" => "floor".into(),
-        "ours" if who == "ours" || who == "sort-keys" => "ours".into(),
+        "ours" if ["ours", "sort-keys", "arena-map"].contains(&who) => "ours".into(),
         // Its variants have the two that no peer on the same picture has.
         "ours" => format!("peer-{}", 4 + rank(who) % 2 * 2),
         _ => format!("peer-{}", rank(who) % 13),
@@ -277,7 +279,7 @@ mod tests {
             record("tail/warm-max", "ours", "user", 900.0, "ns"),
             record("shared/big-rmws", "ours", "fix16", 0.3, "per 1000 puts"),
             record("shared/big-stores", "ours", "fix16", 1000.0, "per 1000 puts"),
-            record("ycsb/load", "skipmap-ours", "-", 300.0, "ns/op"),
+            record("map/a", "arena-map", "user24", 300.0, "ns/op"),
         ];
         let put = &of("put", &records)[0];
         assert_eq!((put.title.as_str(), put.series.len()), ("Put, into warm memory", 2));
@@ -287,7 +289,7 @@ mod tests {
         assert!(matches!(&scale.kind, Kind::Lines { x, log: true, .. } if x == "keys in the epoch"));
         assert_eq!(of("tail", &records)[0].series[0].points.len(), 1);
         assert_eq!(of("shared", &records)[0].series[0].points.len(), 2);
-        assert_eq!(of("ycsb", &records)[0].title, "Insert");
+        assert_eq!(of("map", &records)[0].title, "YCSB A: half reads, half updates, keys user24");
         assert!(headline(&GROUPS.headline[0], &records).is_empty());
     }
 }

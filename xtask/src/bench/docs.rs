@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::groups::{GROUPS, usual_set};
+use super::groups::{GROUPS, Overview};
 use super::picture;
 use super::saved::Saved;
 use super::targets;
@@ -66,8 +66,8 @@ fn short(saved: &Saved, has_picture: bool) -> String {
         machine.effort, machine.cpu, machine.cores,
     );
     let picture = if has_picture { format!("![{}]({PICTURE})\n\n", picture::TEXT) } else { String::new() };
-    let table = contest(saved, |id| !GROUPS.overview.minor.iter().any(|minor| minor == id));
-    format!("\n{}\n{picture}{table}\n", wrapped(&words))
+    let table = contest(saved, |table, id| !table.minor.iter().any(|minor| minor == id));
+    format!("\n{}\n{picture}{table}", wrapped(&words))
 }
 
 /// For `docs/benchmarks.md`: circumstances, the table, the targets.
@@ -80,8 +80,8 @@ fn long(saved: &Saved) -> String {
     let judged = targets::judge(&saved.records);
     let _ = write!(
         text,
-        "\n{}\nThe targets that the project set itself: {}.\n\n| | what | target | this run | |\n|---|---|---|---|---|\n",
-        contest(saved, |_| true),
+        "\n{}The targets that the project set itself: {}.\n\n| | what | target | this run | |\n|---|---|---|---|---|\n",
+        contest(saved, |_, _| true),
         targets::summary(&judged)
     );
     for one in &judged {
@@ -92,15 +92,17 @@ fn long(saved: &Saved) -> String {
     text
 }
 
-/// The table, and the meaning of its figures.
-fn contest(saved: &Saved, is_shown: impl Fn(&str) -> bool) -> String {
-    let words = format!(
-        "Times per key with the ratio to the floor of the same round; lower is better. Keys `{}` where they were measured. \
-         Memory: resident bytes per payload byte, 4 million keys; churn: per live byte, keys of mixed lengths. An arena \"per \
-         thread\" has no epochs, and no other thread may read it.",
-        usual_set(&saved.records)
-    );
-    format!("{}\n{}", markdown(&Grid::overview(&saved.records, is_shown)), wrapped(&words))
+/// The tables, and what their figures are.
+fn contest(saved: &Saved, is_shown: impl Fn(&Overview, &str) -> bool) -> String {
+    let mut text = String::new();
+    for table in &GROUPS.overview {
+        let grid = Grid::overview(table, &saved.records, |id| is_shown(table, id));
+        if !grid.rows.is_empty() {
+            // Writing into a string cannot fail.
+            let _ = write!(text, "**{}.** {}\n{}\n", table.title, wrapped(&table.words).trim_start(), markdown(&grid));
+        }
+    }
+    text
 }
 
 /// Prose in lines as long as the documents have them.

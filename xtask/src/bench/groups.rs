@@ -18,8 +18,8 @@ pub struct Groups {
     pub group: Vec<Info>,
     /// Candidates for the first picture.
     pub headline: Vec<Headline>,
-    /// The table with everything in it.
-    pub overview: Overview,
+    /// The tables with everything in them.
+    pub overview: Vec<Overview>,
 }
 
 /// A group.
@@ -42,6 +42,8 @@ pub struct Info {
     pub kinds: BTreeMap<String, String>,
     /// Sweeps without a bench of their own: title, and the quantity that grows.
     pub sweeps: BTreeMap<String, (String, String)>,
+    /// Who the ratios are to, where each contestant has processes of its own.
+    pub reference: Option<String>,
     /// Its measurements.
     pub bench: Vec<Measurement>,
 }
@@ -96,6 +98,10 @@ pub enum Sets {
     Fix16,
     /// `user:%d:profile`.
     User,
+    /// `user` and 20 digits.
+    User24,
+    /// As all, but for [`User24`](Self::User24) in place of [`User`](Self::User).
+    Records,
     /// The load makes its own.
     Own,
 }
@@ -140,10 +146,14 @@ pub struct Figure {
     pub all_cores: bool,
 }
 
-/// The table with everything in it.
+/// A table with everything in it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Overview {
+    /// Its heading.
+    pub title: String,
+    /// What its figures are.
+    pub words: String,
     /// Its columns.
     pub columns: Vec<Figure>,
     /// Contestants that the README leaves out.
@@ -236,7 +246,7 @@ mod tests {
     #[test]
     fn contestants_of_pictures_exist() {
         let named = GROUPS.headline.iter().flat_map(|picture| &picture.who);
-        for id in named.chain(&GROUPS.overview.minor) {
+        for id in named.chain(GROUPS.overview.iter().flat_map(|table| &table.minor)) {
             assert!(contestant(id).is_some(), "{id}");
         }
     }

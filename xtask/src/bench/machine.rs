@@ -34,7 +34,7 @@ impl Machine {
 
 /// The crates whose versions stand in the report.
 const PEERS: &str = "bumpalo bump-scope blink-alloc rarena-allocator mimalloc tikv-jemallocator crossbeam-epoch \
-                     crossbeam-skiplist scc epoch-arena";
+                     crossbeam-skiplist lsm-tree skl scc concurrent-map blart epoch-arena";
 
 /// Cores that this process may use.
 pub fn cores() -> usize {

@@ -106,13 +106,13 @@ fn table(grid: &Grid<'_>, has_places: bool) -> Markup {
 }
 
 fn glance(saved: &Saved) -> Markup {
-    let grid = Grid::overview(&saved.records, |_| true);
     html! {
-        @if !grid.rows.is_empty() {
-            section id="glance" {
-                h2 { "At a glance" }
-                p { "Every contestant beside every other: the median, and its ratio to the floor of the same round." }
-                (table(&grid, false))
+        section id="glance" {
+            h2 { "At a glance" }
+            p { "Every contestant beside every other: the median, and its ratio to the reference." }
+            @for overview in &GROUPS.overview {
+                @let grid = Grid::overview(overview, &saved.records, |_| true);
+                @if !grid.rows.is_empty() { h3 { (grid.title) } (table(&grid, false)) }
             }
         }
     }

@@ -60,7 +60,7 @@ pub fn plan(choice: &Choice<'_>) -> Vec<Step> {
 /// Whether the group runs on every key set.
 pub fn uses_key_sets(group: Group) -> bool {
     let benches = Bench::ALL.iter().filter(|bench| bench.group() == group);
-    benches.copied().any(|bench| measurement(bench).sets == Sets::All)
+    benches.copied().any(|bench| matches!(measurement(bench).sets, Sets::All | Sets::Records))
 }
 
 /// How many threads take part, each number in a row of its own.
@@ -79,15 +79,26 @@ fn sets_of(described: &Measurement, effort: &Effort, choice: &Choice<'_>) -> Vec
         Sets::Own => vec![KeySource::OfTheLoad],
         Sets::Fix16 => vec![KeySource::Fix16],
         Sets::User => vec![KeySource::User],
-        Sets::All if effort.all_sets || !choice.quick || choice.named_sets => choice.sets.to_vec(),
-        Sets::All => {
-            let standard = |set: &KeySource| matches!(set.name().as_str(), "user" | "paths" | "words");
-            choice.sets.iter().filter(|set| !standard(set)).cloned().collect()
+        Sets::User24 => vec![KeySource::User24],
+        Sets::All => everyones(effort, choice, &["user", "paths", "words"]),
+        Sets::Records => {
+            let longer = |set| if set == KeySource::User { KeySource::User24 } else { set };
+            let mut sets: Vec<KeySource> =
+                everyones(effort, choice, &["paths", "words"]).into_iter().map(longer).collect();
+            // What stands for all comes first.
+            sets.sort_by_key(|set| *set != KeySource::User24);
+            sets
         }
     }
 }
 
-/// Where a bench is measured: once, or at each point of a sweep for which there is memory.
+/// The sets of the run; in a hurry not these standard ones, unless the measurement is quick or they were asked for.
+fn everyones(effort: &Effort, choice: &Choice<'_>, slow: &[&str]) -> Vec<KeySource> {
+    let all = effort.all_sets || !choice.quick || choice.named_sets;
+    choice.sets.iter().filter(|set| all || !slow.contains(&set.name().as_str())).cloned().collect()
+}
+
+/// Where a bench is measured: once, or at each value of what grows for which there is memory.
 fn points(described: &Measurement, effort: &Effort) -> Vec<Option<usize>> {
     if effort.points.is_empty() {
         return vec![None];
@@ -113,7 +124,11 @@ struct Case<'k> {
 fn processes(case: &Case<'_>, effort: &Effort, choice: &Choice<'_>) -> Vec<Step> {
     let (bench, described) = (case.bench, measurement(case.bench));
     // Fewer rounds where a pass takes seconds.
-    let most = if case.at.is_some_and(|at| at >= 100_000_000) { 3 } else { u32::MAX };
+    let most = match case.at.unwrap_or(0) {
+        10_000_000.. if bench == Bench::MapSize => 1,
+        100_000_000.. => 3,
+        _ => u32::MAX,
+    };
     let step = |who: &[&Contestant], rounds: u32| {
         let rounds = rounds.min(most);
         let (rounds, starts) = if bench.needs_fresh_process() { (1, rounds) } else { (rounds, 1) };

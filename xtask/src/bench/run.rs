@@ -10,6 +10,7 @@ use epoch_arena_bench_wire::{Job, Line, Record, Role, Sample, contestant, summar
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::build::Built;
+use super::groups::info;
 use super::plan::Step;
 
 /// No honest process takes this long; one that does hangs.
@@ -70,6 +71,8 @@ impl<'b> Run<'b> {
         }
         self.failures.append(&mut heard.failures);
         let mut records = summarise(&heard.samples);
+        let reference = steps.first().and_then(|step| info(step.job.bench.group()).reference.as_ref());
+        reference.into_iter().for_each(|who| relate(&mut records, who));
         records.append(&mut heard.records);
         records
     }
@@ -184,7 +187,21 @@ impl<'b> Run<'b> {
     }
 }
 
-/// How long a step may take, beside others: roughly its operations, and the cost of a process.
+/// Gives each record the ratio to the reference's: of medians, as no two of them are of one process.
+fn relate(records: &mut [Record], reference: &str) {
+    let theirs: Vec<Record> = records.iter().filter(|record| record.contestant == reference).cloned().collect();
+    for record in records {
+        let same = |other: &&Record| {
+            (&other.bench, &other.keys, other.threads) == (&record.bench, &record.keys, record.threads)
+        };
+        let floor = theirs.iter().find(same).and_then(|other| other.value).filter(|floor| *floor > 0.0);
+        let Some(floor) = floor else { continue };
+        record.ratio_to_floor = record.value.map(|value| value / floor);
+        record.quartiles = record.quartiles.map(|quartiles| quartiles.map(|value| value / floor));
+    }
+}
+
+/// How long a step may take, beside others: roughly its operations, and what a process costs.
 fn work(step: &Step) -> u64 {
     const PROCESS: u64 = 4_000_000;
     let keys = (step.job.count.max(step.job.at.unwrap_or(0)) * step.job.threads) as u64;
@@ -250,6 +267,14 @@ mod tests {
         let heard = run_as("/bin/false", &["bumpalo"], false);
         assert!(heard.failures.is_empty(), "{:?}", heard.failures);
         assert!(heard.records[0].skipped.as_ref().unwrap().contains('1'));
+    }
+
+    #[test]
+    fn a_ratio_is_to_the_reference_on_the_same_keys() {
+        let of = |who, keys, value| super::super::view::tests::record("map/get", who, keys, value, "ns/op");
+        let mut records = [of("skipmap", "user24", 200.0), of("arena-map", "user24", 50.0), of("blart", "paths", 50.0)];
+        relate(&mut records, "skipmap");
+        assert_eq!(records.map(|record| record.ratio_to_floor), [Some(1.0), Some(0.25), Some(1.5)]);
     }
 
     #[test]

@@ -227,7 +227,7 @@ mod tests {
             }
             assert!(target.at_most.is_some() != target.at_least.is_some(), "{target:?}");
         }
-        for number in 1..=10 {
+        for number in 1..=14 {
             assert!(file.target.iter().any(|target| target.id == format!("T{number}")), "T{number}");
         }
     }

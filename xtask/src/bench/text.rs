@@ -29,7 +29,7 @@ pub fn legend(records: &[Record]) -> String {
         }
     }
     format!(
-        "keys: {}. x: times FLOOR, a bump and a copy, of the same round\n#: 1 + how many are ahead beyond the spread, on \
+        "keys: {}. x: times FLOOR, a bump and a copy, of the same round; of maps: times SkipMap\n#: 1 + how many are ahead beyond the spread, on \
          {}; ±: half of the quartiles' distance",
         sets.join(", "),
         usual_set(records)
@@ -214,7 +214,7 @@ mod tests {
     fn a_table_in_markdown_has_as_many_cells_in_each_row() {
         let records =
             [record("put/warm", "ours", "user", 2.0, "ns/key"), record("memory/rss", "ours", "user", 1.01, "B/B")];
-        let text = markdown(&Grid::overview(&records, |_| true));
+        let text = markdown(&Grid::overview(&GROUPS.overview[1], &records, |_| true));
         assert!(
             text.contains("| **epoch-arena, pin per 64** | 2.00 ns (1.50x) |") && text.contains("| 1.010 |"),
             "{text}"

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use epoch_arena_bench_wire::{ROSTER, Record, Role, contestant};
 
-use super::groups::{Columns, GROUPS, Info, step_of, usual_set};
+use super::groups::{Columns, Info, Overview, step_of, usual_set};
 
 /// A table.
 pub struct Grid<'r> {
@@ -54,14 +54,14 @@ impl<'r> Grid<'r> {
         grids
     }
 
-    /// The table with everything in it; `is_shown` tells of a contestant whether it has a row.
-    pub fn overview(records: &'r [Record], is_shown: impl Fn(&str) -> bool) -> Self {
-        let figures = &GROUPS.overview.columns;
+    /// A table with everything in it; `is_shown` tells of a contestant whether it has a row.
+    pub fn overview(table: &Overview, records: &'r [Record], is_shown: impl Fn(&str) -> bool) -> Self {
+        let figures = &table.columns;
         let columns: Vec<String> = figures.iter().map(|figure| figure.title.clone()).collect();
         let shown = ROSTER.iter().map(|one| one.id).filter(|id| is_shown(id));
         let row = |who| Row { who, cells: figures.iter().map(|figure| figure.find(records, who)).collect() };
         let rows = shown.map(row).filter(|row| row.cells.iter().any(Option::is_some)).collect();
-        Self { title: "everything".into(), unit: "", columns, lead: 0, rows }
+        Self { title: table.title.clone(), unit: "", columns, lead: 0, rows }
     }
 
     fn put(&mut self, column: String, record: &'r Record) {
@@ -131,7 +131,7 @@ fn place(info: &Info, record: &Record) -> Option<(String, String)> {
     let (bench, detail) = record.bench.split_once('-').unwrap_or((&record.bench, "value"));
     Some(match info.columns {
         Columns::Keys => (format!("{}{crew}", record.bench), record.keys.clone()),
-        Columns::Rest => (info.name.clone(), rest.replace('-', " ")),
+        Columns::Rest => (format!("{}{crew}{keys}", info.name), rest.replace('-', " ")),
         Columns::Detail if info.shown.is_empty() || info.shown.iter().any(|shown| shown == detail) => {
             (format!("{bench}{crew}{keys}"), detail.replace('-', " "))
         }
@@ -173,8 +173,6 @@ pub fn short(id: &str) -> String {
         ("-allocator", ""),
         (", per thread", ""),
         (", shared", ""),
-        (" in a lock,", ""),
-        ("scc::", ""),
     ];
     cuts.iter().fold(label(id), |name, (long, short)| name.replace(long, short))
 }
@@ -259,6 +257,7 @@ pub fn reasons<'r>(records: impl Iterator<Item = &'r Record>) -> Vec<String> {
 
 #[cfg(test)]
 pub mod tests {
+    use super::super::groups::GROUPS;
     use super::*;
 
     /// A record with a value and its ratio of 1.5.
@@ -312,12 +311,13 @@ pub mod tests {
             record("tail/warm-p50", "ours", "user", 9.0, "ns"),
             record("tail/warm-p90", "ours", "user", 20.0, "ns"),
             record("tail/warm-p99.9", "ours", "user", 40.0, "ns"),
-            record("ycsb/rss-end", "skipmap-ours", "-", 300.0, "B/record"),
+            record("map/bytes", "arena-map", "user24", 170.0, "B/record"),
         ];
         assert_eq!(grids("scale", &records)[0].columns, ["100k", "1M"]);
         assert_eq!(grids("tail", &records)[0].columns, ["p50", "p99.9"]);
-        assert_eq!(grids("ycsb", &records)[0].columns, ["rss end"]);
-        let all = Grid::overview(&records, |_| true);
-        assert!(all.rows.is_empty());
+        let map = &grids("map", &records)[0];
+        assert_eq!((&*map.title, &*map.columns[0]), ("map, keys user24", "bytes"));
+        let [maps, arenas] = [0, 1].map(|at| Grid::overview(&GROUPS.overview[at], &records, |_| true));
+        assert_eq!((maps.rows.len(), arenas.rows.len()), (1, 0));
     }
 }
