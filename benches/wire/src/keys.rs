@@ -75,7 +75,7 @@ impl Keys {
     }
 
     /// No keys yet, and room for `count` of `bytes` together: growing would leave garbage in the heap.
-    fn with_capacity(count: usize, bytes: usize) -> Self {
+    pub fn with_capacity(count: usize, bytes: usize) -> Self {
         let mut offsets = Vec::with_capacity(count + 1);
         offsets.push(0);
         Self {

@@ -206,6 +206,17 @@ mod tests {
     }
 
     #[test]
+    fn maps_have_longer_keys_in_place_of_the_users_and_these_come_first() {
+        for (quick, expected) in
+            [(true, &["user24", "fix16", "mine"][..]), (false, &["user24", "fix16", "paths", "mine"])]
+        {
+            let steps = planned(&[Group::Map], &["skipmap".into()], quick, 1);
+            let sets = steps.iter().filter(|step| step.job.bench == Bench::Map).map(|step| step.job.keys.name());
+            assert!(sets.eq(expected.iter().copied()));
+        }
+    }
+
+    #[test]
     fn only_what_was_asked_for_and_threads_only_for_puts() {
         let steps = planned(&[Group::Resolve], &["ours".into()], false, 8);
         assert!(!steps.is_empty());

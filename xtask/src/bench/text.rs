@@ -29,8 +29,8 @@ pub fn legend(records: &[Record]) -> String {
         }
     }
     format!(
-        "keys: {}. x: times FLOOR, a bump and a copy, of the same round; of maps: times SkipMap\n#: 1 + how many are ahead beyond the spread, on \
-         {}; ±: half of the quartiles' distance",
+        "keys: {}\nx: times FLOOR, a bump and a copy, of the same round; of maps: SkipMap<Box>\n#: 1 + how many are ahead \
+         beyond the spread, on {}; ±: half of the quartiles' distance",
         sets.join(", "),
         usual_set(records)
     )

@@ -28,14 +28,14 @@ pub struct Load {
 }
 
 impl Load {
-    /// Of these keys, each once, and so many reads. `closed`: keys of several lengths get a zero behind them, for a map in which none may be
-    /// the beginning of another.
+    /// Of these keys, each once, and so many reads. `closed`: keys of several lengths get a zero behind them, for a map in
+    /// which none may be the beginning of another.
     pub fn new(keys: &'static Keys, reads: usize, closed: bool) -> Self {
         let first = keys.at(0).len();
         let length = keys.iter().all(|key| key.len() == first).then_some(first);
         let mut keys = keys;
         if closed && length.is_none() {
-            let mut ended = Keys::default();
+            let mut ended = Keys::with_capacity(keys.len(), keys.payload() + keys.len());
             keys.iter()
                 .for_each(|key| ended.push(&[key, &[0]].concat()));
             keys = Box::leak(Box::new(ended));
@@ -46,15 +46,8 @@ impl Load {
         sorted.sort_unstable();
         let mut random = fastrand::Rng::with_seed(7);
         let hits: Vec<&[u8]> = (0..reads).map(|_| all[random.usize(..all.len())]).collect();
-        let mut misses = Keys::default();
-        for key in &hits {
-            let mut key = key.to_vec();
-            match key.last_mut() {
-                Some(last) => *last ^= 0x80,
-                None => key.push(0x80),
-            }
-            misses.push(&key);
-        }
+        let near: Vec<Vec<u8>> = hits.iter().map(|key| near(key)).collect();
+        let misses: Vec<&[u8]> = near.iter().map(Vec::as_slice).collect();
         let zipf = Zipf::new(all.len() as u64);
         let popular: Vec<&[u8]> = (0..reads)
             .map(|_| all[zipf.scrambled(&mut random) as usize])
@@ -64,13 +57,13 @@ impl Load {
             sorted: copied(&sorted),
             reserve: copied(&reserve),
             hits: copied(&hits),
-            misses,
+            misses: copied(&misses),
             popular: copied(&popular),
             value: vec![1; if length == Some(16) { 8 } else { 100 }],
             length,
         };
         // Not freed: the heap that is about to be measured must not find room that was left behind.
-        std::mem::forget((all, sorted, reserve, hits, popular));
+        std::mem::forget((all, sorted, reserve, hits, near, popular));
         load
     }
 
@@ -80,9 +73,19 @@ impl Load {
     }
 }
 
+/// The same key but for a bit, at its end.
+fn near(key: &[u8]) -> Vec<u8> {
+    let mut key = key.to_vec();
+    match key.last_mut() {
+        Some(last) => *last ^= 0x80,
+        None => key.push(0x80),
+    }
+    key
+}
+
 /// Keys side by side, so that reading the next one costs next to nothing.
 fn copied(keys: &[&[u8]]) -> Keys {
-    let mut copied = Keys::default();
+    let mut copied = Keys::with_capacity(keys.len(), keys.iter().map(|key| key.len()).sum());
     keys.iter().for_each(|key| copied.push(key));
     copied
 }

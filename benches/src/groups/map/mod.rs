@@ -178,16 +178,9 @@ fn of<M: Map>(job: &Job, load: &Load) -> Option<Outcome> {
     let mut say = |what, value, unit| figures.push((what, value, unit));
     let (records, alone) = (load.records(), job.threads == 1);
     let before = resident();
-    let (mut crew, mut insert) = loaded::<M>(job.threads, load, &load.fresh)?;
+    let (mut crew, insert) = loaded::<M>(job.threads, load, &load.fresh)?;
     let bytes = resident().saturating_sub(before);
-    // A small map is loaded several times over.
-    let loads = load.hits.len().div_ceil(records);
-    for _ in 1..loads {
-        drop(crew);
-        let (next, nanos) = loaded(job.threads, load, &load.fresh)?;
-        (crew, insert) = (next, insert + nanos);
-    }
-    say("insert", insert / loads as f64, "ns/op");
+    say("insert", insert, "ns/op");
 
     let get = |map: &mut M, share: Share<'_>| share.map(|(_, key)| map.get(key)).sum();
     let read = |crew: &mut [M], keys, expected| {
@@ -238,21 +231,28 @@ fn of<M: Map>(job: &Job, load: &Load) -> Option<Outcome> {
     Some(Outcome { figures, lacks })
 }
 
-/// A map with these records, held by so many threads, and the nanoseconds that each took; `None` if it serves fewer.
+/// A map with these records, held by so many threads, and the nanoseconds that each took; `None` if it serves fewer. A
+/// small map is made and loaded several times over.
 fn loaded<M: Map>(threads: usize, load: &Load, keys: &Keys) -> Option<(Vec<M>, f64)> {
     let all = [keys, &load.reserve];
     let payload: usize = all.iter().map(|keys| keys.payload()).sum();
     let records = all.iter().map(|keys| keys.len()).sum();
     let bytes = payload + records * load.value.len();
-    let mut crew = vec![M::new(Size { records, bytes })];
-    while crew.len() < threads {
-        crew.push(crew[0].share()?);
+    let times = load.hits.len().div_ceil(keys.len());
+    let (mut crew, mut nanos) = (Vec::new(), 0.0);
+    for _ in 0..times {
+        crew.clear();
+        crew.push(M::new(Size { records, bytes }));
+        while crew.len() < threads {
+            crew.push(crew[0].share()?);
+        }
+        let load = |map: &mut M, share: Share<'_>| {
+            map.load(share.map(|(_, key)| key), &load.value);
+            0
+        };
+        nanos += by_all(&mut crew, keys, load).0;
     }
-    let (nanos, _) = by_all(&mut crew, keys, |map, share| {
-        map.load(share.map(|(_, key)| key), &load.value);
-        0
-    });
-    Some((crew, nanos))
+    Some((crew, nanos / times as f64))
 }
 
 /// A thread's keys, with their numbers: of all, each as many behind the one before as there are threads.
