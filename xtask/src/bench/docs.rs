@@ -98,8 +98,9 @@ fn contest(saved: &Saved, is_shown: impl Fn(&Overview, &str) -> bool) -> String 
     for table in &GROUPS.overview {
         let grid = Grid::overview(table, &saved.records, |id| is_shown(table, id));
         if !grid.rows.is_empty() {
+            let words = wrapped(&format!("**{}.** {}", table.title, table.words));
             // Writing into a string cannot fail.
-            let _ = write!(text, "**{}.** {}\n{}\n", table.title, wrapped(&table.words).trim_start(), markdown(&grid));
+            let _ = write!(text, "{words}\n{}\n", markdown(&grid));
         }
     }
     text

@@ -182,7 +182,7 @@ pub fn in_full(grid: &Grid<'_>, row: &Row<'_>, record: &Record) -> String {
 
 /// Text as it may stand in a cell.
 pub fn escape(text: &str) -> String {
-    text.replace('|', "\\|").replace('\n', " ")
+    text.replace('|', "\\|").replace('<', "\\<").replace('\n', " ")
 }
 
 #[cfg(test)]
