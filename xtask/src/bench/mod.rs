@@ -30,7 +30,7 @@ use saved::Saved;
 /// Arguments.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Fewer rounds and key sets: ends within three minutes after the build, in place of twenty.
+    /// Fewer rounds and key sets: ends within four minutes after the build, in place of three quarters of an hour.
     #[arg(long, conflicts_with = "from")]
     quick: bool,
     /// Only these groups; by comma, or repeated.
