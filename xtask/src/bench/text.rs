@@ -30,7 +30,7 @@ pub fn legend(records: &[Record]) -> String {
     }
     format!(
         "keys: {}\nx: times FLOOR, a bump and a copy, of the same round; of maps: SkipMap<Box>\n#: 1 + how many are ahead \
-         beyond the spread, on {}; ±: half of the quartiles' distance",
+         beyond the spread, on {}\n±: half of the quartiles' distance",
         sets.join(", "),
         usual_set(records)
     )

@@ -46,7 +46,7 @@ impl Load {
         sorted.sort_unstable();
         let mut random = fastrand::Rng::with_seed(7);
         let hits: Vec<&[u8]> = (0..reads).map(|_| all[random.usize(..all.len())]).collect();
-        let near: Vec<Vec<u8>> = hits.iter().map(|key| near(key)).collect();
+        let near: Vec<Vec<u8>> = hits.iter().map(|key| near(key, &sorted)).collect();
         let misses: Vec<&[u8]> = near.iter().map(Vec::as_slice).collect();
         let zipf = Zipf::new(all.len() as u64);
         let popular: Vec<&[u8]> = (0..reads)
@@ -73,14 +73,16 @@ impl Load {
     }
 }
 
-/// The same key but for a bit, at its end.
-fn near(key: &[u8]) -> Vec<u8> {
-    let mut key = key.to_vec();
-    match key.last_mut() {
-        Some(last) => *last ^= 0x80,
-        None => key.push(0x80),
+/// A key that is nearly this one, and not there.
+fn near(key: &[u8], sorted: &[&[u8]]) -> Vec<u8> {
+    let mut near = key.to_vec();
+    if let Some(last) = near.last_mut() {
+        *last ^= 0x80;
     }
-    key
+    while sorted.binary_search(&&*near).is_ok() {
+        near.push(0x80);
+    }
+    near
 }
 
 /// Keys side by side, so that reading the next one costs next to nothing.
