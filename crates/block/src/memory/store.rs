@@ -155,13 +155,12 @@ impl Store {
                     self.carved.add_block(block, shelf);
                     return self.carved.take(shelf, wanted);
                 }
-                // Before the memory grows: the free chunks of the other lanes, and then the rest of the blocks for
+                // Before the memory grows: chunks that are free in other lanes, and the rest of this lane's blocks for
                 // smaller chunks. (Not the other way round: one small chunk would keep a block from large ones.)
                 let mut others = shelf.of_others();
-                let mut smaller = shelf.smaller();
                 others
                     .find_map(|shelf| self.carved.take_free(shelf, wanted))
-                    .or_else(|| smaller.find_map(|shelf| self.carved.take(shelf, wanted)))
+                    .or_else(|| self.carved.take(shelf.smaller()?, wanted))
             }
             Request::Alone(size) => {
                 if !self.carved.prepare() {
