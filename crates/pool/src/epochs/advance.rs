@@ -8,7 +8,8 @@ use epoch_arena_core::Epoch;
 
 use super::core::Core;
 use super::hold::{Hold, POOL, WRITERS};
-use super::lists::{Live, Reclaimed, Retired, State};
+use super::lists::{Live, Reclaimed, State};
+use super::retired::Retired;
 use super::slots::epoch;
 use crate::error::AdvanceError;
 use crate::sync::Arc;
@@ -70,7 +71,7 @@ impl Core {
         let seal = unsafe { Hold::new(&last, WRITERS) };
         let over = state.live.len() > self.settings.retained_epochs;
         let retired = over.then(|| self.retire_oldest(&mut state));
-        state.sweep();
+        state.retired.sweep();
         Ok(Published {
             now,
             before,
@@ -109,7 +110,7 @@ impl Core {
             opened,
             at,
         };
-        state.retired.insert(stamp, retired);
+        state.retired.push(retired);
         Some(hold)
     }
 

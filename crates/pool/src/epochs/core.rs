@@ -92,8 +92,8 @@ impl Drop for Core {
         let state = self.state.get_mut();
         let state = state.unwrap_or_else(std::sync::PoisonError::into_inner);
         let current = state.live.back().map(|live| live.generation.name);
-        let retired = std::mem::take(&mut state.retired).into_values();
-        let retired = retired.map(|retired| (retired.generation, 0));
+        let retired = std::mem::take(&mut state.retired).into_generations();
+        let retired = retired.map(|generation| (generation, 0));
         let live = std::mem::take(&mut state.live).into_iter().map(|live| {
             let is_current = Some(live.generation.name) == current;
             (

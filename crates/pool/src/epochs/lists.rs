@@ -1,12 +1,13 @@
 //! The lists under the pool's lock: which epochs are live, which are retired, which leases there are.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use epoch_arena_block::raw::Generation;
 use epoch_arena_core::{Epoch, pack};
 
 use super::hold::{self, HeldBy};
 use super::lease_entry::LeaseList;
+use super::retired::{Retired, RetiredEpochs};
 use super::slots;
 use crate::sync::Arc;
 
@@ -15,10 +16,7 @@ use crate::sync::Arc;
 pub(crate) struct State {
     /// Oldest first; the last is the current one, which is never retired.
     pub live: VecDeque<Live>,
-    /// Epochs that are retired, by stamp: those that are held, and some whose memory is free already.
-    pub retired: BTreeMap<u64, Retired>,
-    /// Where the next look at `retired` begins.
-    swept: u64,
+    pub retired: RetiredEpochs,
     /// Epochs that the memory has made free, and their bytes, as far as they were told of.
     pub told: Reclaimed,
     pub leases: LeaseList,
@@ -29,21 +27,6 @@ pub(crate) struct Live {
     pub generation: Arc<Generation>,
     /// When it was opened, by the domain's clock.
     pub opened: u64,
-}
-
-/// An epoch that is retired.
-pub(crate) struct Retired {
-    pub generation: Arc<Generation>,
-    pub opened: u64,
-    /// When it was retired: a thread that has pinned later does not see it.
-    pub at: u64,
-}
-
-impl Retired {
-    /// Whether its memory is free, and the memory has let it go.
-    fn is_done(&self) -> bool {
-        self.generation.holds() == 0 && Arc::strong_count(&self.generation) == 1
-    }
 }
 
 /// What was reclaimed.
@@ -77,31 +60,10 @@ impl State {
     /// The memory of `wanted`, if it is held.
     pub fn find(&self, wanted: Epoch) -> Option<&Arc<Generation>> {
         self.find_live(wanted).or_else(|| {
-            let retired = self.retired.get(&pack::stamp(wanted.number()))?;
+            let retired = self.retired.get(pack::stamp(wanted.number()))?;
             let is_held = HeldBy::of(&retired.generation) != HeldBy::Nothing;
             is_held.then_some(&retired.generation)
         })
-    }
-
-    /// Looks at a few of the retired epochs, in turns, and forgets those whose memory is free: more than one
-    /// call can retire, so that they do not add up.
-    pub fn sweep(&mut self) {
-        const STEP: usize = 4;
-        let next = self.retired.range(self.swept..).take(STEP);
-        let mut seen = [None; STEP];
-        for (seen, (stamp, retired)) in seen.iter_mut().zip(next) {
-            *seen = Some((*stamp, retired.is_done()));
-        }
-        // Where fewer are left, the next look begins at the oldest.
-        self.swept = seen[STEP - 1].map_or(0, |(stamp, _)| stamp + 1);
-        for (stamp, _) in seen.into_iter().flatten().filter(|(_, done)| *done) {
-            self.retired.remove(&stamp);
-        }
-    }
-
-    /// Forgets all retired epochs whose memory is free: for a report.
-    pub fn sweep_all(&mut self) {
-        self.retired.retain(|_, retired| !retired.is_done());
     }
 
     /// Epochs of which some deferred closure may not have run: retired and seen by a guard, or
@@ -111,13 +73,13 @@ impl State {
         // The current epoch is not sealed, and nothing is pending for it.
         let live = self.live.iter().rev().skip(1);
         let unsealed = live.filter(|live| !hold::is_sealed(&live.generation));
-        self.retired.values().filter(held).count() + unsealed.count()
+        self.retired.iter().filter(held).count() + unsealed.count()
     }
 
     /// The oldest epoch that has a lease.
     pub fn oldest_lease(&self) -> Option<Epoch> {
         // What is retired is older than what is live.
-        let retired = self.retired.values().map(|retired| &retired.generation);
+        let retired = self.retired.iter().map(|retired| &retired.generation);
         let mut all = retired.chain(self.live.iter().map(|live| &live.generation));
         let oldest = all.find(|generation| hold::is_leased(generation))?;
         Some(slots::epoch(oldest.name))

@@ -6,4 +6,5 @@ pub(crate) mod core;
 pub(crate) mod hold;
 pub(crate) mod lease_entry;
 pub(crate) mod lists;
+pub(crate) mod retired;
 pub(crate) mod slots;

@@ -26,33 +26,28 @@ pub(crate) struct Slots {
     /// The stamp of the current epoch. Every put loads it; what else is on its line is not written while there are
     /// threads to disturb.
     current: AtomicU64,
-    /// Invariant: as many as a power of two.
-    slots: Box<[Slot]>,
-}
-
-/// The place of a live epoch. Only live ones need one: it is vacant as soon as its stamp is cleared, and the
-/// next epoch whose number names it may have it, while threads still use what it had before.
-struct Slot {
-    /// The stamp of the live epoch in here, or [`EMPTY`].
-    /// Invariant: set when the epoch is ready, and cleared before its retirement is deferred; no stamp is ever
-    /// set twice.
-    stamp: AtomicU64,
-    /// The memory of the epoch that was in here last, or null.
-    /// Invariant: it is held as long as a thread may use what it has loaded from here under protection.
-    generation: AtomicPtr<Generation>,
+    /// By slot, the place of a live epoch: its stamp, or [`EMPTY`]. Only live epochs need one: it is vacant as soon as
+    /// the stamp is cleared, and the next epoch whose number names it may have it, while threads still use what it had
+    /// before. Apart from the generations, so that a resolve's address is one addition.
+    /// Invariant: as many as a power of two. Each is set when its epoch is ready, and cleared before its retirement is
+    /// deferred; no stamp is ever set twice.
+    stamps: Box<[AtomicU64]>,
+    /// By slot, the memory of the epoch that was in there last, or null.
+    /// Invariant: as many as `stamps`. Each is held as long as a thread may use what it has loaded from here under
+    /// protection.
+    generations: Box<[AtomicPtr<Generation>]>,
 }
 
 impl Slots {
     /// `count` vacant slots, a power of two. There must be an epoch before the first reader.
     pub fn new(count: usize) -> Self {
         debug_assert!(count.is_power_of_two() && count <= pack::MAX_SLOTS);
-        let slot = |_| Slot {
-            stamp: AtomicU64::new(EMPTY),
-            generation: AtomicPtr::new(null_mut()),
-        };
+        let vacant = |_| AtomicU64::new(EMPTY);
+        let none = |_| AtomicPtr::new(null_mut());
         Self {
             current: AtomicU64::new(EMPTY),
-            slots: (0..count).map(slot).collect(),
+            stamps: (0..count).map(vacant).collect(),
+            generations: (0..count).map(none).collect(),
         }
     }
 
@@ -64,14 +59,15 @@ impl Slots {
         self.current.load(Ordering::Acquire)
     }
 
-    fn slot(&self, stamp: u64) -> &Slot {
-        &self.slots[pack::slot(stamp, self.slots.len() - 1)]
+    fn slot(&self, stamp: u64) -> (&AtomicU64, &AtomicPtr<Generation>) {
+        let slot = pack::slot(stamp, self.stamps.len() - 1);
+        (&self.stamps[slot], &self.generations[slot])
     }
 
     /// Whether an epoch of this stamp could be published. Under the pool's lock.
     pub fn is_vacant(&self, stamp: u64) -> bool {
         // Relaxed: written under the same lock.
-        self.slot(stamp).stamp.load(Ordering::Relaxed) == EMPTY
+        self.slot(stamp).0.load(Ordering::Relaxed) == EMPTY
     }
 
     /// The memory of the epoch of `stamp`; `None` if its slot has been given to a later one, so that it is not
@@ -82,7 +78,7 @@ impl Slots {
     /// For `'a`: the caller is under protection since before it loaded `stamp` from `current`.
     pub unsafe fn generation<'a>(&self, stamp: u64) -> Option<&'a Generation> {
         // Acquire: pairs with the Release in `publish`, by which a later epoch's generation is set up.
-        let generation = self.slot(stamp).generation.load(Ordering::Acquire);
+        let generation = self.slot(stamp).1.load(Ordering::Acquire);
         // SAFETY: `stamp` was loaded from `current` after the pin, so what is found is the generation of its
         // epoch, or of a later one: both are held until the unpin, by the writer's part of the proof, as each
         // was current after the pin, or is.
@@ -95,22 +91,22 @@ impl Slots {
     pub fn stamps(&self) -> Stamps<'_> {
         Stamps {
             // SAFETY: a box is not null.
-            first: unsafe { NonNull::new_unchecked(self.slots.as_ptr().cast_mut()) },
+            first: unsafe { NonNull::new_unchecked(self.stamps.as_ptr().cast_mut()) },
             slots: PhantomData,
-            mask: self.slots.len() - 1,
+            mask: self.stamps.len() - 1,
         }
     }
 
     /// Makes the epoch of a generation live and current. Under the pool's lock.
     pub fn publish(&self, generation: &Generation) {
         let stamp = generation.name;
-        let slot = self.slot(stamp);
+        let (vacant, memory) = self.slot(stamp);
         let pointer = std::ptr::from_ref(generation).cast_mut();
         // Release: a thread that finds it in place of an earlier one's sees it set up. Partner: `generation`.
-        slot.generation.store(pointer, Ordering::Release);
+        memory.store(pointer, Ordering::Release);
         // Relaxed: a reader asks for this stamp only with a handle of its epoch, and the thread
         // that made one has loaded `current` first; so the next line publishes the stamp, too.
-        slot.stamp.store(stamp, Ordering::Relaxed);
+        vacant.store(stamp, Ordering::Relaxed);
         // Release: a thread that sees the word sees the slot set up for it, and the stamp: a handle of
         // the new epoch resolves from the moment on at which it can be made. Partner: `current`.
         self.current.store(stamp, Ordering::Release);
@@ -122,17 +118,17 @@ impl Slots {
         // Relaxed: nothing is published by an empty stamp. That later pins see it follows from
         // the SeqCst fence with which crossbeam-epoch seals the bag of the deferred drop, which
         // comes after this in the same thread, and the one in the reader's pin.
-        self.slot(stamp).stamp.store(EMPTY, Ordering::Relaxed);
+        self.slot(stamp).0.store(EMPTY, Ordering::Relaxed);
     }
 }
 
 /// The stamps of a pool, as readers see them.
 #[derive(Clone, Copy)]
 pub(crate) struct Stamps<'a> {
-    /// Invariant: the first of `mask + 1` slots, which are borrowed for `'a`. Without a length
+    /// Invariant: the first of `mask + 1` stamps, which are borrowed for `'a`. Without a length
     /// beside the mask, so that one register less is needed for it.
-    first: NonNull<Slot>,
-    slots: PhantomData<&'a [Slot]>,
+    first: NonNull<AtomicU64>,
+    slots: PhantomData<&'a [AtomicU64]>,
     /// Invariant: one below the number of slots, which is a power of two.
     mask: usize,
 }
@@ -146,13 +142,13 @@ impl Stamps<'_> {
         // process, tells.
         let slot = pack::slot(handle.tag(), self.mask);
         // SAFETY: by the invariants the slot, which is at most `mask`, is one of these.
-        let slot = unsafe { self.first.add(slot) };
+        let stamp = unsafe { self.first.add(slot) };
         // SAFETY: as above; borrowed for `'a`, and only read and written atomically.
-        let slot = unsafe { slot.as_ref() };
+        let stamp = unsafe { stamp.as_ref() };
         // Relaxed: the bytes come to this thread with the handle, and so does the stamp's store
         // (see `publish`). That a stamp which was cleared is not found is the doing of the fences:
         // see `clear`. An Acquire would pair with nothing that is needed.
-        slot.stamp.load(Ordering::Relaxed)
+        stamp.load(Ordering::Relaxed)
     }
 }
 

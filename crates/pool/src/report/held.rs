@@ -12,7 +12,8 @@ use super::pin_info::PinInfo;
 use super::plural::Plural;
 use crate::epochs::core::Core;
 use crate::epochs::hold::HeldBy;
-use crate::epochs::lists::{Retired, State};
+use crate::epochs::lists::State;
+use crate::epochs::retired::Retired;
 use crate::epochs::slots::epoch;
 
 /// How many threads, and how many places with leases, are printed.
@@ -121,8 +122,8 @@ impl HeldReport {
 
 /// The retired epochs, oldest first.
 fn retired(state: &State) -> Vec<RetiredEpoch> {
-    let look = |(stamp, retired): (&u64, &Retired)| RetiredEpoch {
-        epoch: epoch(*stamp),
+    let look = |retired: &Retired| RetiredEpoch {
+        epoch: epoch(retired.generation.name),
         opened: retired.opened,
         at: retired.at,
         bytes: retired.generation.chunks.bytes(),
@@ -130,7 +131,7 @@ fn retired(state: &State) -> Vec<RetiredEpoch> {
     };
     // What is in quarantine is reclaimed, and of no use all the same.
     let retired = state.retired.iter();
-    let retired = retired.filter(|(_, retired)| !retired.generation.is_confined());
+    let retired = retired.filter(|retired| !retired.generation.is_confined());
     retired.map(look).collect()
 }
 

@@ -73,7 +73,7 @@ impl PoolStats {
         let resident = core.memory.resident();
         core.memory.try_reclaim();
         let mut state = core.state();
-        state.sweep_all();
+        state.retired.sweep_all();
         let live = state.live.iter().map(|live| {
             // Under the lock it is live, so the pool holds it; without, this hold does while its chunks are walked.
             live.generation.hold(LEASE);
@@ -198,7 +198,7 @@ pub struct MaintainReport {
 impl MaintainReport {
     pub(crate) fn new(core: &Core, reclaimed_epochs: usize, returned: usize) -> Self {
         let mut state = core.state();
-        state.sweep_all();
+        state.retired.sweep_all();
         let held = HeldReport::new(core, &state);
         Self {
             reclaimed_epochs,
