@@ -209,13 +209,13 @@ impl Carved {
         }
     }
 
-    /// Takes a chunk back. If nothing else of its region is in use, the region is the caller's, with the shelf that it
-    /// was on.
+    /// Takes a chunk back. If nothing else of its region is in use, the region is the caller's, with its
+    /// shelf and the bytes of it that were divided into chunks.
     ///
     /// # Safety
     ///
     /// This gave the chunk out; no thread reads or claims bytes of it any more, nor will.
-    pub unsafe fn put(&mut self, chunk: Chunk) -> Option<(Region, Shelf)> {
+    pub unsafe fn put(&mut self, chunk: Chunk) -> Option<(Region, Shelf, usize)> {
         let live = self.live(chunk);
         let (index, size) = (live.region(), live.size());
         let held = self.held(index);
@@ -263,7 +263,7 @@ impl Carved {
     }
 
     /// Takes out a region without a chunk in use. `last` was the last one, and is on no list.
-    fn empty(&mut self, index: u32, last: Live<'_>) -> Option<(Region, Shelf)> {
+    fn empty(&mut self, index: u32, last: Live<'_>) -> Option<(Region, Shelf, usize)> {
         let held = self.held(index);
         let (shelf, base, frontier) = (held.shelf, held.region.base(), held.frontier);
         let mut at = 0;
@@ -285,7 +285,7 @@ impl Carved {
         let region = self.regions[index as usize].take()?.region;
         // SAFETY: all of it is to be used anew or given back; none of its chunks is in use.
         unsafe { shadow::allow(region.base(), region.len()) };
-        Some((region, shelf))
+        Some((region, shelf, frontier))
     }
 
     fn link(&mut self, shelf: Shelf, chunk: Live<'_>) {

@@ -67,6 +67,17 @@ impl Regions {
         }
     }
 
+    /// Keeps a region that had chunks in its first `carved` bytes: as the warmest; or, if most of it was not touched, as
+    /// the coldest, so that a block of a few small chunks stays out of physical memory where another will do.
+    pub fn keep_emptied(&mut self, region: Region, shelf: Shelf, carved: usize) {
+        if region.len() == self.unit && carved < self.unit / 2 {
+            self.bytes += region.len();
+            self.blocks.push_front((region, Some(shelf)));
+        } else {
+            self.keep(region, Some(shelf));
+        }
+    }
+
     /// Keeps a block that no thread has had, as the coldest.
     pub fn keep_unused(&mut self, block: Region) {
         self.bytes += block.len();

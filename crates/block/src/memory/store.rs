@@ -364,8 +364,8 @@ impl Store {
             };
             bytes += self.live(chunk).size();
             // SAFETY: it was given up.
-            if let Some((region, shelf)) = unsafe { self.carved.put(chunk) } {
-                self.free.keep(region, Some(shelf));
+            if let Some((region, shelf, carved)) = unsafe { self.carved.put(chunk) } {
+                self.free.keep_emptied(region, shelf, carved);
             }
         }
         bytes

@@ -301,24 +301,27 @@ fn resident_is_a_figure_while_blocks_go() {
     assert_eq!(memory.resident(), 0);
 }
 
-/// The rest of a block for small chunks serves large ones before the memory grows. A small chunk never takes from a
-/// block for large ones, which it would keep from being whole again.
+/// The rest of a block for medium chunks serves large ones before the memory grows; a smaller chunk never takes from a
+/// block for larger ones, which it would keep from being whole again.
 #[test]
-fn large_chunks_take_what_small_ones_leave_and_not_the_other_way_round() {
+fn large_chunks_take_the_rest_of_medium_blocks_and_not_the_other_way_round() {
     const UNIT: usize = 1 << 20;
     let memory = Memory::builder().block_size(UNIT).build().unwrap();
     let user = User::new(&memory);
-    // One of the smallest, and large ones in the rest of its block.
-    user.take(chunk(512, 512)).unwrap();
-    for _ in 0..UNIT / (64 << 10) - 1 {
-        user.take(chunk(64 << 10, 64 << 10)).unwrap();
-    }
-    assert_eq!(memory.stats().reserved, UNIT, "one block for both");
-    user.take(chunk(64 << 10, 64 << 10)).unwrap();
-    assert_eq!(memory.stats().reserved, 2 * UNIT);
-    // The first block still has some; then the small ones get a block of their own.
-    for _ in 0..(64 << 10) / 512 {
-        user.take(chunk(512, 512)).unwrap();
-    }
-    assert_eq!(memory.stats().reserved, 3 * UNIT);
+    let take = |size, count| {
+        for _ in 0..count {
+            user.take(chunk(size, size)).unwrap();
+        }
+        memory.stats().reserved / UNIT
+    };
+    assert_eq!(take(16 << 10, 1), 1);
+    assert_eq!(
+        take(64 << 10, UNIT / (64 << 10) - 1),
+        1,
+        "one block for both"
+    );
+    assert_eq!(take(64 << 10, 1), 2);
+    assert_eq!(take(16 << 10, 3), 2, "what is left of the first");
+    assert_eq!(take(16 << 10, 1), 3, "and not of the second");
+    assert_eq!(take(512, 1), 4);
 }
