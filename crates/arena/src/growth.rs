@@ -83,7 +83,7 @@ pub fn next(
     let Some(least) = Class::covering(total) else {
         return Next::TooLarge;
     };
-    let growth = first.or_after(taken);
+    let growth = first.or_after(taken + large);
     if total <= SMALL.max(growth.size() / 4) {
         let roomy = Class::covering(4 * total).unwrap_or(top);
         return Next::Chunk(chunk(growth.max(roomy), least));

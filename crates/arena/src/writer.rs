@@ -39,9 +39,9 @@ pub struct Writer {
 /// The bytes and chunks that a thread has taken in an epoch.
 #[derive(Clone, Copy, Debug, Default)]
 struct Taken {
-    /// Bytes of the thread's chunks: the more, the larger the next.
+    /// Bytes of the thread's chunks. With those for large values: the more, the larger the next.
     bytes: usize,
-    /// The number of these chunks.
+    /// The number of chunks, of both kinds.
     chunks: usize,
     /// Bytes of the chunks for large values.
     large: usize,
@@ -195,7 +195,10 @@ impl Writer {
             Some(kept) => {
                 kept.set((stamp, chunk));
                 let is_chunk = matches!(request, Request::Chunk { .. });
-                taken.large += if is_chunk { live.size() } else { 0 };
+                if is_chunk {
+                    taken.large += live.size();
+                    taken.chunks += 1;
+                }
             }
             None => {
                 debug_assert!(live.size() <= pack::MAX_LEN);
@@ -218,7 +221,8 @@ impl Writer {
         if self.counted.get() == stamp {
             (taken, first)
         } else if taken.chunks > 0 {
-            (Taken::default(), first.learn(taken.bytes, taken.chunks))
+            let bytes = taken.bytes + taken.large;
+            (Taken::default(), first.learn(bytes, taken.chunks))
         } else {
             (Taken::default(), first)
         }

@@ -66,6 +66,9 @@ impl Class {
 pub struct Shelf(u8);
 
 impl Shelf {
+    /// For the smallest chunks, of all lanes.
+    pub const FIRST: Shelf = Shelf(0);
+
     /// For chunks that will be confined: each is whole pages, and free neighbours are never joined, as a neighbour's
     /// header may be out of reach.
     pub const QUARANTINE: Shelf = Shelf(SHELVES as u8 - 1);
@@ -104,11 +107,13 @@ impl Shelf {
             .filter(move |shelf| *shelf != self)
     }
 
-    /// That of the same lane for medium chunks, of one for large chunks. (The smallest chunks come from the memory's first
-    /// block, on small pages: large ones there would cost a page fault for every four KiB.)
-    pub fn smaller(self) -> Option<Self> {
-        let is_large = self.index() > LANES && self != Self::QUARANTINE;
-        is_large.then(|| Self(self.0 - LANES as u8))
+    /// Those of the same lane for smaller chunks, the largest first.
+    pub fn smaller(self) -> impl Iterator<Item = Self> {
+        let medium = self.index().checked_sub(LANES).filter(|index| *index > 0);
+        let first = (self.index() > 0).then_some(0);
+        let all = medium.into_iter().chain(first);
+        all.filter(move |_| self != Self::QUARANTINE)
+            .map(|index| Self(index as u8))
     }
 
     /// The index, below [`SHELVES`].
@@ -184,11 +189,12 @@ mod tests {
                 let others = others.map(|other| of(size, other));
                 assert!(of(size, lane).of_others().eq(others));
             }
-            assert_eq!(of(65_536, lane).smaller(), Some(of(4096, lane)));
-            assert_eq!(of(4096, lane).smaller(), None);
+            let smaller = [of(4096, lane), Shelf::FIRST];
+            assert!(of(65_536, lane).smaller().eq(smaller));
+            assert!(of(4096, lane).smaller().eq([Shelf::FIRST]));
         }
         for none in [Shelf::of(Class::FIRST, UNIT, 3), Shelf::QUARANTINE] {
-            assert_eq!((none.of_others().count(), none.smaller()), (0, None));
+            assert_eq!(none.of_others().count() + none.smaller().count(), 0);
         }
     }
 

@@ -118,11 +118,11 @@ impl Memory {
     }
 
     fn new(settings: Settings) -> Self {
-        let unit = settings.block_size;
+        let store = Store::new(settings.block_size, settings.prefault > 0);
         Self {
             shared: Arc::new(Shared {
                 settings,
-                store: Mutex::new(Store::new(unit)),
+                store: Mutex::new(store),
                 cleaned: Condvar::new(),
                 ready: Arc::new(Ready::new()),
                 wiped_with: AtomicUsize::new(0),

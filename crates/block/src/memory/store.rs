@@ -84,6 +84,8 @@ pub(super) struct Store {
     confined: Vec<Arc<Generation>>,
     pub accounts: Accounts,
     unit: usize,
+    /// Whether free blocks have their pages in memory, as the memory was told.
+    is_prefaulted: bool,
 }
 
 // SAFETY: the chunks are in regions that the store owns, and only the thread that has the store reaches them through
@@ -91,7 +93,7 @@ pub(super) struct Store {
 unsafe impl Send for Store {}
 
 impl Store {
-    pub fn new(unit: usize) -> Self {
+    pub fn new(unit: usize, is_prefaulted: bool) -> Self {
         Self {
             reserved: 0,
             peak: 0,
@@ -105,6 +107,7 @@ impl Store {
             confined: Vec::new(),
             accounts: Accounts::default(),
             unit,
+            is_prefaulted,
         }
     }
 
@@ -156,11 +159,15 @@ impl Store {
                     return self.carved.take(shelf, wanted);
                 }
                 // Before the memory grows: chunks that are free in other lanes, and the rest of this lane's blocks for
-                // smaller chunks. (Not the other way round: one small chunk would keep a block from large ones.)
-                let mut others = shelf.of_others();
+                // smaller chunks. (Not the other way round: one small chunk would keep a block from large ones.) The
+                // first block is on small pages, so filling it would cost a page fault for every four KiB, unless its
+                // pages are in memory already.
+                let (mut others, smaller) = (shelf.of_others(), shelf.smaller());
+                let mut smaller =
+                    smaller.filter(|shelf| self.is_prefaulted || *shelf != Shelf::FIRST);
                 others
                     .find_map(|shelf| self.carved.take_free(shelf, wanted))
-                    .or_else(|| self.carved.take(shelf.smaller()?, wanted))
+                    .or_else(|| smaller.find_map(|shelf| self.carved.take(shelf, wanted)))
             }
             Request::Alone(size) => {
                 if !self.carved.prepare() {
