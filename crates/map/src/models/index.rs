@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use epoch_arena_block::twin::caught;
-use loom::cell::UnsafeCell;
 
-use super::{beside, fresh, leaf, memory, model, newest, record};
+use super::{beside, fresh, leaf, memory, model, model_within, newest, published, record};
 use crate::sums::{self, Count, Room, Sum};
 use crate::sync::{AtomicU64, Ordering};
 use crate::tree::index::Index;
 use crate::tree::page::Page;
+use crate::tree::record::Record;
 
 /// A leaf with these records, and an index that knows no other page.
 fn index_over(keys: &[u8]) -> (Arc<Index>, Page<'static>) {
@@ -19,15 +19,15 @@ fn index_over(keys: &[u8]) -> (Arc<Index>, Page<'static>) {
 }
 
 /// Puts a leaf with one record behind another.
-fn extend(page: Page<'static>, key: u8) -> Page<'static> {
-    page.lock().extend(fresh(2), record(&[key]))
+fn extend(page: Page<'static>, key: &[u8]) -> Page<'static> {
+    page.lock().extend(fresh(2), record(key, 0))
 }
 
 /// An index that knows the first and the third of three leaves, which begin with 1, 10 and 20; and the second.
 fn index_of(slots: usize) -> (Arc<Index>, Page<'static>) {
     let (index, first) = index_over(&[1, 2]);
-    enter(&index, extend(first, 20), slots);
-    (index, extend(first, 10))
+    enter(&index, extend(first, &[20]), slots);
+    (index, extend(first, &[10]))
 }
 
 fn enter(index: &Index, page: Page<'static>, slots: usize) {
@@ -35,49 +35,40 @@ fn enter(index: &Index, page: Page<'static>, slots: usize) {
     entered.unwrap();
 }
 
-/// A page is entered into an index with inner pages of `slots` slots while a reader looks for `key`: it is never led
-/// too far right, and finds the record if it is there.
-fn enter_against_a_reader(
-    index: Arc<Index>,
-    page: Page<'static>,
-    slots: usize,
-    key: u8,
-    is_there: bool,
-) {
-    let read = {
-        let index = index.clone();
-        move || {
-            let key = [key];
-            let place = index.find(&newest(&key));
-            let low = place.page.low().map_or(0, |low| low.key()[0]);
-            assert!(low < key[0], "led to {low}");
-            assert_eq!(place.get(&newest(&key)).is_some(), is_there);
-        }
+/// `write` changes the index while a reader looks for `key`: it is never led too far right, and finds the record if it
+/// is there.
+fn against_a_reader(index: &Arc<Index>, key: &'static [u8], is_there: bool, write: impl FnOnce()) {
+    let index = index.clone();
+    let read = move || {
+        let place = index.find(&newest(key));
+        let low = place.page.low().map(Record::key);
+        assert!(low < Some(key), "led to {low:?}");
+        assert_eq!(place.get(&newest(key)).is_some(), is_there);
     };
-    beside(|| enter(&index, page, slots), read);
+    beside(write, read);
 }
 
 /// An inner page gets a child between two.
-fn child_against_a_reader(key: u8, is_there: bool) {
+fn child_against_a_reader(key: &'static [u8], is_there: bool) {
     model(move || {
         let (index, second) = index_of(3);
-        enter_against_a_reader(index, second, 3, key, is_there);
+        against_a_reader(&index, key, is_there, || enter(&index, second, 3));
     });
 }
 
 #[test]
 fn index_a_child_is_entered_against_a_reader() {
-    child_against_a_reader(10, true);
+    child_against_a_reader(&[10], true);
 }
 
 #[test]
 fn index_a_child_is_moved_against_a_reader() {
-    child_against_a_reader(20, true);
+    child_against_a_reader(&[20], true);
 }
 
 #[test]
 fn index_a_place_between_two_children_against_a_reader() {
-    child_against_a_reader(15, false);
+    child_against_a_reader(&[15], false);
 }
 
 /// A root that a reader finds is complete.
@@ -85,7 +76,8 @@ fn index_a_place_between_two_children_against_a_reader() {
 fn index_a_root_is_made_against_a_reader() {
     model(|| {
         let (index, first) = index_over(&[1]);
-        enter_against_a_reader(index, extend(first, 10), 2, 10, true);
+        let right = extend(first, &[10]);
+        against_a_reader(&index, &[10], true, || enter(&index, right, 2));
     });
 }
 
@@ -94,9 +86,42 @@ fn index_a_root_is_made_against_a_reader() {
 fn index_an_inner_page_is_split_against_a_reader() {
     model(|| {
         let (index, second) = index_of(2);
-        enter_against_a_reader(index.clone(), second, 2, 20, true);
-        assert!(index.find(&record(&[10]).target()).page == second);
+        against_a_reader(&index, &[20], true, || enter(&index, second, 2));
+        assert!(index.find(&record(&[10], 0).target()).page == second);
     });
+}
+
+/// The same where the heads change, as the least records of the children that are left share their beginning.
+#[test]
+fn index_an_inner_page_gets_other_heads_against_a_reader() {
+    model(|| {
+        let (index, mut last) = index_over(&[]);
+        for key in [b"abcdefg1", b"abcdefg5"] {
+            last = extend(last, key);
+            enter(&index, last, 2);
+        }
+        enter(&index, extend(last, b"abcdefg~"), 2);
+        let between = extend(last, b"abcdefg7");
+        against_a_reader(&index, b"abcdefgz", false, || enter(&index, between, 2));
+        assert!(index.find(&record(b"abcdefg7", 0).target()).page == between);
+    });
+}
+
+/// A page that a reader is led to is complete, also if it was made, entered and moved since the reader looked, and if
+/// the inner page was split to enter it. Without preemptions: what the reader loads may be old all the same.
+fn made_and_moved_against_a_reader(slots: usize, made: &'static [u8], key: &'static [u8]) {
+    model_within(0, move || {
+        let (index, first) = index_over(&[1, 2]);
+        let make = |key: &u8| enter(&index, extend(first, &[*key]), slots);
+        [30, 20].iter().for_each(make);
+        against_a_reader(&index, key, true, || made.iter().for_each(make));
+    });
+}
+
+#[test]
+fn index_a_page_is_made_and_moved_against_a_reader() {
+    made_and_moved_against_a_reader(5, &[10, 5], &[30]);
+    made_and_moved_against_a_reader(3, &[10], &[20]);
 }
 
 /// Two threads enter one page: it is there once.
@@ -110,7 +135,7 @@ fn index_two_writers_enter_one_page() {
             move || enter(&other, second, 4),
         );
         enter(&index, second, 4);
-        let place = index.find(&record(&[10]).target());
+        let place = index.find(&record(&[10], 0).target());
         assert!(place.page == second && place.behind != Some(second));
     });
 }
@@ -166,20 +191,14 @@ fn index_twin_without_a_second_look_is_caught() {
 fn count_begins_against_a_sum() {
     model(|| {
         let count = Arc::new(Count::new());
-        let before = Arc::new(UnsafeCell::new(0));
-        let read = {
-            let (count, before) = (count.clone(), before.clone());
-            move || {
-                if let Some(sum) = count.sum() {
-                    assert_eq!(sum.records, 7);
-                    // SAFETY: no thread writes after counting began, which loom checks.
-                    assert_eq!(before.with(|before| unsafe { *before }), 7);
-                }
-            }
+        let begun = count.clone();
+        let finds = move || {
+            begun
+                .sum()
+                .inspect(|sum| assert_eq!(sum.records, 7))
+                .is_some()
         };
-        let write = || {
-            // SAFETY: before counting begins.
-            before.with_mut(|before| unsafe { *before = 7 });
+        let begin = || {
             let sum = Sum {
                 records: 7,
                 bytes: 9,
@@ -187,6 +206,6 @@ fn count_begins_against_a_sum() {
             // SAFETY: leaked, large enough and aligned.
             unsafe { count.begin(Room::new(memory(sums::SIZE)), sum) };
         };
-        beside(write, read);
+        published(begin, finds);
     });
 }

@@ -17,7 +17,9 @@ mod leaf;
 mod split;
 
 use std::ptr::NonNull;
+use std::sync::Arc;
 
+use loom::cell::UnsafeCell;
 use loom::thread;
 
 use crate::tree::key::Target;
@@ -41,11 +43,11 @@ fn fresh(slots: usize) -> Fresh<'static> {
     unsafe { Fresh::new(memory(Fresh::size(slots)), slots) }
 }
 
-/// A record of version 0, without a value.
-fn record(key: &[u8]) -> Record<'static> {
+/// A record without a value.
+fn record(key: &[u8], version: u64) -> Record<'static> {
     let first = memory(Record::size(key.len(), 0).unwrap());
     // SAFETY: leaked, so never another's; large enough.
-    unsafe { Record::write(first, key, 0, &[]) }
+    unsafe { Record::write(first, key, version, &[]) }
 }
 
 /// The first leaf of a level, with records in it.
@@ -58,7 +60,7 @@ fn leaf(slots: usize, keys: &[u8]) -> Page<'static> {
 }
 
 fn append(page: Page<'static>, key: u8) -> Append {
-    let record = record(&[key]);
+    let record = record(&[key], 0);
     page.lock().append(&record.target(), record)
 }
 
@@ -75,8 +77,13 @@ fn has(page: Page<'static>, key: u8) -> bool {
 /// Runs a model of the map's own code with two preemptions, which takes seconds; `LOOM_MAX_PREEMPTIONS`
 /// makes it more thorough, and minutes long.
 fn model(run: impl Fn() + Sync + Send + 'static) {
+    model_within(2, run);
+}
+
+/// As `model`, with so many preemptions.
+fn model_within(preemptions: usize, run: impl Fn() + Sync + Send + 'static) {
     let mut limits = loom::model::Builder::new();
-    limits.preemption_bound = limits.preemption_bound.or(Some(2));
+    limits.preemption_bound = limits.preemption_bound.or(Some(preemptions));
     limits.check(run);
 }
 
@@ -87,4 +94,24 @@ fn beside<T: 'static>(here: impl FnOnce(), there: impl FnOnce() -> T + 'static) 
     let thread = thread::spawn(there);
     here();
     thread.join().unwrap()
+}
+
+/// A reader that finds what `publish` makes known sees what its thread did before.
+fn published(publish: impl FnOnce(), finds: impl FnOnce() -> bool + 'static) {
+    let bytes = Arc::new(UnsafeCell::new(0));
+    let read = {
+        let bytes = bytes.clone();
+        move || {
+            if finds() {
+                // SAFETY: no thread writes after it was published, which loom checks; a twin fails by it.
+                assert_eq!(bytes.with(|bytes| unsafe { *bytes }), 7);
+            }
+        }
+    };
+    let write = || {
+        // SAFETY: before it is published.
+        bytes.with_mut(|bytes| unsafe { *bytes = 7 });
+        publish();
+    };
+    beside(write, read);
 }

@@ -4,41 +4,83 @@ use std::sync::Arc;
 
 use epoch_arena_block::twin::caught;
 
-use super::{append, beside, fresh, has, leaf, model, record};
+use super::{append, beside, fresh, has, leaf, model, published, record};
 use crate::sync::{AtomicU64, Ordering};
+use crate::tree::key::{Target, VERSIONS};
 use crate::tree::leaf::Append;
 use crate::tree::page::draft::Draft;
 use crate::tree::page::{MOST_SLOTS, Page};
 use crate::tree::place::Place;
+use crate::tree::record::Record;
 
-fn split_and_reuse(page: Page<'static>) {
+/// A leaf with 1 and 5 is split, and its free slot used again for `new`.
+fn split_and_reuse(page: Page<'static>, new: u8) {
     page.lock().split(fresh(2));
-    assert_eq!(append(page, 2), Append::Done);
+    assert_eq!(append(page, new), Append::Done);
 }
 
-/// A leaf with 1 and 5 is split, and its free slot used again, while a reader looks for `key`.
-fn split_against_a_reader_of(key: u8, is_there: bool) {
+/// A reader looks for `key` meanwhile.
+fn split_against_a_reader_of(key: u8, is_there: bool, new: u8) {
     model(move || {
         let page = leaf(2, &[1, 5]);
         let read = move || assert_eq!(has(page, key), is_there);
-        beside(|| split_and_reuse(page), read);
-        assert!([1, 2, 5].into_iter().all(|key| has(page, key)));
+        beside(|| split_and_reuse(page, new), read);
+        assert!([1, new, 5].into_iter().all(|key| has(page, key)));
     });
 }
 
+/// Where the new record is 0, the leaf is in order no longer, and the state is stored once more.
 #[test]
 fn split_against_a_reader_of_what_is_moved() {
-    split_against_a_reader_of(5, true);
+    split_against_a_reader_of(5, true, 2);
+    split_against_a_reader_of(5, true, 0);
 }
 
 #[test]
 fn split_against_a_reader_of_what_stays() {
-    split_against_a_reader_of(1, true);
+    split_against_a_reader_of(1, true, 2);
 }
 
 #[test]
 fn split_against_a_reader_of_what_is_not_there() {
-    split_against_a_reader_of(4, false);
+    split_against_a_reader_of(4, false, 2);
+}
+
+/// After that the heads begin to change: a reader that finds it so finds all that was done before.
+#[test]
+fn split_against_a_reader_that_comes_while_heads_are_written() {
+    model(|| {
+        let page = leaf(2, &[1, 5]);
+        let write = || {
+            split_and_reuse(page, 2);
+            page.lock().write(|| ());
+        };
+        beside(write, move || assert!(has(page, 5)));
+    });
+}
+
+/// The records are versions of one key, which the heads tell apart.
+#[test]
+fn split_of_versions_against_a_reader() {
+    model(|| {
+        let mut page = Draft::new(fresh(2), 0, Some(record(&[1], 9)));
+        for (index, version) in [7, 5].into_iter().enumerate() {
+            let record = record(&[1], version);
+            page.set(index, record.head(VERSIONS), record.as_ptr());
+        }
+        let page = page.finish(None, VERSIONS, 0b11, true);
+        let read = move || {
+            let found = Place::unknown(page).get(&Target::new(&[1], 5));
+            assert_eq!(found.map(Record::version), Some(5));
+        };
+        let write = || {
+            page.lock().split(fresh(2));
+            let newer = record(&[1], 8);
+            assert_eq!(page.lock().append(&newer.target(), newer), Append::Done);
+        };
+        beside(write, read);
+        assert_eq!(page.skip(), VERSIONS);
+    });
 }
 
 /// The heads change, as the keys that are left share their beginning: a reader that cannot trust them
@@ -46,12 +88,12 @@ fn split_against_a_reader_of_what_is_not_there() {
 #[test]
 fn split_that_changes_the_heads_against_a_reader() {
     model(|| {
-        let low = record(b"abcdefg1");
+        let low = record(b"abcdefg1", 0);
         let page = Draft::new(fresh(2), 0, Some(low)).finish(None, 0, 0, true);
         assert_eq!(page.lock().append(&low.target(), low), Append::Done);
         let read = move || assert!(Place::unknown(page).get(&low.target()).is_some());
         let write = || {
-            page.lock().extend(fresh(2), record(b"abcdefg9"));
+            page.lock().extend(fresh(2), record(b"abcdefg9", 0));
         };
         beside(write, read);
         assert_eq!(page.skip(), 7);
@@ -59,16 +101,20 @@ fn split_that_changes_the_heads_against_a_reader() {
 }
 
 /// A record that is behind all others goes to a leaf of its own; a reader that has found it once finds it
-/// again.
+/// complete, and again.
 #[test]
 fn split_that_extends_against_a_reader() {
     model(|| {
         let page = leaf(2, &[1, 5]);
-        let read = move || assert!(!has(page, 7) || has(page, 7));
-        let write = || {
-            page.lock().extend(fresh(2), record(&[7]));
+        let publish = || {
+            page.lock().extend(fresh(2), record(&[7], 0));
         };
-        beside(write, read);
+        let finds = move || {
+            let found = has(page, 7);
+            assert!(!found || has(page, 7));
+            found
+        };
+        published(publish, finds);
         assert!(has(page, 7));
     });
 }
@@ -90,7 +136,7 @@ fn split_against_a_scan() {
             keys.retain(|key| *key != 2);
             assert_eq!(keys, [1, 5]);
         };
-        beside(|| split_and_reuse(page), read);
+        beside(|| split_and_reuse(page, 2), read);
     });
 }
 
@@ -108,6 +154,8 @@ enum Mistake {
     ReusesFirst,
     /// What is in a slot is stored Relaxed.
     RelaxedSlot,
+    /// The state of the version that has begun is stored again, Relaxed.
+    RelaxedState,
 }
 
 /// A leaf of two slots in small. Record 5 is moved to the right, and 2 put where it was.
@@ -124,10 +172,11 @@ fn small_split(mistake: Mistake) {
                 next.store(1, Ordering::Release);
                 fill.store(0b01, Ordering::Release);
             }
-            let order = match mistake {
-                Mistake::RelaxedSlot => Ordering::Relaxed,
-                _ => Ordering::Release,
+            let relaxed_by = |this| match mistake == this {
+                true => Ordering::Relaxed,
+                false => Ordering::Release,
             };
+            let order = relaxed_by(Mistake::RelaxedSlot);
             if mistake == Mistake::ReusesFirst {
                 slot.store(2, order);
                 version.store(1, Ordering::Release);
@@ -135,6 +184,7 @@ fn small_split(mistake: Mistake) {
                 version.store(1, Ordering::Release);
                 slot.store(2, order);
             }
+            version.store(1, relaxed_by(Mistake::RelaxedState));
             fill.store(0b11, Ordering::Release);
         }
     };
@@ -189,4 +239,9 @@ fn split_twin_that_reuses_a_slot_too_early_is_caught() {
 #[test]
 fn split_twin_with_a_relaxed_slot_is_caught() {
     caught(|| small_split(Mistake::RelaxedSlot));
+}
+
+#[test]
+fn split_twin_with_a_relaxed_state_is_caught() {
+    caught(|| small_split(Mistake::RelaxedState));
 }
