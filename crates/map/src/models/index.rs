@@ -107,6 +107,24 @@ fn index_an_inner_page_gets_other_heads_against_a_reader() {
     });
 }
 
+/// An inner page is filled since the reader looked, and keeps all it has when it is split: how many it keeps is what the
+/// reader may find first. With one preemption.
+#[test]
+fn index_an_inner_page_is_filled_and_split_against_a_reader() {
+    model_within(1, || {
+        let (index, first) = index_over(&[]);
+        let second = extend(first, &[10]);
+        let third = extend(second, &[20]);
+        let last = extend(third, &[30]);
+        enter(&index, second, 3);
+        let enter_both = || {
+            enter(&index, third, 3);
+            enter(&index, last, 3);
+        };
+        against_a_reader(&index, &[20], true, enter_both);
+    });
+}
+
 /// A page that a reader is led to is complete, also if it was made, entered and moved since the reader looked, and if
 /// the inner page was split to enter it. Without preemptions: what the reader loads may be old all the same.
 fn made_and_moved_against_a_reader(slots: usize, made: &'static [u8], key: &'static [u8]) {
