@@ -68,13 +68,13 @@ impl ArenaMap {
             if place.goes_right(leaf.page().next(), &target) {
                 continue; // it was split just now
             }
-            let behind_all = match leaf.append(&target, record) {
+            let alone = match leaf.append(&target, record) {
                 Append::Done => {
                     self.count.add(1, record.bytes());
                     break;
                 }
                 Append::Exists => return Err(InsertError::Exists),
-                Append::Full { behind_all } => behind_all,
+                Append::Full { alone } => alone,
             };
             let Some((fresh, room)) = memory.take() else {
                 drop(leaf);
@@ -82,20 +82,20 @@ impl ArenaMap {
                 continue;
             };
             self.begin_count(&leaf, room);
-            let right = if behind_all {
+            let right = if alone {
                 leaf.extend(fresh, record)
             } else {
                 leaf.split(fresh)
             };
-            let records = u64::from(behind_all);
-            let bytes = if behind_all { record.bytes() } else { 0 };
+            let records = u64::from(alone);
+            let bytes = if alone { record.bytes() } else { 0 };
             self.count
                 .add(records, bytes + Fresh::size(self.shape.page));
             drop(leaf);
             at(Step::Split);
             entered = true;
             self.enter(guard, right);
-            if behind_all {
+            if alone {
                 place.page = right;
                 break;
             }

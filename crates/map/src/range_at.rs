@@ -64,6 +64,10 @@ impl<'m> Iterator for RangeAt<'m> {
     fn next(&mut self) -> Option<Entry<'m>> {
         loop {
             let record = self.records.next_record()?;
+            // Its key came from the back, before this record was inserted or as it is too new.
+            if self.last.is_some_and(|last| record.same_key(last)) {
+                return None;
+            }
             let older = |first: Record<'_>| record.same_key(first);
             if record.version() <= self.at && !self.first.is_some_and(older) {
                 self.first = Some(record);

@@ -23,8 +23,8 @@ impl Backoff {
         #[cfg(not(epoch_arena_loom))]
         {
             const SPINS: u32 = 64;
-            self.turns += 1;
             if self.turns < SPINS && !cfg!(miri) {
+                self.turns += 1;
                 std::hint::spin_loop();
             } else {
                 std::thread::yield_now();
@@ -33,7 +33,7 @@ impl Backoff {
     }
 }
 
-/// The places at which a writer may be interrupted; a test parks it there.
+/// The places at which a thread may be interrupted; a test parks it there.
 #[cfg_attr(not(test), allow(dead_code, reason = "for tests"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -45,9 +45,11 @@ pub(crate) enum Step {
     Split,
     ChildMoved,
     ChildrenLinked,
+    /// A reader has loaded which slots have a record, and not yet what is behind the leaf.
+    FillLoaded,
 }
 
-/// Says that a writer is at a step. Nothing, but in tests.
+/// Says that a thread is at a step. Nothing, but in tests.
 #[inline(always)]
 pub(crate) fn at(step: Step) {
     #[cfg(all(test, not(epoch_arena_loom)))]

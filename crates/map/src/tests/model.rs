@@ -288,3 +288,40 @@ fn b12_small_maps_are_small() {
         map.bytes()
     );
 }
+
+/// Of records that are inserted where full leaves in order meet, each has not a page of its own.
+#[test]
+fn b12_a_gap_between_full_leaves_fills_few_pages() {
+    let many = if cfg!(miri) { 30 } else { 1_000 };
+    let map = map_of(8, 8);
+    for n in 0..32_u8 {
+        map.insert(&[n], 0, b"").unwrap();
+    }
+    let leaf = crate::tree::page::draft::Fresh::size(8);
+    let leaves = |records| (map.bytes() - records * 24) / leaf;
+    assert_eq!(leaves(32), 4);
+    // Each newer version of the first key of a leaf is behind all of the leaf before it.
+    for version in 1..=many {
+        map.insert(&[16], version, b"").unwrap();
+    }
+    let more = leaves(32 + many as usize) - 4;
+    assert!(
+        more <= many as usize / 2,
+        "{more} leaves for {many} records"
+    );
+}
+
+/// A key comes once, also where an older version of it came from the back before a newer one was inserted.
+#[test]
+fn b12_a_range_at_gives_a_key_once() {
+    let map = map_of(2, 4);
+    for (key, version) in [(b"a", 1), (b"k", 3), (b"k", 9)] {
+        map.insert(key, version, b"").unwrap();
+    }
+    let mut range = map.range_at::<&[u8], _>(.., 5);
+    assert_eq!(range.next_back().unwrap().version(), 3);
+    map.insert(b"k", 5, b"").unwrap();
+    assert_eq!(range.next().unwrap().key(), b"a");
+    assert_eq!(range.next(), None);
+    assert_eq!(range.next_back(), None);
+}

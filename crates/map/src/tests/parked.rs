@@ -153,3 +153,33 @@ fn b12_a_writer_that_is_suspended_at_any_step_holds_up_its_leaf_only() {
         assert!(parked > 0 || cfg!(miri), "the writer was never at {step:?}");
     }
 }
+
+/// A reader knows which records a leaf has; then the leaf gets a newer and an older version of the key, the older one
+/// in a leaf of its own behind it, whose link is not yet a version old. There was no moment with the older one only.
+#[test]
+fn b12_a_get_does_not_find_an_older_version_without_the_newer_one() {
+    let map = Arc::new(map_of(2, 4));
+    map.insert(b"a", 0, b"").unwrap();
+    let (told, parked) = channel();
+    let (go_on, resume) = channel();
+    let writer = {
+        let map = map.clone();
+        move || {
+            park_at(Step::Linked, 1, told, resume);
+            map.insert(b"key", 2, b"").unwrap(); // the leaf is full now
+            map.insert(b"key", 1, b"").unwrap();
+        }
+    };
+    let (mut writer, thread) = (Some(writer), Arc::new(Mutex::new(None)));
+    let started = thread.clone();
+    set_hook(move |step| {
+        if let (Step::FillLoaded, Some(writer)) = (step, writer.take()) {
+            *started.lock().unwrap() = Some(std::thread::spawn(writer));
+            assert!(parked.recv_timeout(Duration::from_secs(300)).unwrap());
+        }
+    });
+    let found = map.get(b"key", u64::MAX).map(|entry| entry.version());
+    drop(go_on);
+    thread.lock().unwrap().take().unwrap().join().unwrap();
+    assert!(matches!(found, None | Some(2)), "{found:?}");
+}

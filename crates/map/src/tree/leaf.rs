@@ -37,9 +37,9 @@ fn lowest(count: usize) -> u64 {
 pub(crate) enum Append {
     Done,
     Exists,
-    /// There is no room; whether the leaf is in order and the record belongs behind all of it.
+    /// There is no room; whether the record is to go into a leaf of its own, behind this one.
     Full {
-        behind_all: bool,
+        alone: bool,
     },
 }
 
@@ -127,6 +127,12 @@ impl<'m> Page<'m> {
         }
     }
 
+    /// Whether this leaf has as many records as a split leaves it with. Behind one that has fewer, no leaf is begun
+    /// with one record: else each of many that come in descending order would get a page.
+    fn is_half_full(self) -> bool {
+        self.fill().count_ones() as usize >= self.slots() / 2
+    }
+
     /// Calls `look` with each record of this leaf, in no order.
     pub fn for_each(self, mut look: impl FnMut(Record<'m>)) {
         for index in bits(self.fill()) {
@@ -194,7 +200,8 @@ impl<'m> Locked<'m> {
         }
         let free = (!filled).trailing_zeros() as usize;
         if free >= page.slots() {
-            return Append::Full { behind_all };
+            let alone = behind_all && page.next().is_none_or(Page::is_half_full);
+            return Append::Full { alone };
         }
         if ascending && !behind_all {
             self.set_descending();

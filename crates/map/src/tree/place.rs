@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use super::key::Target;
 use super::page::Page;
 use super::record::Record;
+use crate::sync::{Step, at};
 
 /// Where a target is to be looked for.
 #[derive(Clone, Copy)]
@@ -67,24 +68,24 @@ impl<'m> Place<'m> {
             let seen = leaf.look();
             // In this order: what `filled` does not have any more, `next` has.
             let filled = leaf.fill();
+            at(Step::FillLoaded);
             let next = leaf.next();
             if self.goes_right(next, target) {
                 self.step(next);
                 continue;
             }
-            let found = leaf.first_of_key(target, seen.is_writing(), filled);
-            if !leaf.is_still(seen) {
-                continue; // a split has ended meanwhile
+            let mut found = leaf.first_of_key(target, seen.is_writing(), filled);
+            let mut whole = true;
+            if found.is_none() && (!self.apart || next != self.behind) {
+                // All records here are before the target or of other keys; the next leaf begins behind it.
+                found = next.and_then(Page::low).filter(|low| low.has_key(target));
+                // Perhaps it was linked after `filled` was loaded, and newer versions came here between the two:
+                // then this leaf has other records now, or has begun another version.
+                whole = found.is_none() || leaf.fill() == filled;
             }
-            if found.is_some() {
+            if whole && leaf.is_still(seen) {
                 return found;
             }
-            // All records here are before the target or of other keys; the next leaf begins behind it.
-            let next = next?;
-            if self.apart && Some(next) == self.behind {
-                return None;
-            }
-            return next.low().filter(|low| low.has_key(target));
         }
     }
 
