@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod histories;
 mod model;
 pub(crate) mod parked;
 mod threads;

@@ -102,7 +102,7 @@ fn newest(lines: impl Iterator<Item = Line>, at: u64) -> Vec<Line> {
 }
 
 /// Takes from both ends in the order that the bits of `turns` say.
-fn both_ends<T>(mut iter: impl DoubleEndedIterator<Item = T>, turns: u64) -> Vec<T> {
+pub(super) fn both_ends<T>(iter: &mut impl DoubleEndedIterator<Item = T>, turns: u64) -> Vec<T> {
     let (mut front, mut back) = (Vec::new(), Vec::new());
     for turn in 0.. {
         let from_back = turns.rotate_left(turn) & 1 == 1;
@@ -117,9 +117,15 @@ fn both_ends<T>(mut iter: impl DoubleEndedIterator<Item = T>, turns: u64) -> Vec
             None => break,
         }
     }
-    assert!(iter.next().is_none() && iter.next_back().is_none());
     front.extend(back.into_iter().rev());
     front
+}
+
+/// The same, of an iterator that has no more then.
+fn drain<T>(mut iter: impl DoubleEndedIterator<Item = T>, turns: u64) -> Vec<T> {
+    let all = both_ends(&mut iter, turns);
+    assert!(iter.next().is_none() && iter.next_back().is_none());
+    all
 }
 
 fn check(map: &ArenaMap, model: &mut Model, op: Op) {
@@ -150,13 +156,13 @@ fn check(map: &ArenaMap, model: &mut Model, op: Op) {
             let range = || map.range::<Vec<u8>, _>((lower.clone(), upper.clone()));
             let expected: Vec<Line> = lines().collect();
             assert_eq!(range().map(owned).collect::<Vec<_>>(), expected);
-            assert_eq!(both_ends(range().map(owned), turns), expected);
+            assert_eq!(drain(range().map(owned), turns), expected);
             let backwards: Vec<Line> = lines().rev().collect();
             assert_eq!(range().rev().map(owned).collect::<Vec<_>>(), backwards);
             let at_range = || map.range_at::<Vec<u8>, _>((lower.clone(), upper.clone()), at);
             let expected = newest(lines(), at);
             assert_eq!(at_range().map(owned).collect::<Vec<_>>(), expected);
-            assert_eq!(both_ends(at_range().map(owned), turns), expected);
+            assert_eq!(drain(at_range().map(owned), turns), expected);
             let mut backwards: Vec<Line> = at_range().rev().map(owned).collect();
             backwards.reverse();
             assert_eq!(backwards, expected);

@@ -27,7 +27,7 @@ pub(crate) fn at(step: Step) {
     });
 }
 
-fn set_hook(hook: impl FnMut(Step) + 'static) {
+pub(super) fn set_hook(hook: impl FnMut(Step) + 'static) {
     HOOK.with(|place| *place.borrow_mut() = Some(Box::new(hook)));
 }
 

@@ -1,9 +1,9 @@
 //! Threads that insert, get and scan at once, over pages so small that they split all the time.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Barrier, Mutex};
 
 use super::map_of;
+use super::model::both_ends;
 use crate::InsertError;
 
 const MANY: u64 = if cfg!(miri) { 15 } else { 4_000 };
@@ -41,34 +41,20 @@ fn b12_a_scan_has_all_that_was_there_before_it() {
                     }
                 });
             }
-            for backwards in [false, true] {
+            // From the front, from the back, and from both.
+            for turns in [0, u64::MAX, 0x5555_5555_5555_5555] {
                 let (map, done, over) = (&map, &done, &over);
                 s.spawn(move || {
                     loop {
                         let last = over.load(Ordering::Acquire);
                         let before = [0, 1].map(|t| done[t].load(Ordering::Acquire));
+                        let entries = both_ends(&mut map.iter(), turns);
+                        assert!(entries.is_sorted_by(|a, b| a.key() < b.key()));
                         let mut seen = vec![false; 2 * MANY as usize];
-                        let mut previous: Option<&[u8]> = None;
-                        let mut look = |entry: crate::Entry<'_>| {
+                        for entry in entries {
                             let n = u64::from_be_bytes(entry.value().try_into().unwrap());
                             assert_eq!(entry.key(), key(n));
-                            assert!(!std::mem::replace(&mut seen[n as usize], true), "twice");
-                        };
-                        for entry in map.iter() {
-                            if backwards {
-                                break;
-                            }
-                            assert!(previous.is_none_or(|previous| previous < entry.key()));
-                            previous = Some(entry.key());
-                            look(entry);
-                        }
-                        for entry in map.iter().rev() {
-                            if !backwards {
-                                break;
-                            }
-                            assert!(previous.is_none_or(|previous| previous > entry.key()));
-                            previous = Some(entry.key());
-                            look(entry);
+                            seen[n as usize] = true;
                         }
                         for (thread, before) in before.into_iter().enumerate() {
                             for n in 0..before as usize {
@@ -83,87 +69,6 @@ fn b12_a_scan_has_all_that_was_there_before_it() {
             }
         });
         assert_eq!(map.len() as u64, 2 * MANY);
-    }
-}
-
-/// A get, with when it began and ended.
-struct Get {
-    key: u64,
-    began: u64,
-    ended: u64,
-    found: Option<u64>,
-}
-
-/// Small histories are linearizable: for each key the newest version is a register that only grows. So a
-/// get must not miss what was inserted before it began, must not find what began after it ended, and must
-/// not find less than a get that ended before it began.
-#[test]
-fn b12_small_histories_are_linearizable() {
-    const KEYS: u64 = 3;
-    let rounds = if cfg!(miri) { 2 } else { 150 };
-    let versions: u64 = if cfg!(miri) { 8 } else { 30 };
-    for round in 0..rounds {
-        let map = map_of(2, 2 + round % 4);
-        let (clock, start) = (AtomicU64::new(0), Barrier::new(4));
-        let now = || clock.fetch_add(1, Ordering::SeqCst);
-        let (inserts, gets) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
-        std::thread::scope(|s| {
-            for thread in 0..2 {
-                let (map, start, inserts, now) = (&map, &start, &inserts, &now);
-                s.spawn(move || {
-                    start.wait();
-                    let mut mine = Vec::new();
-                    for n in 0..versions {
-                        for key in 0..KEYS {
-                            let version = 2 * n + thread;
-                            let began = now();
-                            map.insert(&key.to_be_bytes(), version, b"").unwrap();
-                            mine.push((key, version, began, now()));
-                        }
-                    }
-                    inserts.lock().unwrap().extend(mine);
-                });
-            }
-            for _ in 0..2 {
-                let (map, start, gets, now) = (&map, &start, &gets, &now);
-                s.spawn(move || {
-                    start.wait();
-                    let mut mine = Vec::new();
-                    for n in 0..2 * versions * KEYS {
-                        let key = n % KEYS;
-                        let began = now();
-                        let found = map.get(&key.to_be_bytes(), u64::MAX);
-                        let ended = now();
-                        let found = found.map(|entry| entry.version());
-                        mine.push(Get {
-                            key,
-                            began,
-                            ended,
-                            found,
-                        });
-                    }
-                    gets.lock().unwrap().extend(mine);
-                });
-            }
-        });
-        let (inserts, gets) = (inserts.into_inner().unwrap(), gets.into_inner().unwrap());
-        for get in &gets {
-            let of_key = inserts.iter().filter(|(key, ..)| *key == get.key);
-            for (_, version, began, ended) in of_key {
-                assert!(*ended > get.began || get.found >= Some(*version), "missed");
-                assert!(
-                    get.found != Some(*version) || *began < get.ended,
-                    "too early"
-                );
-            }
-            let earlier = gets
-                .iter()
-                .filter(|other| other.key == get.key && other.ended < get.began);
-            assert!(
-                earlier.map(|other| other.found).max() <= Some(get.found),
-                "went back"
-            );
-        }
     }
 }
 
