@@ -18,12 +18,17 @@ pub struct Calm {
     pub resident: usize,
 }
 
-/// Waits until no worker runs, lets go of all leases, and checks.
+/// Waits until no worker runs, lets go of all leases and maps, and checks.
 pub fn wait(scene: &Scene) -> Calm {
     let _closed = scene.gate.write().unwrap_or_else(PoisonError::into_inner);
     for place in &scene.lent {
         if let Some(lent) = lock(place).take() {
             lent.check(scene);
+        }
+    }
+    for place in &scene.maps {
+        if let Some(kept) = lock(place).take() {
+            kept.check(scene);
         }
     }
     let slots: Vec<Arc<Slot>> = scene

@@ -35,6 +35,12 @@ counts! {
     sealed,
     /// Leases and snapshots taken.
     leases,
+    /// Records inserted into maps.
+    inserted,
+    /// Records of maps that were scanned.
+    scanned,
+    /// Maps that were followed by others.
+    rotations,
     /// Guards.
     pins,
     /// Readers that parked under a guard.

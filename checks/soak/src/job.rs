@@ -11,7 +11,7 @@ use crate::key::is_whole;
 use crate::put::{promote, put};
 use crate::rng::Rng;
 use crate::scene::{Scene, Slot};
-use crate::{doomed, lend};
+use crate::{doomed, lend, maps};
 
 /// An epoch that a thread has left, and of which pool, if that is still there.
 pub type Left = (Weak<Slot>, Epoch);
@@ -27,7 +27,8 @@ pub fn run(scene: &Scene, rng: &mut Rng, left: &mut Option<Left>) {
         70..78 => lend::visit(scene, rng),
         78..90 => *left = advance(scene, &slot, rng),
         90..92 => sealed(scene, left.take()),
-        92..95 => drop(slot.pool.maintain()),
+        92 => drop(slot.pool.maintain()),
+        93..95 => maps::visit(scene, rng),
         95 => figures(scene, &slot),
         96 => beside_a_map(scene, &slot, rng),
         97 => doomed::run(scene, rng),

@@ -17,6 +17,7 @@ mod faulty;
 mod job;
 mod key;
 mod lend;
+mod maps;
 mod put;
 mod rng;
 mod scene;

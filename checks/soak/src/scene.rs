@@ -10,6 +10,7 @@ use epoch_arena::{Alignment, AnonymousMap, ArenaKey, ArenaPool, Heap, KeyWriter,
 use crate::counts::{Counts, one};
 use crate::faulty::{Faulty, Ledger};
 use crate::lend::Lent;
+use crate::maps::Kept;
 use crate::rng::Rng;
 
 /// Pools at a time.
@@ -18,6 +19,8 @@ const SLOTS: usize = 6;
 const SHELVES: usize = 2048;
 /// Leases and snapshots that lie about.
 const LENT: usize = 48;
+/// Maps of pools at a time.
+const MAPS: usize = 4;
 
 /// Everything.
 pub struct Scene {
@@ -31,6 +34,8 @@ pub struct Scene {
     pub slots: Vec<RwLock<Arc<Slot>>>,
     /// Leases and snapshots.
     pub lent: Vec<Mutex<Option<Lent>>>,
+    /// Maps of pools.
+    pub maps: Vec<Mutex<Option<Arc<Kept>>>>,
     /// A map of the default collector's, whose values are keys of pools.
     pub map: SkipMap<u64, ArenaKey>,
     /// The counts of operations.
@@ -87,6 +92,7 @@ impl Scene {
             done: AtomicBool::new(false),
             gate: RwLock::new(()),
             lent: (0..LENT).map(|_| Mutex::new(None)).collect(),
+            maps: (0..MAPS).map(|_| Mutex::new(None)).collect(),
             map: SkipMap::new(),
             counts,
             stores,
@@ -125,6 +131,11 @@ impl Scene {
         drop(old); // perhaps the last owner
     }
 
+    /// The place of a map.
+    pub fn map_place(&self, rng: &mut Rng) -> &Mutex<Option<Arc<Kept>>> {
+        &self.maps[rng.below(MAPS)]
+    }
+
     /// The place of a lease.
     pub fn lent(&self, rng: &mut Rng) -> MutexGuard<'_, Option<Lent>> {
         lock(&self.lent[rng.below(LENT)])
@@ -145,7 +156,7 @@ impl Scene {
             .failures
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
-        drop((self.lent, self.slots, self.map));
+        drop((self.lent, self.maps, self.slots, self.map));
         for store in self.stores {
             crate::calm::move_on(&store, &self.shared);
             let stats = store.memory.stats();

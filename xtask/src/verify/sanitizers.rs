@@ -70,7 +70,8 @@ pub fn thread(quick: bool) -> Vec<Step> {
         .env("EPOCH_ARENA_STRESS_WRITERS", "2")
         .env("EPOCH_ARENA_STRESS_READERS", "2");
     let races = format!("{} {ALLOCATORS} --test all -- race threads", crates(true, 3));
-    let races = (0..repeats).map(|_| tsan(&races)).collect();
+    let maps = "-p epoch-arena-map --lib --test all -- threads histories freeze";
+    let races = (0..repeats).flat_map(|_| [tsan(&races), tsan(maps)]).collect();
     let bug = |test| tsan(&seeded("threads", test));
     let word = "ThreadSanitizer: data race";
     let needs = [Need::Linux, Need::Nightly, Need::RustSrc];
