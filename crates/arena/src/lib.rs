@@ -64,7 +64,7 @@ pub mod raw {
     pub use crate::copy::copy;
     pub use crate::epoch::{EPOCHS, EpochCounter};
     pub use crate::traits::sealed::Sealed;
-    pub use crate::writer::{Home, Writer, end_batch};
+    pub use crate::writer::{Home, Writer, end_batch, extend_batch};
 }
 
 /// The README's example, as a test.

@@ -248,6 +248,20 @@ pub(crate) fn total(len: usize, align: Alignment) -> Option<usize> {
         .checked_add(align.get() - 1)
 }
 
+/// Makes a batch in `chunk` that ends at `to` longer by `more` bytes, if nothing was claimed behind it and they
+/// fit; says whether it did.
+///
+/// # Safety
+///
+/// 1. and 2. as for [`end_batch`].
+/// 3. The thread claimed the bytes up to `to` there.
+pub unsafe fn extend_batch(chunk: Chunk, to: NonNull<u8>, more: usize) -> bool {
+    // SAFETY: 1.
+    let live = unsafe { chunk.live() };
+    // SAFETY: 2. and 3.
+    unsafe { live.extend_batch(to, more) }
+}
+
 /// Ends a batch in `chunk`: gives the unused bytes `from .. to` back, and counts `pushed` allocations.
 ///
 /// # Safety

@@ -58,6 +58,7 @@ pub use error::{
 pub use guard::ArenaGuard;
 pub use guard::batch::Batch;
 pub use guard::uninit::UninitBytes;
+pub use guard::writer::BytesWriter;
 pub use lease::{Lease, Snapshot};
 pub use pool::ArenaPool;
 pub use pool::builder::PoolBuilder;

@@ -199,6 +199,26 @@ impl Live<'_> {
         bump::place(base, offset(filled), self.limit(), len, align)
     }
 
+    /// Makes a batch that ends at `to` longer by `more` bytes, if nothing was claimed behind it and they fit; says
+    /// whether it did.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread is the only one that claims from this chunk, and claimed the bytes up to `to` from it.
+    pub unsafe fn extend_batch(self, to: NonNull<u8>, more: usize) -> bool {
+        let header = self.header();
+        // Relaxed throughout: as in `bump`.
+        let filled = header.filled.load(Ordering::Relaxed);
+        let start = offset(filled);
+        if self.at(start) != to || more > self.limit() - start {
+            return false;
+        }
+        // The sum is at most the limit, so nothing is carried into the count.
+        header.filled.store(filled + more as u64, Ordering::Relaxed);
+        self.claimed(start, more);
+        true
+    }
+
     /// Ends a batch: counts `pushed` allocations instead of the batch's one, and takes the unused
     /// bytes `from .. to` back if nothing was claimed behind them; otherwise they are padding.
     ///

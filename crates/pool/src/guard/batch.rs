@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use epoch_arena_block::raw::Chunk;
-use epoch_arena_core::raw::{copy, end_batch};
+use epoch_arena_core::raw::{copy, end_batch, extend_batch};
 use epoch_arena_core::{ArenaHandle, Epoch};
 
 use super::ArenaGuard;
@@ -119,11 +119,51 @@ impl<'a> Batch<'a> {
         if len > remaining {
             return Err(BatchFull { remaining });
         }
+        // SAFETY: just compared.
+        Ok(unsafe { self.take(len) })
+    }
+
+    /// # Safety
+    ///
+    /// `len` is at most what remains.
+    #[inline]
+    unsafe fn take(&mut self, len: usize) -> NonNull<u8> {
         let first = self.next;
         // SAFETY: inside what is left.
         self.next = unsafe { first.add(len) };
         self.pushed = self.pushed.wrapping_add(1);
-        Ok(first)
+        first
+    }
+
+    /// The first of the bytes that are left; they are the caller's to write while it has the batch.
+    #[inline]
+    pub(super) fn rest(&self) -> NonNull<u8> {
+        self.next
+    }
+
+    /// Makes a value of the first `len` bytes that are left.
+    ///
+    /// # Safety
+    ///
+    /// `len` is at most what remains, and these bytes are written.
+    pub(super) unsafe fn push_written(&mut self, len: usize) -> ArenaHandle {
+        // SAFETY: by the contract.
+        let first = unsafe { self.take(len) };
+        // SAFETY: as in `push`; they are written, by the contract.
+        unsafe { ArenaHandle::new(first, len, self.stamp) }
+    }
+
+    /// Makes the batch `more` bytes longer, if nothing was claimed behind it and its chunk has the room; says
+    /// whether it did. The caller sees to it that the batch becomes no longer than an allocation may be.
+    #[inline]
+    pub(super) fn extend(&mut self, more: usize) -> bool {
+        // SAFETY: 1. and 2. by the contract of `new`; 3. by the invariant of `next`.
+        if !unsafe { extend_batch(self.chunk, self.end, more) } {
+            return false;
+        }
+        // SAFETY: the bytes behind `end` were just claimed, in the same chunk.
+        self.end = unsafe { self.end.add(more) };
+        true
     }
 
     /// Bytes that are left.

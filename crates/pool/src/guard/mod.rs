@@ -5,6 +5,7 @@ mod parts;
 mod put;
 mod refill;
 pub(crate) mod uninit;
+pub(crate) mod writer;
 
 use std::fmt;
 

@@ -52,6 +52,25 @@ impl ArenaGuard<'_> {
         Ok(unsafe { ArenaHandle::new(first, bytes.len(), stamp) })
     }
 
+    /// Copies the text into the current epoch, as its bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`AllocError`], as for [`alloc_copy`](ArenaGuard::alloc_copy).
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// # let pool = ArenaPool::builder().build()?;
+    /// let guard = pool.pin();
+    /// let handle = guard.alloc_str("grüß dich")?;
+    /// assert_eq!(guard.get(handle), Some("grüß dich".as_bytes()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn alloc_str(&self, text: &str) -> Result<ArenaHandle, AllocError> {
+        self.alloc_copy(text.as_bytes())
+    }
+
     /// Copies `bytes` into the current epoch, at an address of the given alignment.
     ///
     /// # Errors

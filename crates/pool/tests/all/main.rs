@@ -41,6 +41,7 @@ mod threads;
 #[cfg(feature = "tracing")]
 mod traced;
 mod values;
+mod writer;
 
 #[path = "../../../block/tests/all/rng.rs"]
 mod rng;

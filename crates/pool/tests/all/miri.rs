@@ -132,6 +132,8 @@ fn every_way_to_write() {
             .alloc_copy_aligned(b"abc", Alignment::new(16).unwrap())
             .unwrap(),
         guard.promote(written).unwrap(),
+        guard.alloc_str("abc").unwrap(),
+        guard.alloc_fmt(format_args!("{}bc", 'a')).unwrap(),
         written,
     ];
     // Larger than a block: a region of its own.
@@ -141,6 +143,27 @@ fn every_way_to_write() {
     for handle in handles {
         assert_eq!(guard.get(handle), Some(&b"abc"[..]));
     }
+}
+
+/// A writer grows in its chunk, moves behind a put and into a larger chunk, and gives back what it does not use.
+#[test]
+fn a_writer_grows_moves_and_gives_back() {
+    let pool = pool(2);
+    let guard = pool.pin();
+    let (mut value, mut dropped) = (guard.writer().unwrap(), guard.writer().unwrap());
+    let mut model = Vec::new();
+    for (at, len) in [1, 5, 0, 40, 700, 1].into_iter().enumerate() {
+        value.push(&vec![at as u8; len]).unwrap();
+        dropped.push(&[0xdd; 20]).unwrap();
+        model.extend(vec![at as u8; len]);
+        let put = guard.alloc_copy(&[0xee; 9][..at]).unwrap();
+        assert_eq!(value.as_bytes(), model);
+        assert_eq!(guard.get(put), Some(&[0xee; 9][..at]));
+    }
+    drop(dropped);
+    let handle = value.finish();
+    assert_eq!(guard.get(handle), Some(&model[..]));
+    assert_eq!(handle.len(), 747);
 }
 
 /// The last handle of a collector ends after the pool, with the thread; it

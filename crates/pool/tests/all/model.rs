@@ -18,6 +18,8 @@ enum Step {
     Concat(usize, usize),
     With(usize),
     Batch(usize, Vec<usize>),
+    /// Pieces for a writer, each behind a put in between or not; and whether it is finished.
+    Write(Vec<(usize, bool)>, bool),
     Promote(usize),
     Advance,
     AdvanceFrom(usize),
@@ -38,6 +40,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (len(), len()).prop_map(|(a, b)| Step::Concat(a, b)),
         2 => len().prop_map(Step::With),
         2 => (len(), vec(0_usize..40, 0..6)).prop_map(|(room, lens)| Step::Batch(room, lens)),
+        2 => (vec((len(), any::<bool>()), 0..6), any::<bool>())
+            .prop_map(|(pieces, finish)| Step::Write(pieces, finish)),
         2 => any::<usize>().prop_map(Step::Promote),
         4 => Just(Step::Advance),
         1 => any::<usize>().prop_map(Step::AdvanceFrom),
@@ -182,6 +186,23 @@ impl Model {
                         Err(full) => assert!(full.remaining == left && *len > left),
                     }
                     assert_eq!(batch.remaining(), left);
+                }
+            }
+            Step::Write(ref pieces, finish) => {
+                let guard = guard();
+                let mut value = guard.writer().unwrap();
+                let mut model = Vec::new();
+                for (len, put) in pieces {
+                    let bytes = self.bytes(*len);
+                    if *put {
+                        self.wrote(guard.alloc_copy(&bytes).unwrap(), bytes.clone());
+                    }
+                    value.push(&bytes).unwrap();
+                    model.extend(bytes);
+                    assert_eq!(value.as_bytes(), model);
+                }
+                if finish {
+                    self.wrote(value.finish(), model);
                 }
             }
             Step::Promote(at) => {
