@@ -54,6 +54,10 @@ impl Lease {
         Self { entry, stamp }
     }
 
+    pub(crate) fn entry(&self) -> &Arc<LeaseEntry> {
+        &self.entry
+    }
+
     /// The epoch it holds.
     ///
     /// ```
@@ -246,8 +250,13 @@ impl Snapshot {
     /// ```
     #[inline]
     pub fn get(&self, handle: ArenaHandle) -> Option<&[u8]> {
-        self.find(pack::stamp(pack::epoch(handle.tag())))?
-            .get(handle)
+        self.of(handle)?.get(handle)
+    }
+
+    /// The lease of the handle's epoch.
+    #[inline]
+    pub(crate) fn of(&self, handle: ArenaHandle) -> Option<&Lease> {
+        self.find(pack::stamp(pack::epoch(handle.tag())))
     }
 
     fn find(&self, stamp: u64) -> Option<&Lease> {

@@ -25,7 +25,9 @@
 //!
 //! | feature | default | gives |
 //! |---|---|---|
+//! | `bytes` | no | `From<OwnedBytes>` for `bytes::Bytes`, without a copy |
 //! | `serde` | no | `Serialize` for [`PoolStats`], [`MaintainReport`], [`ArenaStats`] and what is in them |
+//! | `stable_deref_trait` | no | `StableDeref` and `CloneStableDeref` for [`OwnedBytes`], for `yoke`, `owning_ref` and the like |
 //! | `tracing` | no | events for subscribers, target `epoch_arena`: advance, retire, reclaim, trim, and refusals |
 //!
 //! A subscriber is told with no lock held, never by what runs in a reader's pin, and may use the
@@ -44,6 +46,7 @@ mod lease;
 mod local;
 #[cfg(all(test, epoch_arena_loom))]
 mod models;
+mod owned;
 mod pool;
 mod report;
 mod sync;
@@ -60,6 +63,7 @@ pub use guard::batch::Batch;
 pub use guard::uninit::UninitBytes;
 pub use guard::writer::BytesWriter;
 pub use lease::{Lease, Snapshot};
+pub use owned::OwnedBytes;
 pub use pool::ArenaPool;
 pub use pool::builder::PoolBuilder;
 pub use pool::local_pool::LocalPool;

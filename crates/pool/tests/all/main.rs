@@ -23,6 +23,7 @@ mod leases;
 mod many;
 mod miri;
 mod model;
+mod owned;
 mod pin_with;
 mod plateau;
 mod pools;

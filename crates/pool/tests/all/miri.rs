@@ -166,6 +166,20 @@ fn a_writer_grows_moves_and_gives_back() {
     assert_eq!(handle.len(), 747);
 }
 
+#[test]
+fn owned_bytes_outlive_the_pool_on_another_thread() {
+    let pool = pool(1);
+    let handle = put(&pool, b"key and value");
+    let owned = pool.snapshot().owned(handle).expect("live");
+    let value = owned.clone().map(|bytes| &bytes[8..]);
+    advance(&pool, 2);
+    drop(pool);
+    std::thread::spawn(move || assert_eq!(&*value, b"value"))
+        .join()
+        .unwrap();
+    assert_eq!(&*owned, b"key and value");
+}
+
 /// The last handle of a collector ends after the pool, with the thread; it
 /// must not free the collector whose memory it runs in.
 #[test]

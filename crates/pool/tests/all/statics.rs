@@ -7,6 +7,11 @@ assert_impl_all!(ArenaPool: Send, Sync, Clone);
 assert_impl_all!(PoolBuilder: Send, Sync);
 assert_impl_all!(Lease: Send, Sync, Clone);
 assert_impl_all!(Snapshot: Send, Sync, Clone);
+assert_impl_all!(OwnedBytes: Send, Sync, Clone, Ord, std::hash::Hash, AsRef<[u8]>, std::borrow::Borrow<[u8]>);
+#[cfg(feature = "bytes")]
+assert_impl_all!(bytes::Bytes: From<OwnedBytes>);
+#[cfg(feature = "stable_deref_trait")]
+assert_impl_all!(OwnedBytes: stable_deref_trait::CloneStableDeref);
 assert_impl_all!(PoolStats: Send, Sync, Clone);
 assert_impl_all!(MaintainReport: Send, Sync, Clone);
 assert_impl_all!(EpochBytes: Send, Sync, Copy);
@@ -21,6 +26,7 @@ assert_impl_all!(BatchFull: std::error::Error, Send, Sync, Copy);
 assert_not_impl_any!(ArenaGuard<'static>: Send, Sync, Clone);
 assert_not_impl_any!(LocalPool: Send, Sync, Clone);
 assert_not_impl_any!(Batch<'static>: Send, Sync, Clone);
+assert_not_impl_any!(BytesWriter<'static>: Send, Sync, Clone);
 assert_not_impl_any!(UninitBytes<'static>: Send, Sync, Clone);
 
 /// The assertions above are checked by the compiler; these figures are shown when they fail.

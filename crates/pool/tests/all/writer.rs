@@ -150,18 +150,19 @@ fn two_writers_of_one_guard() {
 
 #[test]
 fn dropped_at_any_stage_it_gives_everything_back() {
-    let stages: [&dyn Fn(&mut BytesWriter<'_>, &ArenaGuard<'_>) -> usize; 5] = [
-        &|_, _| 0,
-        &|value, _| value.push(b"something").map(|()| 0).unwrap(),
+    type Stage = fn(&mut BytesWriter<'_>, &ArenaGuard<'_>) -> usize;
+    let stages: [Stage; 5] = [
+        |_, _| 0,
+        |value, _| value.push(b"something").map(|()| 0).unwrap(),
         // Moved, as the chunk is full.
-        &|value, _| value.push(&[1; 3_000]).map(|()| 0).unwrap(),
+        |value, _| value.push(&[1; 3_000]).map(|()| 0).unwrap(),
         // Not the last one any more.
-        &|value, guard| {
+        |value, guard| {
             value.push(b"something").unwrap();
             guard.alloc_copy(b"behind it").unwrap().len()
         },
         // Moved for that reason.
-        &|value, guard| {
+        |value, guard| {
             value.push(b"something").unwrap();
             let behind = guard.alloc_copy(b"behind it").unwrap().len();
             value.push(b" more").unwrap();
