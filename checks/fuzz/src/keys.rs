@@ -42,7 +42,8 @@ pub fn run(data: &[u8]) {
             Err(other) => panic!("{other}"),
         }
     }
-    let owned = |key: ArenaKey| OwnedKey::new(key, lease.clone()).expect("of the leased epoch");
+    let owned =
+        |key: ArenaKey| OwnedKey::new(lease.owned(key.handle()).expect("of the leased epoch"));
     for (key, bytes) in &stored {
         let resolved = key.resolve(&guard).expect("live");
         assert_eq!(resolved.as_bytes(), &bytes[..]);

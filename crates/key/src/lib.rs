@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`ArenaKey`] | 24 | storing: a handle and the first eight bytes; no order, as it may be stale |
 //! | [`KeyRef`] | 24 | comparing: a key that is resolved, with `Ord`, `Hash`, `Eq`, `Borrow<[u8]>` |
-//! | [`OwnedKey`] | 40 | maps that want `Ord + 'static`, such as `crossbeam_skiplist::SkipMap` |
+//! | [`OwnedKey`] | 32 | maps that want `Ord + 'static`, such as `crossbeam_skiplist::SkipMap` |
 //!
 //! [`ArenaKey::copy_from`] makes keys of at most 256 bytes, packed; a [`KeyWriter`] makes others.
 //!

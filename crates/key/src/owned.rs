@@ -1,4 +1,4 @@
-//! `OwnedKey`: a key with a lease of its epoch.
+//! `OwnedKey`: owned bytes with their first eight at hand.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
@@ -6,18 +6,21 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 
-use epoch_arena_pool::Lease;
+use epoch_arena_pool::OwnedBytes;
 
-use crate::key::ArenaKey;
-use crate::key_ref::KeyRef;
+use crate::key_ref::{KeyRef, prefix};
 
-/// A key that holds its epoch with a [`Lease`], so that it always has its bytes: for maps that
-/// want `Ord + Send + 'static`, such as `crossbeam_skiplist::SkipMap`. The epoch's memory stays
-/// until the last of its owned keys is gone; take one lease per epoch and clone it.
+/// [`OwnedBytes`] with the first eight of them in a word, 32 bytes in all: for ordered maps that want
+/// `Ord + Send + 'static`, such as `crossbeam_skiplist::SkipMap`. The map mostly decides by the word, which is
+/// in its own node, and need not look at the bytes. Where the map does not compare keys, or keys begin alike,
+/// `OwnedBytes` alone will do.
+///
+/// It holds its epoch, also in the garbage of a map; [what to do about it](OwnedBytes#in-the-garbage-of-a-map)
+/// is said there. Take one lease for each epoch.
 ///
 /// ```
 /// use crossbeam_skiplist::SkipMap;
-/// use epoch_arena_key::{ArenaKey, OwnedKey};
+/// use epoch_arena_key::OwnedKey;
 /// use epoch_arena_pool::ArenaPool;
 ///
 /// let pool = ArenaPool::builder().build()?;
@@ -25,146 +28,84 @@ use crate::key_ref::KeyRef;
 /// let guard = pool.pin();
 /// let lease = pool.lease(guard.epoch()).expect("the current epoch is live");
 /// for (value, word) in ["pear", "apple", "fig"].into_iter().enumerate() {
-///     let key = ArenaKey::copy_from(word.as_bytes(), &guard)?;
-///     memtable.insert(OwnedKey::new(key, lease.clone()).expect("same epoch"), value as u64);
+///     let key = lease.owned(guard.alloc_str(word)?).expect("same epoch");
+///     memtable.insert(OwnedKey::new(key), value as u64);
 /// }
 /// assert_eq!(memtable.front().unwrap().key().as_bytes(), b"apple");
 /// assert_eq!(*memtable.get(&b"fig"[..]).unwrap().value(), 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-///
-/// # When a map drops its keys
-///
-/// A map with an epoch scheme of its own drops a key later than it removes it. `SkipMap` puts the
-/// node of an entry that was removed or replaced into crossbeam-epoch's garbage; there the node
-/// waits, with its key, until the collector gets to it, and holds the epoch meanwhile. If no thread
-/// pins that collector any more, it waits for ever. (The entries in the map still go with the map, at
-/// once.) A thread keeps garbage in a bag of its own until the bag is full or the thread flushes, so
-/// such a node can wait for a thread that does neither. `ArenaMap` in `epoch-arena-map` has no such
-/// garbage.
-///
-/// To see it: [`PoolStats::leases`](epoch_arena_pool::PoolStats::leases) lists the lease, with as
-/// many [`owners`](epoch_arena_pool::LeaseInfo::owners) as there are such keys, and the line that took
-/// it. To end it: move the collector on, by pins and flushes, on a thread that has no other guard of
-/// it.
-///
-/// ```
-/// use crossbeam_skiplist::SkipMap;
-/// use epoch_arena_key::{ArenaKey, OwnedKey};
-/// use epoch_arena_pool::{ArenaPool, crossbeam_epoch};
-///
-/// let pool = ArenaPool::builder().build()?;
-/// let map: SkipMap<OwnedKey, u32> = SkipMap::new();
-/// let key = ArenaKey::copy_from(b"counter", &pool.pin())?;
-/// let lease = pool.lease(key.epoch()).expect("it is live");
-/// for value in 0..10 {
-///     map.insert(OwnedKey::new(key, lease.clone()).expect("same epoch"), value); // replaces
-/// }
-/// drop((lease, map));
-/// if let Some(leased) = pool.stats().leases.first() {
-///     println!("{leased}"); // epoch 0 by 9 owners ...: nodes in the garbage
-/// }
-/// while pool.oldest_lease().is_some() {
-///     crossbeam_epoch::pin().flush(); // the collector that a `SkipMap` uses
-/// #   std::thread::yield_now();
-/// }
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
 #[derive(Clone)]
 pub struct OwnedKey {
-    /// Invariant: of the lease's epoch, so that it resolves.
-    key: ArenaKey,
-    lease: Lease,
+    /// Invariant: the prefix of `bytes`.
+    prefix: u64,
+    bytes: OwnedBytes,
 }
 
 impl OwnedKey {
-    /// The key with its lease; `None` if the key is not of the lease's epoch.
+    /// The key of these bytes.
     ///
     /// ```
     /// # use epoch_arena_key::{ArenaKey, OwnedKey};
     /// # use epoch_arena_pool::ArenaPool;
     /// # let pool = ArenaPool::builder().build()?;
     /// let key = ArenaKey::copy_from(b"key", &pool.pin())?;
-    /// pool.advance()?;
-    /// let later = pool.lease(pool.current_epoch()).unwrap();
-    /// assert!(OwnedKey::new(key, later).is_none());
+    /// let lease = pool.lease(key.epoch()).expect("it is live");
+    /// let owned = lease.owned(key.handle()).map(OwnedKey::new).expect("same epoch");
+    /// assert_eq!(owned.resolved(), key.resolve(&lease).expect("same epoch"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn new(key: ArenaKey, lease: Lease) -> Option<Self> {
-        lease
-            .get(key.handle())
-            .is_some()
-            .then_some(Self { key, lease })
+    pub fn new(bytes: OwnedBytes) -> Self {
+        let prefix = prefix(&bytes);
+        Self { prefix, bytes }
     }
 
-    /// The key, to store or to resolve elsewhere.
+    /// The bytes with their hold of the epoch.
     ///
     /// ```
-    /// # use epoch_arena_key::{ArenaKey, OwnedKey};
+    /// # use epoch_arena_key::OwnedKey;
     /// # use epoch_arena_pool::ArenaPool;
     /// # let pool = ArenaPool::builder().build()?;
-    /// let key = ArenaKey::copy_from(b"user:1", &pool.pin())?;
-    /// let lease = pool.lease(key.epoch()).expect("it is live");
-    /// let owned = OwnedKey::new(key, lease).expect("same epoch");
-    /// assert_eq!(owned.key().handle(), key.handle());
+    /// let handle = pool.pin().alloc_copy(b"user:1")?;
+    /// let owned = OwnedKey::new(pool.snapshot().owned(handle).expect("it is live"));
+    /// assert_eq!(owned.owned().lease().epoch(), handle.epoch());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub const fn key(&self) -> ArenaKey {
-        self.key
+    pub const fn owned(&self) -> &OwnedBytes {
+        &self.bytes
     }
 
-    /// The lease.
+    /// The key, to compare with others.
     ///
     /// ```
-    /// # use epoch_arena_key::{ArenaKey, OwnedKey};
+    /// # use epoch_arena_key::{KeyRef, OwnedKey};
     /// # use epoch_arena_pool::ArenaPool;
     /// # let pool = ArenaPool::builder().build()?;
-    /// let key = ArenaKey::copy_from(b"user:1", &pool.pin())?;
-    /// let lease = pool.lease(key.epoch()).expect("it is live");
-    /// let owned = OwnedKey::new(key, lease).expect("same epoch");
-    /// assert_eq!(owned.lease().epoch(), key.epoch());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub const fn lease(&self) -> &Lease {
-        &self.lease
-    }
-
-    /// The key with its bytes.
-    ///
-    /// ```
-    /// # use epoch_arena_key::{ArenaKey, OwnedKey};
-    /// # use epoch_arena_pool::ArenaPool;
-    /// # let pool = ArenaPool::builder().build()?;
-    /// let key = ArenaKey::copy_from(b"user:1", &pool.pin())?;
-    /// let lease = pool.lease(key.epoch()).expect("it is live");
-    /// let owned = OwnedKey::new(key, lease).expect("same epoch");
-    /// assert!(owned.resolved() < epoch_arena_key::KeyRef::new(b"user:2"));
+    /// let handle = pool.pin().alloc_copy(b"user:1")?;
+    /// let owned = OwnedKey::new(pool.snapshot().owned(handle).expect("it is live"));
+    /// assert!(owned.resolved() < KeyRef::new(b"user:2"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[inline]
     pub fn resolved(&self) -> KeyRef<'_> {
-        // Never the default, by the invariant of `key`; and the empty key is no unsafe answer.
-        self.key
-            .resolve(&self.lease)
-            .unwrap_or(KeyRef::with_prefix(&[], 0))
+        KeyRef::with_prefix(&self.bytes, self.prefix)
     }
 
     /// The bytes.
     ///
     /// ```
-    /// # use epoch_arena_key::{ArenaKey, OwnedKey};
+    /// # use epoch_arena_key::OwnedKey;
     /// # use epoch_arena_pool::ArenaPool;
     /// # let pool = ArenaPool::builder().build()?;
-    /// let key = ArenaKey::copy_from(b"user:1", &pool.pin())?;
-    /// let lease = pool.lease(key.epoch()).expect("it is live");
-    /// let owned = OwnedKey::new(key, lease).expect("same epoch");
+    /// let handle = pool.pin().alloc_copy(b"user:1")?;
+    /// let owned = OwnedKey::new(pool.snapshot().owned(handle).expect("it is live"));
     /// pool.retire_before(pool.advance()?);
     /// assert_eq!(owned.as_bytes(), b"user:1"); // it always has them
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
-        self.resolved().as_bytes()
+        &self.bytes
     }
 }
 
@@ -195,21 +136,21 @@ impl Hash for OwnedKey {
     /// As `[u8]`, which it borrows as.
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.resolved().hash(state);
+        self.bytes.hash(state);
     }
 }
 
 impl Borrow<[u8]> for OwnedKey {
     #[inline]
     fn borrow(&self) -> &[u8] {
-        self.as_bytes()
+        &self.bytes
     }
 }
 
 impl AsRef<[u8]> for OwnedKey {
     #[inline]
     fn as_ref(&self) -> &[u8] {
-        self.as_bytes()
+        &self.bytes
     }
 }
 
@@ -218,7 +159,7 @@ impl Deref for OwnedKey {
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        self.as_bytes()
+        &self.bytes
     }
 }
 

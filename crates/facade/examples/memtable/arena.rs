@@ -52,9 +52,9 @@ impl Memtable {
             return Ok(false); // and the batch gives its room back
         }
         let (key, value) = (self.keys.push(key, &mut batch)?, batch.push(value)?);
-        let owned = OwnedKey::new(key, self.epoch.clone());
-        self.map
-            .insert(owned.ok_or("the key is not of its epoch")?, value);
+        let owned = self.epoch.owned(key.handle());
+        let owned = owned.ok_or("the key is not of its epoch")?;
+        self.map.insert(OwnedKey::new(owned), value);
         Ok(true)
     }
 }

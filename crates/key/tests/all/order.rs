@@ -25,7 +25,7 @@ fn agrees(a: &[u8], b: &[u8]) {
     let keys = [a, b].map(|bytes| ArenaKey::copy_from(bytes, &guard).unwrap());
     let resolved = keys.each_ref().map(|key| key.resolve(&guard).unwrap());
     let made = [KeyRef::new(a), KeyRef::new(b)];
-    let owned = keys.map(|key| OwnedKey::new(key, lease.clone()).unwrap());
+    let owned = keys.map(|key| OwnedKey::new(lease.owned(key.handle()).unwrap()));
     for (x, y) in [
         (resolved[0], resolved[1]),
         (made[0], made[1]),
@@ -134,6 +134,6 @@ fn debug_is_for_people() {
         shown.contains("len: 6") && !shown.contains("user"),
         "{shown}"
     );
-    let owned = OwnedKey::new(key, pool.lease(key.epoch()).unwrap()).unwrap();
+    let owned = OwnedKey::new(pool.snapshot().owned(key.handle()).unwrap());
     assert_eq!(format!("{owned:?}"), "\"user:1\"");
 }

@@ -17,7 +17,7 @@ fn a_key_has_24_bytes() {
     assert_eq!(size_of::<ArenaKey>(), 24);
     assert_eq!(size_of::<Option<ArenaKey>>(), 24);
     assert_eq!(size_of::<KeyRef<'static>>(), 24);
-    assert_eq!(size_of::<OwnedKey>(), 40);
+    assert_eq!(size_of::<OwnedKey>(), 32);
     // They may carry the figures of a refused budget.
     assert!(size_of::<KeyError>() <= 48);
 }
