@@ -2,9 +2,8 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::ptr::NonNull;
 
-use epoch_arena_pool::Lease;
+use epoch_arena_pool::{Lease, OwnedBytes};
 
 use crate::tree::record::Record;
 
@@ -97,10 +96,9 @@ impl<'m> Entry<'m> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn to_owned(&self) -> OwnedEntry {
-        OwnedEntry {
-            first: self.record.as_ptr(),
-            lease: self.lease.clone(),
-        }
+        // SAFETY: all of a record, of the epoch that the map's lease holds; nothing writes to it again.
+        let record = unsafe { self.lease.own(self.record.as_bytes()) };
+        OwnedEntry { record }
     }
 }
 
@@ -119,15 +117,15 @@ fn parts<'m>(entry: &Entry<'m>) -> (&'m [u8], u64, &'m [u8]) {
 
 impl fmt::Debug for Entry<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        show("Entry", *self, f)
+        show("Entry", self.record, f)
     }
 }
 
-fn show(name: &str, entry: Entry<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn show(name: &str, record: Record<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.debug_struct(name)
-        .field("key", &entry.key().escape_ascii().to_string())
-        .field("version", &entry.version())
-        .field("value_len", &entry.value().len())
+        .field("key", &record.key().escape_ascii().to_string())
+        .field("version", &record.version())
+        .field("value_len", &record.value().len())
         .finish()
 }
 
@@ -149,21 +147,15 @@ fn show(name: &str, entry: Entry<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result
 /// ```
 #[derive(Clone)]
 pub struct OwnedEntry {
-    /// Invariant: a record of the epoch that `lease` holds.
-    first: NonNull<u8>,
-    lease: Lease,
+    /// Invariant: all of a record.
+    record: OwnedBytes,
 }
-
-// SAFETY: immutable bytes, and a lease, which is `Send`.
-unsafe impl Send for OwnedEntry {}
-// SAFETY: as above; a lease is `Sync`.
-unsafe impl Sync for OwnedEntry {}
 
 impl OwnedEntry {
     #[inline]
     fn record(&self) -> Record<'_> {
-        // SAFETY: from a record; `lease` holds its epoch while `self` is borrowed.
-        unsafe { Record::from_ptr(self.first) }
+        // SAFETY: by the invariant.
+        unsafe { Record::from_bytes(&self.record) }
     }
 
     /// The key.
@@ -204,6 +196,23 @@ impl OwnedEntry {
     pub fn value(&self) -> &[u8] {
         self.record().value()
     }
+
+    /// The value alone, with the same hold: for `bytes::Bytes`, for instance.
+    ///
+    /// ```
+    /// # use epoch_arena_map::ArenaMap;
+    /// # let map = ArenaMap::new(&epoch_arena_pool::ArenaPool::builder().build()?)?;
+    /// map.insert(b"key", 0, b"value")?;
+    /// let value = map.get(b"key", 0).unwrap().to_owned().into_value();
+    /// drop(map);
+    /// assert_eq!(&*value, b"value");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn into_value(self) -> OwnedBytes {
+        // SAFETY: the closure gets the bytes of `record`, which are all of a record by the invariant.
+        self.record
+            .map(|bytes| unsafe { Record::from_bytes(bytes) }.value())
+    }
 }
 
 impl Deref for OwnedEntry {
@@ -222,6 +231,6 @@ impl AsRef<[u8]> for OwnedEntry {
 
 impl fmt::Debug for OwnedEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        show("OwnedEntry", Entry::new(self.record(), &self.lease), f)
+        show("OwnedEntry", self.record(), f)
     }
 }

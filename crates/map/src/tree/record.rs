@@ -81,6 +81,23 @@ impl<'m> Record<'m> {
         }
     }
 
+    /// # Safety
+    ///
+    /// The bytes are [`as_bytes`](Self::as_bytes) of a record, and its epoch is held for `'m`.
+    #[inline(always)]
+    pub unsafe fn from_bytes(bytes: &'m [u8]) -> Self {
+        Self {
+            first: NonNull::from(bytes).cast(),
+            life: PhantomData,
+        }
+    }
+
+    /// All of it: `write` has written every byte.
+    pub fn as_bytes(self) -> &'m [u8] {
+        // SAFETY: by the invariant written, unchanging and held for 'm.
+        unsafe { std::slice::from_raw_parts(self.first.as_ptr(), self.bytes()) }
+    }
+
     #[inline(always)]
     pub fn as_ptr(self) -> NonNull<u8> {
         self.first
