@@ -28,12 +28,13 @@ pub fn steps() -> Vec<Step> {
         // Of the crates that are allocators by a feature, with it: the tests that need it, the other ones again, and the
         // documentation's.
         tests("allocators", "test --package epoch-arena-block --package epoch-arena-core --all-features"),
-        // The pool's tests of `tracing` and `serde`; and, with every feature on, those of the calls that emit events.
+        // The pool's tests of `tracing`, `serde`, `bytes` and `stable_deref_trait`; and, with every feature on, those of the calls that emit events.
         // The rest is the same code as in the first step.
         tests(
             "features on",
-            "test --package epoch-arena-pool --all-features --test all -- traced serialised advance budget callbacks leases",
+            "test --package epoch-arena-pool --all-features --test all -- traced serialised owned advance budget callbacks leases",
         ),
+        tests("the guide's page on `Bytes`", "test --package epoch-arena --doc --features bytes guide::bytes"),
         // The stored programs and some at random, without libFuzzer; beside the workspace's own, whose profiles differ.
         Step::tests(
             Name::Tests,

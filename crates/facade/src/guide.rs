@@ -9,6 +9,9 @@ pub mod pin_per_batch {}
 #[doc = include_str!("guide/hold_a_snapshot.md")]
 pub mod hold_a_snapshot {}
 
+#[doc = include_str!("guide/bytes.md")]
+pub mod bytes {}
+
 #[doc = include_str!("guide/flush_an_epoch.md")]
 pub mod flush_an_epoch {}
 

@@ -60,7 +60,8 @@
 //!
 //! **Leases.** A guard is not a snapshot, and should be short. A [`Lease`] holds one epoch
 //! without a pin, a [`Snapshot`] all live ones, for as long as you like, on any thread, across
-//! `.await`. The last one to go frees the epoch.
+//! `.await`. The last one to go frees the epoch. [`OwnedBytes`], from a lease, are single bytes with such a
+//! hold.
 //!
 //! ```
 //! # use epoch_arena::ArenaPool;
@@ -121,10 +122,12 @@
 //! | feature | default | gives |
 //! |---|---|---|
 //! | `allocator-api2` | no | `&EpochArena` and `&Block` are allocators |
+//! | `bytes` | no | `From<OwnedBytes>` for `bytes::Bytes`, without a copy: [`guide::bytes`] |
 //! | `serde` | no | `Serialize` for the figures |
+//! | `stable_deref_trait` | no | `StableDeref` and `CloneStableDeref` for [`OwnedBytes`] |
 //! | `tracing` | no | events for subscribers: advance, retire, reclaim, trim, and refusals |
 //!
-//! [`guide::watch_it`] shows the last two.
+//! [`guide::watch_it`] shows `serde` and `tracing`.
 //!
 //! # Layers
 //!
@@ -177,9 +180,9 @@ pub use epoch_arena_map::{
     ArenaMap, Entry, InsertError, MapError, OwnedEntry, Range, RangeAt, Writer,
 };
 pub use epoch_arena_pool::{
-    AdvanceError, ArenaGuard, ArenaPool, Batch, BatchFull, BuildError, EpochBytes, ForeignGuard,
-    Lease, LeaseInfo, LocalPool, MaintainReport, PinInfo, PoolBuilder, PoolStats, PromoteError,
-    RawError, Snapshot, UninitBytes, WaitError, crossbeam_epoch,
+    AdvanceError, ArenaGuard, ArenaPool, Batch, BatchFull, BuildError, BytesWriter, EpochBytes,
+    ForeignGuard, Lease, LeaseInfo, LocalPool, MaintainReport, OwnedBytes, PinInfo, PoolBuilder,
+    PoolStats, PromoteError, RawError, Snapshot, UninitBytes, WaitError, crossbeam_epoch,
 };
 
 /// The examples of both READMEs, the repository's and the crate's, as tests.
