@@ -1,53 +1,44 @@
-//! The memtables of a log-structured store. Several threads write into the current memtable, which
-//! keeps the lines of a file in order, over `crossbeam_skiplist::SkipMap`. One that is full is
-//! frozen and written to a sorted file by a thread of its own, while the writers go on in the next.
-//! In the end the files are read back, merged, and compared with the input.
+//! The memtables of a log-structured store. Several threads write batches into the current memtable. A thread that
+//! finds it full rotates it; the others go on in the next one, which they find without a lock. A thread of its own
+//! writes each memtable that was left to a sorted file. In the end the files are read back and compared with the input.
 //!
-//! `arena.rs` has an epoch of a pool for each memtable; `boxes.rs` a `Box<[u8]>` for each key and
-//! each value.
+//! A memtable is an `ArenaMap`; and, for comparison, a skip list with a `Box<[u8]>` for each key and each value. Both
+//! are in `../shared/tables.rs`.
 //!
 //! `cargo run --release --example memtable -- [FILE | LINES] [THREADS]`
 
-mod arena;
-mod boxes;
 #[path = "../shared/mod.rs"]
 mod shared;
 mod sorted;
 
-use std::collections::HashSet;
-use std::ops::Range;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use epoch_arena::ArenaMap;
 use shared::compare::{Outcome, Program, Side};
 use shared::input::{Input, Lines};
-use shared::{Failure, Work, on_threads, progress};
-use sorted::{Folder, SortedFile};
+use shared::tables::{Boxes, Table};
+use shared::{Failure, Work, on_threads, poisoned, progress, scatter};
+use sorted::Folder;
 
 const PROGRAM: Program = Program {
     usage: "memtable [FILE | LINES] [THREADS]",
-    lines: 20_000,
+    lines: 1_000_000,
     sides: [
         Side {
-            name: "arena",
-            run: |input| {
-                run(
-                    arena::Memtables::new(full(input), input.lines.longest())?,
-                    input,
-                )
-            },
+            name: "ArenaMap",
+            run: run::<ArenaMap>,
         },
         Side {
-            name: "Box<[u8]>",
-            run: |input| run(boxes::Memtables::new(full(input)), input),
+            name: "SkipMap",
+            run: run::<Boxes>,
         },
     ],
     expected: |input| {
-        let distinct: HashSet<&[u8]> = input.lines.iter().collect();
-        let bytes = distinct.iter().map(|key| key.len() as u64).sum();
-        vec![("keys", distinct.len() as u64), ("bytes of keys", bytes)]
+        let (lines, bytes) = (input.lines.len() as u64, input.lines.bytes() as u64);
+        vec![("records", lines), ("bytes of keys", bytes)]
     },
 };
 
@@ -55,118 +46,149 @@ fn main() -> ExitCode {
     shared::compare::main(&PROGRAM)
 }
 
-/// Entries of a memtable that is full: of any input, there are several memtables.
-fn full(input: &Input) -> usize {
-    (input.lines.len() / 8).clamp(1, 100_000)
+/// The value of a line.
+fn value_of(number: usize) -> [u8; 16] {
+    let mut value = [0; 16];
+    value[..8].copy_from_slice(&number.to_le_bytes());
+    value[8..].copy_from_slice(&scatter(number).to_le_bytes());
+    value
 }
 
-/// The one memtable that is written to, and how it is left behind.
-pub trait Engine: Sync {
-    /// A memtable.
-    type Table: Send + Sync;
-
-    /// Puts each line with its number as the value. The memtable that this has filled is given
-    /// back, to be flushed; of several writers that find it full, one gets it.
-    fn put(&self, lines: &Lines, numbers: Range<usize>) -> Result<Frozen<Self>, Failure>;
-
-    /// Freezes the memtable that is current, however full it is.
-    fn freeze(&self) -> Result<Arc<Self::Table>, Failure>;
-
-    /// Waits until no thread writes to `table` any more, then passes on all its entries, in order.
-    fn flush(&self, table: &Self::Table, file: &mut SortedFile) -> Result<(), Failure>;
-
-    /// Drops a flushed memtable.
-    fn discard(&self, table: Arc<Self::Table>);
-
-    /// A summary at the end.
-    fn report(&self) -> String;
+/// A memtable, and the one that writers go on in when it is full.
+struct Link<T> {
+    table: T,
+    /// Why there is none, if it could not be made.
+    next: OnceLock<Result<Arc<Self>, String>>,
 }
 
-/// A memtable that was just filled, if one was.
-pub type Frozen<E> = Option<Arc<<E as Engine>::Table>>;
-
-/// The value of a line: its number, as text.
-pub fn value_of(number: usize) -> String {
-    format!("line {number:>10}")
-}
-
-fn number_of(value: &[u8]) -> Option<usize> {
-    let text = std::str::from_utf8(value).ok()?;
-    text.strip_prefix("line ")?.trim_start().parse().ok()
-}
-
-fn run<E: Engine>(engine: E, input: &Input) -> Result<Outcome, Failure> {
-    let folder = Folder::new("memtable")?;
-    let started = Instant::now();
-    let (full, frozen) = sync_channel(1); // writers wait if the disk is slower than they are
-    let work = Work::new(input.lines.len());
-    let bar = progress("written", input.lines.len());
-    let (files, discarding) = std::thread::scope(|s| {
-        let flusher = s.spawn(|| flush_all(&engine, &folder, frozen));
-        let wrote = on_threads(input.threads, |_| {
-            while let Some(numbers) = work.take() {
-                bar.inc(numbers.len() as u64);
-                // No guard is alive here: the flusher may wait for it, and this for the flusher.
-                if let Some(table) = engine.put(&input.lines, numbers)? {
-                    full.send(table).map_err(|_| "the flusher has failed")?;
-                }
-            }
-            Ok(())
-        });
-        let last = wrote.and_then(|_| engine.freeze());
-        let sent = last.and_then(|table| Ok(full.send(table).map_err(|_| "the flusher failed")?));
-        drop(full);
-        // Its own error says more than that it could not be reached.
-        let flushed = flusher.join().map_err(|_| "the flusher panicked")??;
-        sent.map(|()| flushed)
-    })?;
-    let took = started.elapsed();
-    bar.finish_and_clear();
-    let (keys, bytes) = read_back(&files, input)?;
-    let entries: u64 = files.iter().map(|file| file.entries).sum();
-    Ok(Outcome::default()
-        .found("keys", keys)
-        .found("bytes of keys", bytes)
-        .time("write, flush", took)
-        .time("discard", discarding)
-        .report(format!("{} files of {entries} entries", files.len()))
-        .report(engine.report()))
-}
-
-/// Writes each memtable to a file; returns these, and the time it took to discard the memtables.
-fn flush_all<E: Engine>(
-    engine: &E,
-    folder: &Folder,
-    frozen: Receiver<Arc<E::Table>>,
-) -> Result<(Vec<sorted::Finished>, Duration), Failure> {
-    let (mut files, mut discarding) = (Vec::new(), Duration::ZERO);
-    for table in frozen {
-        let mut file = folder.create(files.len())?;
-        engine.flush(&table, &mut file)?;
-        files.push(file.finish()?);
-        let started = Instant::now();
-        engine.discard(table);
-        discarding += started.elapsed();
+impl<T: Table> Link<T> {
+    fn new(table: T) -> Arc<Self> {
+        let next = OnceLock::new();
+        Arc::new(Self { table, next })
     }
-    Ok((files, discarding))
+
+    /// The next memtable. Of the threads that find this one full together, one makes the next and does `then`, and the
+    /// others wait for it. Later ones only load it.
+    fn next(&self, then: impl FnOnce()) -> Result<Arc<Self>, Failure> {
+        let rotate = || {
+            let next = self.table.rotate().map_err(|error| error.to_string())?;
+            then();
+            Ok(Self::new(next))
+        };
+        Ok(self.next.get_or_init(rotate).clone()?)
+    }
 }
 
-/// Merges the files, and compares with the lines that were written: how many keys there are, and
-/// of how many bytes.
-fn read_back(files: &[sorted::Finished], input: &Input) -> Result<(u64, u64), Failure> {
-    let (mut keys, mut bytes) = (0, 0);
-    sorted::merge(files, |key, value| {
-        // Of a line that occurs several times any may have been last.
-        let written = number_of(value).and_then(|number| input.lines.get(number));
-        if written.is_none_or(|line| line != key) {
-            let (key, value) = (key.escape_ascii(), value.escape_ascii());
-            return Err(format!("{key} has the value of another key: {value}").into());
+/// Puts lines, each as a key, with its number as the version, until `work` is done.
+fn write<T: Table>(
+    mut link: Arc<Link<T>>,
+    lines: &Lines,
+    (work, full): (&Work, usize),
+    left: &SyncSender<()>,
+) -> Result<(), Failure> {
+    while let Some(mut numbers) = work.take() {
+        loop {
+            let batch = numbers.clone();
+            let batch = batch.map(|number| (&lines[number], number as u64, value_of(number)));
+            numbers.start += link.table.put(batch)?;
+            if numbers.is_empty() && link.table.len() < full {
+                break;
+            }
+            // Full, or left by another thread: what is not put yet goes into the next one.
+            let mut first = false;
+            link = link.next(|| first = true)?;
+            if first {
+                left.send(()).map_err(|_| "the flusher has failed")?; // waits if the disk is slower
+            }
         }
-        keys += 1;
-        bytes += key.len() as u64;
-        Ok(())
+    }
+    Ok(())
+}
+
+/// Writes each memtable that is left, and in the end the last one, to a file of `folder`. Returns how many there are,
+/// and the time that dropping the memtables took.
+fn flush<T: Table>(
+    mut link: Arc<Link<T>>,
+    folder: &Folder,
+    left: Receiver<()>,
+) -> Result<(usize, Duration, String), Failure> {
+    let mut dropping = Duration::ZERO;
+    for number in 0.. {
+        let more = left.recv().is_ok();
+        let next = link.next(|| ())?; // if there is no more, the writers are gone: this leaves the last one
+        link.table.freeze()?;
+        sorted::write(&link.table, &folder.file(number))?;
+        let flushed = std::mem::replace(&mut link, next);
+        let started = Instant::now();
+        drop(flushed);
+        dropping += started.elapsed();
+        if !more {
+            return Ok((number + 1, dropping, link.table.report()));
+        }
+    }
+    Err("there were too many memtables".into())
+}
+
+fn run<T: Table>(input: &Input) -> Result<Outcome, Failure> {
+    let (lines, folder) = (&input.lines, Folder::new()?);
+    let full = (lines.len() / 8).clamp(1, 100_000); // several memtables, whatever the input
+    let work = Work::new(lines.len());
+    let bar = progress("written", lines.len());
+    let started = Instant::now();
+    let first = Link::new(T::first()?);
+    // Each thread takes one: a link that was kept here would hold all that come after it.
+    let links = Mutex::new(vec![first.clone(); input.threads]);
+    let (sender, left) = sync_channel(1);
+    let (wrote, flushed) = std::thread::scope(|s| {
+        let flusher = s.spawn(|| flush(first, &folder, left));
+        let wrote = on_threads(input.threads, |_| {
+            let link = links.lock().map_err(poisoned)?.pop();
+            write(
+                link.ok_or("a link for each")?,
+                lines,
+                (&work, full),
+                &sender,
+            )
+        });
+        let took = started.elapsed();
+        drop(sender);
+        let flushed = flusher.join().map_err(|_| "the flusher panicked")?;
+        // Its own error says more than that it could not be reached.
+        flushed.and_then(|flushed| wrote.map(|_| (took, flushed)))
     })?;
-    Ok((keys, bytes))
+    let (files, dropping, report) = flushed;
+    let all = started.elapsed();
+    bar.finish_and_clear();
+    let (records, bytes) = read_back(&folder, files, lines)?;
+    Ok(Outcome::default()
+        .found("records", records)
+        .found("bytes of keys", bytes)
+        .time("write", wrote)
+        .time("flush, too", all)
+        .time("drop", dropping)
+        .report(format!("{files} files of {records} records"))
+        .report(report))
+}
+
+/// Counts the records of all files. Each line must be there once, with its value.
+fn read_back(folder: &Folder, files: usize, lines: &Lines) -> Result<(u64, u64), Failure> {
+    let mut missing = vec![true; lines.len()];
+    let (mut records, mut bytes) = (0, 0);
+    for file in 0..files {
+        sorted::read(&folder.file(file), |key, version, value| {
+            let number = usize::try_from(version)?;
+            if lines.get(number) != Some(key) || *value != value_of(number) {
+                return Err(format!("{} has another key's record", key.escape_ascii()).into());
+            }
+            if !std::mem::take(&mut missing[number]) {
+                return Err(format!("line {number} is there twice").into());
+            }
+            records += 1;
+            bytes += key.len() as u64;
+            Ok(())
+        })?;
+    }
+    Ok((records, bytes))
 }
 
 #[cfg(test)]
@@ -181,14 +203,32 @@ mod tests {
     }
 
     #[test]
-    fn memtables_of_one_entry_are_flushed_as_well() {
+    fn memtables_of_one_record_are_flushed_as_well() {
         assert_both_sides_are_right(&PROGRAM, &Input::new(made_up(8), 2));
         assert_both_sides_are_right(&PROGRAM, &Input::new(b"\n".to_vec(), 2));
     }
 
     #[test]
-    fn a_value_names_its_line() {
-        assert_eq!(number_of(value_of(17).as_bytes()), Some(17));
-        assert_eq!(number_of(b"nonsense"), None);
+    fn of_two_threads_that_find_a_memtable_full_one_makes_the_next() {
+        let link = Link::new(ArenaMap::first().unwrap());
+        let made = std::sync::atomic::AtomicUsize::new(0);
+        let count = || _ = made.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let next = on_threads(2, |_| link.next(count)).unwrap();
+        assert!(Arc::ptr_eq(&next[0], &next[1]));
+        assert_eq!(made.into_inner(), 1);
+    }
+
+    #[test]
+    fn a_flushed_memtable_gives_its_memory_back() {
+        let link = Link::new(ArenaMap::first().unwrap());
+        let put = |link: &Link<ArenaMap>| link.table.put([(&b"key"[..], 0, [1; 16])].into_iter());
+        assert_eq!(put(&link).unwrap(), 1);
+        let next = link.next(|| ()).unwrap();
+        assert_eq!(put(&link).unwrap(), 0, "it belongs to the next one");
+        let pool = next.table.pool().clone();
+        assert_eq!(pool.stats().held_by_leases.epochs, 1);
+        drop(link);
+        pool.maintain();
+        assert_eq!(pool.stats().retired_epochs, 0);
     }
 }

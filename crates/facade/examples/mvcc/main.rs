@@ -1,50 +1,47 @@
-//! A bank with versions. Writers move money between accounts, in place, and keep each earlier
-//! balance as a version, for as long as a reader may ask for it. A reader takes a snapshot and adds
-//! up all accounts while the writers go on: if its view is consistent, the sum never changes.
-//! The accounts are named by the lines of a file.
+//! A store with versions. Several threads update keys, each update with a version of its own, a sequence number.
+//! Readers take snapshots and look up all keys as of then, while the updates go on; each answer is checked.
 //!
-//! `arena.rs` keeps the versions in the epochs of a pool: an epoch's versions are garbage at once.
-//! `boxes.rs` has a `Box<[u8]>` for each version, frees one by one, and lists which.
+//! Garbage goes by the generation. A table is one: when it is full, writers go on in the next one, the versions that are
+//! still needed are copied there, and the old table is dropped as a whole. A snapshot keeps the tables that it reads.
+//!
+//! A table is an `ArenaMap`; and, for comparison, a skip list with a `Box<[u8]>` for each key and each value. Both are in
+//! `../shared/tables.rs`.
 //!
 //! `cargo run --release --example mvcc -- [FILE | LINES] [THREADS]`
 
-mod account;
-mod arena;
-mod boxes;
 #[path = "../shared/mod.rs"]
 mod shared;
+mod store;
 
-use std::ops::Range;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use account::Transfer;
+use epoch_arena::ArenaMap;
 use shared::compare::{Outcome, Program, Side};
 use shared::input::Input;
+use shared::tables::{Boxes, Table};
 use shared::{Failure, Work, on_threads, progress, scatter};
+use store::{Snapshot, Store};
 
 const PROGRAM: Program = Program {
     usage: "mvcc [FILE | LINES] [THREADS]",
-    lines: 10_000,
+    lines: 100_000,
     sides: [
         Side {
-            name: "arena",
-            run: |input| run(arena::Bank::new(input.lines.clone())?, input),
+            name: "ArenaMap",
+            run: run::<ArenaMap>,
         },
         Side {
-            name: "Box<[u8]>",
-            run: |input| run(boxes::Bank::new(input.lines.clone()), input),
+            name: "SkipMap",
+            run: run::<Boxes>,
         },
     ],
     expected: |input| {
-        let mut balances = vec![START; input.lines.len()];
-        for number in 0..transfers(input) {
-            let Transfer { from, to, amount } = Transfer::new(number, balances.len());
-            balances[from] -= amount;
-            balances[to] += amount;
-        }
-        figures(input, &balances)
+        let updates = Updates::of(input);
+        let mut newest = vec![0; updates.keys.len()];
+        updates.replay(&mut newest, 0, updates.count);
+        figures(&newest)
     },
 };
 
@@ -52,120 +49,161 @@ fn main() -> ExitCode {
     shared::compare::main(&PROGRAM)
 }
 
-/// The first balance of each account.
-pub const START: i64 = 1_000;
+/// Readers, beside the writers and the collector of garbage.
+const READERS: usize = 2;
 
-/// How long a version is current: then the next begins.
-const TICK: Duration = Duration::from_millis(5);
-
-fn transfers(input: &Input) -> usize {
-    4 * input.lines.len()
+/// The updates of a run: of which keys, and how many.
+struct Updates<'i> {
+    keys: Vec<&'i [u8]>,
+    count: usize,
 }
 
-/// The transfers, and a sum over the balances that no two states are likely to share.
-fn figures(input: &Input, balances: &[i64]) -> Vec<(&'static str, u64)> {
-    let each = balances.iter().enumerate();
-    let sum = each.fold(0_u64, |sum, (account, balance)| {
-        sum.wrapping_add(scatter(account).wrapping_mul(*balance as u64))
+impl<'i> Updates<'i> {
+    fn of(input: &'i Input) -> Self {
+        let mut keys: Vec<_> = input.lines.iter().collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let count = 10 * keys.len();
+        Self { keys, count }
+    }
+
+    /// The key of an update: of two updates one is of a sixteenth of the keys.
+    fn key_of(&self, update: usize) -> usize {
+        let few = if update.is_multiple_of(2) { 16 } else { 1 };
+        scatter(update) as usize % self.keys.len().div_ceil(few)
+    }
+
+    /// Notes the newest version of each key after the updates from `from` to `to`. Update number 0 has version 1.
+    fn replay(&self, newest: &mut [u64], from: usize, to: usize) {
+        for update in from..to {
+            newest[self.key_of(update)] = update as u64 + 1;
+        }
+    }
+}
+
+/// The keys, and a sum over their newest versions that no two states are likely to share.
+fn figures(newest: &[u64]) -> Vec<(&'static str, u64)> {
+    let each = newest.iter().enumerate();
+    let sum = each.fold(0_u64, |sum, (key, version)| {
+        sum.wrapping_add(scatter(key).wrapping_mul(*version))
     });
     vec![
-        ("transfers", transfers(input) as u64),
-        ("as the check sum of the balances", sum),
+        ("keys", newest.len() as u64),
+        ("as the check sum of their versions", sum),
     ]
 }
 
-/// Accounts with versions.
-pub trait Bank: Sync {
-    /// The versions that one reader sees.
-    type Snapshot;
-
-    /// Makes the transfers with these numbers.
-    fn transfer(&self, numbers: Range<usize>) -> Result<(), Failure>;
-
-    /// Begins the next version: what was done is now for readers to see. Frees the versions that no
-    /// reader needs any more.
-    fn tick(&self) -> Result<(), Failure>;
-
-    /// The latest version that is complete.
-    fn snapshot(&self) -> Result<Self::Snapshot, Failure>;
-
-    /// The balances of all accounts in that version.
-    fn balances(&self, snapshot: &Self::Snapshot) -> Result<Vec<i64>, Failure>;
-
-    /// A summary at the end.
-    fn report(&self) -> String;
+/// The value of a version.
+fn value_of(version: u64) -> [u8; 16] {
+    let mut value = [0; 16];
+    value[..8].copy_from_slice(&version.to_le_bytes());
+    value[8..].copy_from_slice(&scatter(version as usize).to_le_bytes());
+    value
 }
 
-/// Readers, beside the writers.
-const READERS: usize = 2;
+/// Reads all keys, and sees that each has its version of `newest`, or none where that is 0.
+fn check<T: Table>(snapshot: &Snapshot<T>, keys: &[&[u8]], newest: &[u64]) -> Result<(), Failure> {
+    for (key, expected) in keys.iter().zip(newest) {
+        let see = |version, value: &[u8]| (version, *value == value_of(version));
+        let found = snapshot.get(key, see);
+        if found != (*expected > 0).then_some((*expected, true)) {
+            let key = key.escape_ascii();
+            return Err(format!("{key} has {found:?} at {}, not {expected}", snapshot.at()).into());
+        }
+    }
+    Ok(())
+}
 
-fn run<B: Bank>(bank: B, input: &Input) -> Result<Outcome, Failure> {
+/// The work of a thread: how many reads, or collections of garbage, and the time for them, or until the last update.
+type Done = (usize, Duration);
+
+fn run<T: Table>(input: &Input) -> Result<Outcome, Failure> {
+    let updates = Updates::of(input);
+    let (keys, store) = (&updates.keys, Store::<T>::new(3 * updates.keys.len())?);
+    let work = Work::new(updates.count);
+    let bar = progress("updated", updates.count);
     let started = Instant::now();
-    let work = Work::new(transfers(input));
-    let bar = progress("transferred", transfers(input));
-    let (writing, ticks) = (AtomicUsize::new(input.threads), AtomicUsize::new(0));
-    let failed = AtomicBool::new(false);
-    // Relaxed, here and below: these say when to stop; everything else is behind locks.
-    let go_on = || writing.load(Ordering::Relaxed) > 0 && !failed.load(Ordering::Relaxed);
+    let writing = AtomicUsize::new(input.threads);
     let write = || {
+        let _ends = Ends(&writing);
         while let Some(numbers) = work.take() {
             bar.inc(numbers.len() as u64);
-            bank.transfer(numbers)?;
+            let batch = numbers.clone().map(|update| {
+                let version = update as u64 + 1;
+                (keys[updates.key_of(update)], version, value_of(version))
+            });
+            store.put(batch)?;
+            store.commit(numbers)?;
         }
-        writing.fetch_sub(1, Ordering::Relaxed);
         Ok((0, started.elapsed()))
     };
-    let tick = || {
+    // Relaxed: it only says when to stop.
+    let go_on = || writing.load(Ordering::Relaxed) > 0;
+    let collect = || {
+        let mut collected = 0;
         while go_on() {
-            std::thread::sleep(TICK);
-            bank.tick()?;
-            ticks.fetch_add(1, Ordering::Relaxed);
+            if store.collect_if_full()? {
+                collected += 1;
+            } else {
+                std::thread::sleep(Duration::from_millis(1));
+            }
         }
-        Ok((0, Duration::ZERO))
+        Ok((collected, Duration::ZERO))
     };
     let read = || {
-        let mut sums = 0;
+        let (mut newest, mut replayed) = (vec![0; keys.len()], 0);
+        let (mut reads, mut reading) = (0, Duration::ZERO);
         while go_on() {
-            add_up(&bank)?;
-            sums += 1;
+            let snapshot = store.snapshot()?;
+            updates.replay(&mut newest, replayed, snapshot.at());
+            replayed = snapshot.at();
+            let began = Instant::now();
+            check(&snapshot, keys, &newest)?;
+            reading += began.elapsed();
+            reads += keys.len();
         }
-        Ok((sums, Duration::ZERO))
+        Ok((reads, reading))
     };
-    let done = on_threads(input.threads + 1 + READERS, |thread| {
-        let done = match thread.checked_sub(input.threads) {
+    let done: Vec<Done> = on_threads(input.threads + 1 + READERS, |thread| {
+        match thread.checked_sub(input.threads) {
             None => write(),
-            Some(0) => tick(),
+            Some(0) => collect(),
             Some(_) => read(),
-        };
-        failed.fetch_or(done.is_err(), Ordering::Relaxed);
-        done
+        }
     })?;
-    let took = started.elapsed();
     bar.finish_and_clear();
-    bank.tick()?; // now the last writes can be read
-    let balances = add_up(&bank)?;
-    let wrote = done.iter().map(|(_, wrote)| *wrote).max();
+    let (writers, others) = done.split_at(input.threads);
+    let (collected, readers) = (others[0].0, &others[1..]);
+    let took = writers.iter().map(|(_, wrote)| *wrote).max();
+    let reads: usize = readers.iter().map(|(reads, _)| reads).sum();
+    let reading: Duration = readers.iter().map(|(_, reading)| *reading).sum();
+
+    let snapshot = store.snapshot()?;
+    let newest = |key: &&[u8]| snapshot.get(key, |version, _| version).unwrap_or(0);
+    let newest: Vec<u64> = keys.iter().map(newest).collect();
     let mut outcome = Outcome::default()
-        .time("transfer", wrote.unwrap_or_default())
-        .time("all", took);
-    for (what, count) in figures(input, &balances) {
+        .time("all updates", took.unwrap_or_default())
+        .time("a read", reading.div_f64(reads.max(1) as f64));
+    for (what, count) in figures(&newest) {
         outcome = outcome.found(what, count);
     }
-    let sums: usize = done.iter().map(|(sums, _)| *sums).sum();
-    let ticks = ticks.into_inner();
     Ok(outcome
-        .report(format!("{sums} consistent sums over {ticks} versions"))
-        .report(bank.report()))
+        .report(format!(
+            "{} updates, {reads} reads of snapshots",
+            updates.count
+        ))
+        .report(format!("{} generations", collected + 1))
+        .report(store.report()?))
 }
 
-/// Reads all accounts in one version, and sees that no money was made or lost.
-fn add_up<B: Bank>(bank: &B) -> Result<Vec<i64>, Failure> {
-    let balances = bank.balances(&bank.snapshot()?)?;
-    let (sum, expected) = (balances.iter().sum::<i64>(), START * balances.len() as i64);
-    if sum != expected {
-        return Err(format!("a reader saw {sum} where there is {expected}").into());
+/// A writer, which ends also when it fails.
+struct Ends<'w>(&'w AtomicUsize);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        // Relaxed: as where it is read.
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
-    Ok(balances)
 }
 
 #[cfg(test)]
@@ -174,35 +212,54 @@ mod tests {
     use shared::compare::assert_both_sides_are_right;
     use shared::input::made_up;
 
-    /// A snapshot shows the same for as long as it is kept, and the next one shows later changes.
-    fn snapshots_stay<B: Bank>(bank: B, accounts: usize) {
-        bank.transfer(0..50).unwrap();
-        bank.tick().unwrap();
-        let snapshot = bank.snapshot().unwrap();
-        let before = bank.balances(&snapshot).unwrap();
+    /// A snapshot shows the same for as long as it is kept, and the next one shows later updates.
+    fn snapshots_stay<T: Table>() {
+        let input = Input::new(made_up(40), 1);
+        let updates = Updates::of(&input);
+        let store = Store::<T>::new(1).unwrap();
+        let update = |numbers: std::ops::Range<usize>| {
+            let batch = numbers.clone().map(|update| {
+                let version = update as u64 + 1;
+                (
+                    updates.keys[updates.key_of(update)],
+                    version,
+                    value_of(version),
+                )
+            });
+            store.put(batch).unwrap();
+            store.commit(numbers).unwrap();
+        };
+        let mut newest = vec![0; updates.keys.len()];
+        update(0..64);
+        updates.replay(&mut newest, 0, 64);
+        let snapshot = store.snapshot().unwrap();
         for round in 1..=20 {
-            bank.transfer(50 * round..50 * (round + 1)).unwrap();
-            bank.tick().unwrap();
-            assert_eq!(bank.balances(&snapshot).unwrap(), before, "round {round}");
+            update(64 * round..64 * (round + 1));
+            assert!(
+                store.collect_if_full().unwrap(),
+                "it is full with one record"
+            );
+            check(&snapshot, &updates.keys, &newest).unwrap();
         }
-        assert_ne!(add_up(&bank).unwrap(), before);
-        assert_eq!(before.len(), accounts);
+        let later = store.snapshot().unwrap();
+        assert!(check(&later, &updates.keys, &newest).is_err());
+        updates.replay(&mut newest, 64, 64 * 21);
+        check(&later, &updates.keys, &newest).unwrap();
     }
 
     #[test]
-    fn a_snapshot_of_versions_in_epochs_stays_as_it_is() {
-        let lines = Input::new(made_up(40), 1).lines;
-        snapshots_stay(arena::Bank::new(lines.clone()).unwrap(), 40);
-        snapshots_stay(boxes::Bank::new(lines), 40);
+    fn a_snapshot_stays_as_it_is_while_generations_go() {
+        snapshots_stay::<ArenaMap>();
+        snapshots_stay::<Boxes>();
     }
 
     #[test]
-    fn readers_of_both_sides_see_consistent_sums() {
+    fn readers_of_both_sides_see_each_key_as_of_their_snapshot() {
         assert_both_sides_are_right(&PROGRAM, &Input::new(made_up(300), 2));
     }
 
     #[test]
-    fn an_account_alone_has_what_it_had() {
+    fn a_key_alone_has_its_last_version() {
         assert_both_sides_are_right(&PROGRAM, &Input::new(b"one".to_vec(), 2));
     }
 }

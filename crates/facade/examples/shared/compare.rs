@@ -4,6 +4,7 @@
 //! share the heap: what the first has freed, the second gets without a fault, and what stays
 //! resident could be either's.
 
+use std::io::Write as _;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
@@ -52,6 +53,10 @@ const METHOD: &str = "best of 3 rounds in turns, each a process of its own; cpu:
 /// The whole `main` of an example.
 pub fn main(program: &Program) -> ExitCode {
     let done = match Arguments::parse(std::env::args_os().skip(1), program.lines) {
+        Ok(arguments) if arguments.help => {
+            println!("usage: {}\n\n{}", program.usage, help(program));
+            Ok(())
+        }
         Ok(arguments) => run(program, &arguments),
         Err(wrong) => Err(wrong.into()),
     };
@@ -66,6 +71,15 @@ pub fn main(program: &Program) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn help(program: &Program) -> String {
+    format!(
+        "FILE     its lines are the input; it may be a pipe, such as /dev/stdin\n\
+         LINES    so many made-up lines; {} if nothing is named\n\
+         THREADS  so many threads write",
+        program.lines
+    )
 }
 
 fn run(program: &Program, arguments: &Arguments) -> Result<(), Failure> {
@@ -84,7 +98,8 @@ fn run(program: &Program, arguments: &Arguments) -> Result<(), Failure> {
     let mut best: [Option<Outcome>; 2] = [None, None];
     for _ in 0..ROUNDS {
         for (number, side) in program.sides.iter().enumerate() {
-            let now = in_process(number).map_err(|error| format!("{}: {error}", side.name))?;
+            let now =
+                in_process(number, &input).map_err(|error| format!("{}: {error}", side.name))?;
             best[number] = Some(match best[number].take() {
                 Some(before) => now.or_better(before),
                 None => now,
@@ -120,17 +135,23 @@ fn measured(side: &Side, input: &Input) -> Result<Outcome, Failure> {
     Ok(outcome)
 }
 
-/// Runs a side in a process of its own.
-fn in_process(number: usize) -> Result<Outcome, Failure> {
-    let output = Command::new(std::env::current_exe()?)
+/// Runs a side in a process of its own, which gets the input's text: a pipe can be read once only.
+fn in_process(number: usize, input: &Input) -> Result<Outcome, Failure> {
+    let mut process = Command::new(std::env::current_exe()?)
         .args(std::env::args_os().skip(1))
         .arg(format!("{SIDE}{number}"))
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
         .stderr(Stdio::inherit()) // its errors and its progress
-        .output()?;
+        .spawn()?;
+    // It prints nothing before it has read all. If it ends before that, its status says more than the broken pipe.
+    let text = process.stdin.take().ok_or("it has no input")?;
+    let sent = { text }.write_all(input.lines.text());
+    let output = process.wait_with_output()?;
     if !output.status.success() {
         return Err(format!("it ended with {}", output.status).into());
     }
+    sent?;
     Outcome::from_text(&String::from_utf8(output.stdout)?)
 }
 
@@ -148,23 +169,39 @@ fn check(
     }
 }
 
-/// A row for each side, a column for each time, and the costs.
+/// A row for each side and one for their ratio; a column for each time, and the costs.
 fn table(program: &Program, outcomes: [&Outcome; 2]) -> String {
-    let mut text = format!("{:>12}", "");
-    for (what, _) in &outcomes[0].times {
-        text += &format!(" {what:>12}");
-    }
-    text += &format!(" {:>12} {:>12}\n", "cpu", "memory");
-    for (side, outcome) in program.sides.iter().zip(outcomes) {
-        text += &format!("{:>12}", side.name);
-        for (_, time) in &outcome.times {
-            text += &format!(" {:>12}", format!("{time:.1?}"));
+    let mut rows = [const { Vec::new() }; 4];
+    let mut column = |what: &str, cells: [Option<f64>; 2], show: &dyn Fn(f64) -> String| {
+        let cell = |value: Option<f64>| value.map_or_else(|| "unknown".to_owned(), show);
+        let ratio = cells[0].zip(cells[1]).filter(|(_, plain)| *plain > 0.0);
+        let ratio = ratio.map(|(arena, plain)| format!("{:.2}", arena / plain));
+        let column = [
+            what.to_owned(),
+            cell(cells[0]),
+            cell(cells[1]),
+            ratio.unwrap_or_default(),
+        ];
+        for (row, cell) in rows.iter_mut().zip(column) {
+            row.push(cell);
         }
-        let unknown = || "unknown".to_owned();
-        let mib = |bytes| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
-        let cpu = outcome.cpu.map_or_else(unknown, |cpu| format!("{cpu:.2?}"));
-        let peak = outcome.peak.map_or_else(unknown, mib);
-        text += &format!(" {cpu:>12} {peak:>12}\n");
+    };
+    let time = |seconds: f64| format!("{:.1?}", Duration::from_secs_f64(seconds));
+    for ((what, arena), (_, plain)) in outcomes[0].times.iter().zip(&outcomes[1].times) {
+        column(
+            what,
+            [arena, plain].map(|time| Some(time.as_secs_f64())),
+            &time,
+        );
+    }
+    column("cpu", outcomes.map(|of| Some(of.cpu?.as_secs_f64())), &time);
+    let mib = |bytes: f64| format!("{:.1} MiB", bytes / f64::from(1 << 20));
+    column("memory", outcomes.map(|of| Some(of.peak? as f64)), &mib);
+    let mut text = String::new();
+    let names = ["", program.sides[0].name, program.sides[1].name, "ratio"];
+    for (name, row) in names.into_iter().zip(rows) {
+        let cells: Vec<_> = row.iter().map(|cell| format!("{cell:>12}")).collect();
+        text += &format!("{name:>12} {}\n", cells.join(" "));
     }
     text
 }

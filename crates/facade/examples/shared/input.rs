@@ -4,6 +4,7 @@ use std::error::Error;
 use std::ffi::OsString;
 use std::fmt;
 use std::fmt::Write as _;
+use std::io::Read as _;
 use std::ops::Index;
 use std::sync::Arc;
 
@@ -15,8 +16,9 @@ pub struct Arguments {
     /// A file, or how many lines to make up.
     lines: Wanted,
     pub threads: usize,
-    /// The side that this process is to run, if it is one of `compare`'s.
+    /// The side that this process is to run, if it is one of `compare`'s: on the text that comes from there.
     pub side: Option<usize>,
+    pub help: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -54,6 +56,7 @@ impl Arguments {
             lines: Wanted::MadeUp(default_lines),
             threads: cores.clamp(2, 8),
             side: None,
+            help: false,
         };
         let mut place = 0;
         for argument in arguments {
@@ -62,6 +65,10 @@ impl Arguments {
                 .map_err(|os| unknown(&os.to_string_lossy()))?;
             if let Some(side) = argument.strip_prefix(SIDE) {
                 this.side = Some(side.parse().map_err(|_| unknown(&argument))?);
+                continue;
+            }
+            if argument == "--help" || argument == "-h" {
+                this.help = true;
                 continue;
             }
             match place {
@@ -78,6 +85,12 @@ impl Arguments {
     /// Reads or makes up the text, and says which.
     pub fn text(&self) -> Result<(String, Vec<u8>), String> {
         match &self.lines {
+            _ if self.side.is_some() => {
+                let mut text = Vec::new();
+                let read = std::io::stdin().read_to_end(&mut text);
+                read.map_err(|error| format!("cannot read the text: {error}"))?;
+                Ok((String::new(), text))
+            }
             Wanted::MadeUp(lines) => Ok((format!("{lines} made-up lines"), made_up(*lines))),
             Wanted::Of(file) => match std::fs::read(file) {
                 Ok(text) if text.is_empty() => Err(format!("{file} has no lines")),
@@ -142,6 +155,11 @@ impl Lines {
         Self { text, starts }
     }
 
+    /// All of it.
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
     pub fn len(&self) -> usize {
         self.starts.len() - 1
     }
@@ -201,13 +219,14 @@ mod tests {
         assert_eq!(parse(&["12"]).unwrap().lines, Wanted::MadeUp(12));
         let both = parse(&["keys.txt", "3"]).unwrap();
         assert_eq!(both.lines, Wanted::Of("keys.txt".to_owned()));
-        assert_eq!((both.threads, both.side), (3, None));
+        assert_eq!((both.threads, both.side, both.help), (3, None, false));
+        assert!(parse(&["--help"]).unwrap().help);
         for bad in [
             &["0"][..],
             &["9", "0"],
             &["9", "many"],
             &["9", "1", "x"],
-            &["--help"],
+            &["--what"],
         ] {
             assert!(parse(bad).is_err(), "{bad:?}");
         }

@@ -1,5 +1,5 @@
-//! Shared by the examples: their input, work divided among threads, a bar of progress,
-//! and `compare`, which runs a program over an arena and over plain heap allocation.
+//! Shared by the examples: their input, work divided among threads, a bar of progress, `tables`
+//! of versions, and `compare`, which runs a program over an arena and over plain heap allocation.
 
 #![allow(
     dead_code,
@@ -8,6 +8,7 @@
 
 pub mod compare;
 pub mod input;
+pub mod tables;
 
 use std::error::Error;
 use std::ops::Range;
