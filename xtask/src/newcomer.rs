@@ -1,46 +1,51 @@
-//! `cargo xtask newcomer`: the README's programs as a newcomer meets them: new crates outside the workspace, with the
-//! dependencies that stand above each program and nothing else.
+//! `cargo xtask newcomer`: programs of the README and the guide as a newcomer meets them: new crates outside the
+//! workspace, with the dependencies that stand above each program and nothing else.
 
 use std::fs;
 use std::path::Path;
 
 use crate::step::{Command, Name, Step, Verdict};
 
-/// A program of the README: its lines for `[dependencies]`, and itself.
+/// A program of a document: its lines for `[dependencies]`, and itself.
 type Program = (String, String);
 
-/// The longest program that a newcomer is asked to type.
-const LINES: usize = 20;
-
-/// Where the README says that the repository is.
+/// Where the documents say that the repository is.
 const CLONE: &str = "\"../epoch-arena/";
 
-/// The crates, in the README's order.
-const NAMES: [&str; 3] = ["everything", "maps", "block"];
+/// A document, the names of its programs in their order, and the lines that the longest may have.
+struct Document {
+    path: &'static str,
+    names: &'static [&'static str],
+    lines: usize,
+}
+
+const DOCUMENTS: [Document; 2] = [
+    Document { path: "README.md", names: &["everything", "maps", "block"], lines: 20 },
+    Document { path: "crates/facade/src/guide/flush_an_epoch.md", names: &["memtable"], lines: 39 },
+];
 
 /// Makes the crates in `target/newcomer`, builds and runs them. Without the network: what they need is what the workspace
 /// has, at the versions of its lock file.
 pub fn steps() -> Vec<Step> {
-    let step = |(at, name): (usize, &'static str)| {
-        Step::work(Name::Tests, name, move |runner| {
-            let folder = make(at, name)?;
+    let step = |document: &'static Document, at: usize| {
+        Step::work(Name::Tests, document.names[at], move |runner| {
+            let folder = make(document, at)?;
             let command = Command::cargo("run --quiet --offline --manifest-path").arg(folder.join("Cargo.toml"));
-            runner.must(&command.target("target/newcomer/target")).map(|_| Verdict::Passed("README".into()))
+            runner.must(&command.target("target/newcomer/target")).map(|_| Verdict::Passed(document.path.into()))
         })
     };
-    NAMES.into_iter().enumerate().map(step).collect()
+    DOCUMENTS.iter().flat_map(|document| (0..document.names.len()).map(move |at| step(document, at))).collect()
 }
 
-fn make(at: usize, name: &str) -> Result<std::path::PathBuf, String> {
-    let root = crate::workspace();
-    let readme = crate::read(&root.join("README.md"))?;
-    let programs = programs(&readme);
-    if programs.len() != NAMES.len() {
-        return Err(format!("README.md has {} programs, and not {}", programs.len(), NAMES.len()));
+fn make(Document { path, names, lines }: &Document, at: usize) -> Result<std::path::PathBuf, String> {
+    let (root, name) = (crate::workspace(), names[at]);
+    let programs = programs(&crate::read(&root.join(path))?);
+    if programs.len() != names.len() {
+        return Err(format!("{path} has {} programs, and not {}", programs.len(), names.len()));
     }
-    let lines = programs[at].1.lines().count();
-    if lines > LINES {
-        return Err(format!("{name} has {lines} lines, more than {LINES}"));
+    let typed = programs[at].1.lines().count();
+    if typed > *lines {
+        return Err(format!("{name} has {typed} lines, more than {lines}"));
     }
     let folder = root.join("target/newcomer").join(name);
     write(&folder, name, &programs[at], root).map_err(|error| format!("{name}: {error}"))?;
@@ -48,11 +53,11 @@ fn make(at: usize, name: &str) -> Result<std::path::PathBuf, String> {
 }
 
 /// Each `toml` with the `rust` that follows it.
-fn programs(readme: &str) -> Vec<Program> {
+fn programs(document: &str) -> Vec<Program> {
     let mut dependencies = None;
     let mut programs = Vec::new();
     // The odd parts between fences are code, each with its language on the first line.
-    for part in readme.split("```").skip(1).step_by(2) {
+    for part in document.split("```").skip(1).step_by(2) {
         match part.split_once('\n') {
             Some(("toml", text)) => dependencies = Some(text.to_owned()),
             Some(("rust", text)) => programs.extend(dependencies.take().map(|asked| (asked, text.to_owned()))),
