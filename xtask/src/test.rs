@@ -82,6 +82,7 @@ fn examples() -> Vec<Step> {
         ("quick_start", "epoch-arena", ""),
         ("memtable", "epoch-arena", "20000"),
         ("mvcc", "epoch-arena", "5000"),
+        ("hash_index", "epoch-arena", ""),
         ("cache", "epoch-arena", "10000"),
         ("dedup", "epoch-arena", "Cargo.lock"),
         ("async_scan", "epoch-arena", "Cargo.lock"),
