@@ -4,6 +4,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::ptr::NonNull;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use epoch_arena::{Alignment, ArenaHandle, ArenaPool, Lease, RawError};
@@ -54,35 +55,30 @@ impl HashIndex {
     }
 
     /// Inserts a key that is not there. `false` if it is.
-    fn insert(&self, key: &[u8], value: &[u8]) -> Result<bool, RawError> {
-        let bucket = self.bucket(key);
+    fn insert(&self, new_key: &[u8], value: &[u8]) -> Result<bool, RawError> {
+        let bucket = self.bucket(new_key);
         // Acquire: the records that it leads to, which the Release below published.
         let next = bucket.load(Ordering::Acquire);
-        if self.find(next, key).is_some() {
+        if self.find(next, new_key).is_some() {
             return Ok(false);
         }
         // Until the record can be found: `wait_sealed` waits for this guard.
         let guard = self.pool.pin();
         let place = guard.alloc_raw(self.lease.epoch(), size_of::<Record>(), Alignment::WORD)?;
-        let (key_copy, value) = (guard.alloc_copy(key)?, guard.alloc_copy(value)?);
+        let (key, value) = (guard.alloc_copy(new_key)?, guard.alloc_copy(value)?);
         if value.epoch() != self.lease.epoch() {
             return Err(RawError::Frozen { now: value.epoch() }); // the pool has advanced since
         }
-        let record: NonNull<Record> = place.cast();
-        let mut fresh = Record {
-            next,
-            key: key_copy,
-            value,
-        };
+        let mut fresh = Record { next, key, value };
         loop {
             // SAFETY: aligned, with room for a record; this thread's alone until it is published.
-            unsafe { record.write(fresh) };
+            unsafe { place.cast().write(fresh) };
             // Release: the record, to the Acquire loads of its bucket. Acquire on failure: as above.
             let (order, failed) = (Ordering::Release, Ordering::Acquire);
-            match bucket.compare_exchange(fresh.next, record.as_ptr(), order, failed) {
+            match bucket.compare_exchange(fresh.next, place.as_ptr().cast(), order, failed) {
                 Ok(_) => return Ok(true),
                 // Another thread was first. If with this key, the record is garbage of the epoch.
-                Err(now) if self.find(now, key).is_some() => return Ok(false),
+                Err(now) if self.find(now, new_key).is_some() => return Ok(false),
                 Err(now) => fresh.next = now,
             }
         }
@@ -117,8 +113,9 @@ impl HashIndex {
 fn race(index: &HashIndex, numbers: u32) -> [usize; 2] {
     let insert = |n: &u32, value: u8| index.insert(&n.to_be_bytes(), &[value]) == Ok(true);
     let all = |value| (0..numbers).filter(|n| insert(n, value)).count();
+    let start = &Barrier::new(2);
     std::thread::scope(|s| {
-        let threads = [1, 2].map(|value| s.spawn(move || all(value)));
+        let threads = [1, 2].map(|value| s.spawn(move || (start.wait(), all(value)).1));
         threads.map(|thread| thread.join().unwrap_or(0))
     })
 }

@@ -91,10 +91,12 @@ fn run(program: &Program, arguments: &Arguments) -> Result<(), Failure> {
         return Ok(());
     }
     let (lines, bytes) = (input.lines.len(), input.lines.bytes());
-    println!(
+    let mut out = std::io::stdout();
+    writeln!(
+        out,
         "{name}: {lines} lines, {bytes} bytes, {} threads",
         input.threads
-    );
+    )?;
     let mut best: [Option<Outcome>; 2] = [None, None];
     for _ in 0..ROUNDS {
         for (number, side) in program.sides.iter().enumerate() {
@@ -115,15 +117,15 @@ fn run(program: &Program, arguments: &Arguments) -> Result<(), Failure> {
     };
     for (side, outcome) in program.sides.iter().zip([&arena, &plain]) {
         for line in &outcome.report {
-            println!("  {}: {line}", side.name);
+            writeln!(out, "  {}: {line}", side.name)?;
         }
     }
     let agreed = expected
         .iter()
         .map(|(what, count)| format!("{count} {what}"));
-    println!("both found: {}", agreed.collect::<Vec<_>>().join(", "));
-    println!("\n{}({METHOD})", table(program, [&arena, &plain]));
-    Ok(())
+    let agreed = agreed.collect::<Vec<_>>().join(", ");
+    let table = table(program, [&arena, &plain]);
+    Ok(writeln!(out, "both found: {agreed}\n\n{table}({METHOD})")?)
 }
 
 /// Runs a side here, and measures it.
