@@ -158,10 +158,9 @@ impl Store {
                     self.carved.add_block(block, shelf);
                     return self.carved.take(shelf, wanted);
                 }
-                // Before the memory grows: chunks that are free in other lanes, and the rest of this lane's blocks for
-                // smaller chunks. (Not the other way round: one small chunk would keep a block from large ones.) The
-                // first block is on small pages, so filling it would cost a page fault for every four KiB, unless its
-                // pages are in memory already.
+                // Before the memory grows: free chunks of other lanes, and the rest of this lane's blocks for smaller
+                // chunks, not for larger ones, which a small chunk would keep from being whole. The first block is on
+                // small pages: filling it costs a page fault for every 4 KiB, unless its pages are in memory.
                 let (mut others, smaller) = (shelf.of_others(), shelf.smaller());
                 let mut smaller =
                     smaller.filter(|shelf| self.is_prefaulted || *shelf != Shelf::FIRST);
