@@ -85,7 +85,7 @@ pub(super) struct Store {
     pub accounts: Accounts,
     unit: usize,
     /// Whether free blocks have their pages in memory, as the memory was told.
-    is_prefaulted: bool,
+    prefaulted: bool,
 }
 
 // SAFETY: the chunks are in regions that the store owns, and only the thread that has the store reaches them through
@@ -93,7 +93,7 @@ pub(super) struct Store {
 unsafe impl Send for Store {}
 
 impl Store {
-    pub fn new(unit: usize, is_prefaulted: bool) -> Self {
+    pub fn new(unit: usize, prefaulted: bool) -> Self {
         Self {
             reserved: 0,
             peak: 0,
@@ -107,7 +107,7 @@ impl Store {
             confined: Vec::new(),
             accounts: Accounts::default(),
             unit,
-            is_prefaulted,
+            prefaulted,
         }
     }
 
@@ -162,8 +162,7 @@ impl Store {
                 // chunks, not for larger ones, which a small chunk would keep from being whole. The first block is on
                 // small pages: filling it costs a page fault for every 4 KiB, unless its pages are in memory.
                 let (mut others, smaller) = (shelf.of_others(), shelf.smaller());
-                let mut smaller =
-                    smaller.filter(|shelf| self.is_prefaulted || *shelf != Shelf::FIRST);
+                let mut smaller = smaller.filter(|shelf| self.prefaulted || *shelf != Shelf::FIRST);
                 others
                     .find_map(|shelf| self.carved.take_free(shelf, wanted))
                     .or_else(|| smaller.find_map(|shelf| self.carved.take(shelf, wanted)))
