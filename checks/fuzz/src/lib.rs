@@ -4,6 +4,7 @@
 //! | target | what |
 //! |---|---|
 //! | [`ops`] | pools, epochs, guards, batches, leases, and their drops, on several threads |
+//! | [`map`] | `ArenaMap` against a `BTreeMap`, rotation and open iterators included |
 //! | [`block`] | `Block` and `Memory` alone: disjoint ranges, exact figures |
 //! | [`arithmetic`] | the pure functions against 128-bit arithmetic |
 //! | [`keys`] | order, equality and hash of keys against those of slices |
@@ -15,6 +16,7 @@ pub mod arithmetic;
 pub mod block;
 mod faulty;
 pub mod keys;
+pub mod map;
 pub mod ops;
 pub mod replay;
 mod setup;

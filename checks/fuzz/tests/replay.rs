@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use epoch_arena_fuzz::{arithmetic, block, keys, ops, replay};
+use epoch_arena_fuzz::{arithmetic, block, keys, map, ops, replay};
 
 /// Runs the corpus of a target, then random programs of the given number and longest length.
 fn replay(name: &str, run: fn(&[u8]), programs: u64, longest: usize) {
@@ -41,4 +41,9 @@ fn blocks_agree_with_their_model() {
 #[test]
 fn keys_order_and_hash_as_their_bytes_do() {
     replay("keys", keys::run, 300, 300);
+}
+
+#[test]
+fn maps_agree_with_their_model() {
+    replay("map", map::run, 1000, 500);
 }

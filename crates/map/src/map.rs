@@ -22,8 +22,8 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    /// A page is 1 KiB.
-    const DEFAULT: Self = if cfg!(miri) {
+    /// A page is 1 KiB; under Miri and libFuzzer it is small, so that few records make a deep index.
+    const DEFAULT: Self = if cfg!(any(miri, fuzzing)) {
         Self { first: 3, page: 5 }
     } else {
         Self {

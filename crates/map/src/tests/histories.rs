@@ -4,7 +4,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Barrier, Mutex};
 
-use super::map_of;
+use epoch_arena_pool::ArenaPool;
+
+use super::map_in;
 use super::parked::set_hook;
 use crate::{ArenaMap, InsertError};
 
@@ -102,9 +104,10 @@ fn call(map: &ArenaMap, op: Op) -> Option<u64> {
 
 #[test]
 fn b12_small_histories_are_linearizable() {
+    let pool = ArenaPool::builder().build().unwrap();
     for round in 0..if cfg!(miri) { 3 } else { 4_000 } {
         let mut number = numbers(round);
-        let map = map_of(2, 2 + number(3) as usize);
+        let map = map_in(&pool, 2, 2 + number(3) as usize);
         let mut before = Vec::new();
         for _ in 0..number(4) {
             let (key, version) = (number(KEYS) as u8, number(VERSIONS));

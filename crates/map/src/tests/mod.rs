@@ -13,6 +13,9 @@ use crate::ArenaMap;
 use crate::map::Shape;
 
 fn map_of(first: usize, page: usize) -> ArenaMap {
-    let pool = ArenaPool::builder().build().unwrap();
-    ArenaMap::with_shape(&pool, Shape { first, page }).unwrap()
+    map_in(&ArenaPool::builder().build().unwrap(), first, page)
+}
+
+fn map_in(pool: &ArenaPool, first: usize, page: usize) -> ArenaMap {
+    ArenaMap::with_shape(pool, Shape { first, page }).unwrap()
 }

@@ -1,0 +1,60 @@
+//! Keys, versions and bounds from a program's bytes.
+
+use std::cmp::Reverse;
+use std::ops::Bound;
+
+use arbitrary::{Result, Unstructured};
+
+/// What orders records.
+pub type Line = (Vec<u8>, Reverse<u64>);
+/// A range of keys.
+pub type Bounds = (Bound<Vec<u8>>, Bound<Vec<u8>>);
+
+/// Keys that share what they begin with, of several lengths, and keys that differ in trailing zeros only.
+pub fn key(input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+    let shape: u8 = input.arbitrary()?;
+    let prefix = [0, 1, 7, 8, 9, 24, 100, 300][usize::from(shape % 8)];
+    let mut key = vec![b'p'; prefix];
+    for _ in 0..shape / 8 % 4 {
+        let byte: u8 = input.arbitrary()?;
+        let letters = [0, 1, b'p', 255];
+        key.push(*letters.get(usize::from(byte) % 8).unwrap_or(&byte));
+    }
+    Ok(key)
+}
+
+/// A small version, mostly.
+pub fn version(input: &mut Unstructured<'_>) -> Result<u64> {
+    Ok(match input.arbitrary::<u8>()? {
+        small @ 0..250 => u64::from(small % 50),
+        large => u64::MAX - u64::from(255 - large),
+    })
+}
+
+/// A range, which may be inside out.
+pub fn bounds(input: &mut Unstructured<'_>) -> Result<Bounds> {
+    Ok((bound(input)?, bound(input)?))
+}
+
+fn bound(input: &mut Unstructured<'_>) -> Result<Bound<Vec<u8>>> {
+    Ok(match input.arbitrary::<u8>()? % 3 {
+        0 => Bound::Unbounded,
+        1 => Bound::Included(key(input)?),
+        _ => Bound::Excluded(key(input)?),
+    })
+}
+
+/// Whether a key is in a range.
+pub fn inside(key: &[u8], (lower, upper): &Bounds) -> bool {
+    let above = match lower {
+        Bound::Included(lower) => key >= &lower[..],
+        Bound::Excluded(lower) => key > &lower[..],
+        Bound::Unbounded => true,
+    };
+    let below = match upper {
+        Bound::Included(upper) => key <= &upper[..],
+        Bound::Excluded(upper) => key < &upper[..],
+        Bound::Unbounded => true,
+    };
+    above && below
+}
