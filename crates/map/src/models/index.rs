@@ -9,6 +9,7 @@ use crate::sums::{self, Count, Room, Sum};
 use crate::sync::{AtomicU64, Ordering};
 use crate::tree::index::Index;
 use crate::tree::page::Page;
+use crate::tree::page::draft::Draft;
 use crate::tree::record::Record;
 
 /// A leaf with these records, and an index that knows no other page.
@@ -107,21 +108,22 @@ fn index_an_inner_page_gets_other_heads_against_a_reader() {
     });
 }
 
-/// An inner page is filled since the reader looked, and keeps all it has when it is split: how many it keeps is what the
-/// reader may find first. With one preemption.
+/// An inner page gets a child, and keeps all it has when it is split: a reader that finds how many finds them.
 #[test]
-fn index_an_inner_page_is_filled_and_split_against_a_reader() {
-    model_within(1, || {
-        let (index, first) = index_over(&[]);
+fn index_an_inner_page_keeps_children_against_a_reader() {
+    loom::model(|| {
+        let first = leaf(2, &[]);
+        let mut page = Draft::new(fresh(2), 1, None);
+        page.set(0, 0, first.header_ptr().cast());
+        let page = page.finish(None, 0, 1, true);
         let second = extend(first, &[10]);
         let third = extend(second, &[20]);
-        let last = extend(third, &[30]);
-        enter(&index, second, 3);
-        let enter_both = || {
-            enter(&index, third, 3);
-            enter(&index, last, 3);
+        let fill_and_split = || {
+            let locked = page.lock();
+            locked.insert(1, second, &record(&[10], 0).target());
+            locked.split_at(fresh(2), 2, third);
         };
-        against_a_reader(&index, &[20], true, enter_both);
+        published(fill_and_split, move || page.fill() == 2);
     });
 }
 
