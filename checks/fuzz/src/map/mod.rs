@@ -1,5 +1,5 @@
-//! `ArenaMap` against a `BTreeMap`: inserts one by one and in runs, gets, ranges from both ends, iterators that are open
-//! while records are inserted, rotation, and entries that outlive their map.
+//! `ArenaMap` against a `BTreeMap`: inserts one by one and in runs, gets, ranges from both ends, iterators
+//! that are open while records are inserted, rotation, and entries that outlive their map.
 //!
 //! libFuzzer's build has small pages, so that few records make a deep index; the replay has the map's own.
 
