@@ -144,4 +144,4 @@ impl std::fmt::Debug for Core {
 }
 
 // With its generation, its slots and its account, a pool without a key is less than a kilobyte.
-const _: () = assert!(size_of::<Core>() <= 256 || cfg!(epoch_arena_loom));
+const _: () = assert!(size_of::<Core>() <= 320 || cfg!(epoch_arena_loom));

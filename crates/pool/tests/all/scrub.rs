@@ -8,7 +8,9 @@ use std::time::Duration;
 use epoch_arena_block::{Heap, Pages, Region, Source, SourceError};
 use epoch_arena_pool::{ArenaPool, Lease, Memory, PoolBuilder};
 
-use crate::pools::{BLOCK, adds_up, advance, in_order, put, put_many};
+use crate::pools::{
+    BLOCK, adds_up, advance, all_reclaimed, in_order, maintain_until, put, put_many,
+};
 use crate::support::{Finish, read_on_purpose};
 
 const SECRET: &[u8] = b"correct horse battery staple";
@@ -196,9 +198,8 @@ fn scrubbing_races_with_everything_else() {
         }
     });
     advance(&pool, 3);
-    pool.maintain();
+    maintain_until(&pool, all_reclaimed);
     adds_up(&pool);
-    assert_eq!(pool.stats().retired_epochs, 0);
 }
 
 #[test]
