@@ -15,6 +15,10 @@ pub struct Scrub {
     pub quarantine: bool,
 }
 
+#[allow(
+    clippy::derivable_impls,
+    reason = "with debug assertions it cannot be derived"
+)]
 impl Default for Scrub {
     fn default() -> Self {
         Self {

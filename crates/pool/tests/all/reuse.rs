@@ -1,7 +1,9 @@
 //! Memory is flat over thousands of epochs at constant load, and really falls
 //! when it is given back.
 
-use epoch_arena_block::{AnonymousMap, Heap};
+#[cfg(all(unix, not(miri)))]
+use epoch_arena_block::AnonymousMap;
+use epoch_arena_block::Heap;
 use epoch_arena_pool::{ArenaPool, Memory};
 
 use crate::pools::{BLOCK, adds_up, advance, all_reclaimed, maintain_until, pool, put, put_many};
