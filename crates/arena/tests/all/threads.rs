@@ -70,7 +70,9 @@ fn sixty_four_threads_on_an_empty_arena_create_few_blocks() {
         });
         let stats = arena.stats();
         assert_eq!((stats.allocations, stats.payload), (MANY, MANY * 16));
-        assert_eq!(stats.blocks, 1, "one is enough for all, so one is used");
+        // One is enough for the smallest chunks. A lane whose threads lost races to share a chunk takes a larger one next,
+        // from a second block.
+        assert!(stats.blocks <= 2, "{stats}");
         assert!(source.calls() <= 1 + MANY);
         assert!(
             stats.capacity <= MANY * 4096,
