@@ -178,8 +178,9 @@ impl Tally {
     /// Adds the counts of a test runner's line: `test result: ok. 3 passed; 0 failed; ...`, or nextest's `Summary [ 1.2s] 4
     /// tests run: 3 passed, 1 failed, 0 skipped`.
     pub fn add(&mut self, line: &str) {
-        let counts = match line.strip_prefix("test result: ") {
-            Some(result) => result.split_once(". "),
+        // Where Miri tries several seeds at a time, their lines may run into each other.
+        let counts = match line.split_once("test result: ") {
+            Some((_, result)) => result.split_once(". "),
             None => line.trim_start().strip_prefix("Summary [").and_then(|rest| rest.split_once(" run: ")),
         };
         for count in counts.map_or("", |(_, counts)| counts).split([';', ',']) {
