@@ -3,3 +3,4 @@
 pub(crate) mod pinned;
 pub(crate) mod registry;
 pub(crate) mod state;
+mod states;
