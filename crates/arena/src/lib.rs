@@ -37,6 +37,7 @@ mod arena;
 mod copy;
 mod epoch;
 mod error;
+mod groups;
 mod growth;
 mod handle;
 #[cfg(all(test, epoch_arena_loom))]
@@ -63,6 +64,7 @@ pub const MAX_LEN: usize = pack::MAX_LEN;
 pub mod raw {
     pub use crate::copy::copy;
     pub use crate::epoch::{EPOCHS, EpochCounter};
+    pub use crate::groups::{GROUP, Groups, prefetch};
     pub use crate::traits::sealed::Sealed;
     pub use crate::writer::{Home, Writer, end_batch, extend_batch};
 }

@@ -72,6 +72,12 @@ pub use report::lease_info::LeaseInfo;
 pub use report::pin_info::PinInfo;
 pub use report::stats::{MaintainReport, PoolStats};
 
+/// What the layers above share with this one. Not for use elsewhere: no promise of stability.
+#[doc(hidden)]
+pub mod raw {
+    pub use epoch_arena_core::raw::{GROUP, Groups, prefetch};
+}
+
 /// The README's example, as a test.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::ops::Bound::{Included, Unbounded};
 
 use epoch_arena_key::{ArenaKey, KeyRef, OwnedKey};
-use epoch_arena_pool::ArenaPool;
+use epoch_arena_pool::{ArenaPool, Resolve};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -136,4 +136,26 @@ fn debug_is_for_people() {
     );
     let owned = OwnedKey::new(pool.snapshot().owned(key.handle()).unwrap());
     assert_eq!(format!("{owned:?}"), "\"user:1\"");
+}
+
+/// Many keys at once resolve as each of them does, and stay ordered by all their bytes.
+#[test]
+fn keys_resolve_many_at_a_time() {
+    let pool = pool(); // two epochs retained
+    let mut keys = Vec::new();
+    for epoch in 0..3 {
+        let guard = pool.pin();
+        keys.extend((0..13).map(|n| {
+            let key = format!("all share this, {epoch} {n}");
+            ArenaKey::copy_from(key.as_bytes(), &guard).unwrap()
+        }));
+        pool.advance().unwrap();
+    }
+    let guard = pool.pin();
+    let expected: Vec<_> = keys.iter().map(|key| key.resolve(&guard)).collect();
+    assert_eq!(expected.iter().flatten().count(), 13, "of the last epoch");
+    assert!(ArenaKey::resolve_each(&keys, &guard).eq(expected.iter().copied()));
+    let handles = keys.iter().map(ArenaKey::handle);
+    let made = guard.get_each(handles).map(|bytes| bytes.map(KeyRef::new));
+    assert!(made.eq(expected));
 }

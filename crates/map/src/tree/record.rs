@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use epoch_arena_pool::Alignment;
+use epoch_arena_pool::raw::prefetch;
 
 use super::key::{self, Target, WORD, words};
 
@@ -206,22 +207,9 @@ impl<'m> Record<'m> {
     /// the value.
     #[inline(always)]
     pub fn prefetch(self) {
-        prefetch(self.first);
-        // Only a hint, so it does not matter where the record ends.
-        if let Some(second) = NonNull::new(self.first.as_ptr().wrapping_add(64)) {
-            prefetch(second);
-        }
+        let first = self.first.as_ptr();
+        // Only hints, so it does not matter where the record ends.
+        prefetch(first);
+        prefetch(first.wrapping_add(64));
     }
-}
-
-/// Asks the processor to load a cache line; a hint, which changes nothing.
-#[inline(always)]
-pub(crate) fn prefetch(at: NonNull<u8>) {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
-    // SAFETY: a hint is allowed for any address.
-    unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at.as_ptr().cast());
-    }
-    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-    let _ = at;
 }

@@ -158,3 +158,39 @@ fn handles_travel_between_threads() {
     let handle = std::thread::spawn(move || handle).join().unwrap();
     assert_eq!(find(&pool, handle), Some(b"from afar".to_vec()));
 }
+
+/// What `by` gives for many handles at once is what it gives for each.
+fn many_are_as_each(by: &impl Resolve, handles: &[ArenaHandle]) {
+    let expected: Vec<_> = handles.iter().map(|handle| by.get(*handle)).collect();
+    for count in 0..=handles.len() {
+        let found: Vec<_> = by.get_each(&handles[..count]).collect();
+        assert_eq!(found, expected[..count]);
+    }
+    let (eights, _) = handles.as_chunks::<8>();
+    for (eight, expected) in eights.iter().zip(expected.chunks(8)) {
+        assert_eq!(by.get_many(eight), expected);
+    }
+    assert_eq!(by.get_many::<0>(&[]), [None::<&[u8]>; 0]);
+}
+
+/// Live, stale, foreign and later handles in turn, and empty ones, to all that resolves.
+#[test]
+fn many_handles_resolve_as_each_of_them() {
+    let (pool, other) = (pool(2), pool(2));
+    let lease = pool.lease(pool.current_epoch()).unwrap();
+    let of_each = |name: &[u8]| [put(&pool, name), put(&other, name), put(&pool, b"")];
+    let mut handles: Vec<ArenaHandle> = Vec::new();
+    for epoch in 0..3 {
+        handles.extend((0..4_u8).flat_map(|n| of_each(&[epoch, n, 1])));
+        advance(&pool, 1);
+    }
+    let snapshot = pool.snapshot();
+    handles.extend((4..7_u8).flat_map(|n| of_each(&[3, n])));
+    handles.sort_by_key(|handle| (handle.len() * 7_919) % 5);
+    let guard = pool.pin();
+    many_are_as_each(&guard, &handles);
+    many_are_as_each(&lease, &handles);
+    many_are_as_each(&snapshot, &handles);
+    let live = guard.get_each(handles.iter().copied()).flatten().count();
+    assert_eq!((live, handles.len()), (14, 45), "of two epochs of four");
+}

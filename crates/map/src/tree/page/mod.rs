@@ -14,9 +14,10 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use epoch_arena_pool::Alignment;
+use epoch_arena_pool::raw::prefetch;
 
 use super::key::{skip_between, worthwhile};
-use super::record::{Record, prefetch};
+use super::record::Record;
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 /// A thread holds the lock.
@@ -267,9 +268,7 @@ impl<'m> Page<'m> {
         let first = self.header.cast::<u8>().as_ptr();
         for line in 0..(HEADS + 61 * size_of::<u64>()).div_ceil(LINE) {
             // Only a hint, so it does not matter where the page ends.
-            if let Some(at) = NonNull::new(first.wrapping_add(line * LINE)) {
-                prefetch(at);
-            }
+            prefetch(first.wrapping_add(line * LINE));
         }
     }
 
@@ -281,9 +280,7 @@ impl<'m> Page<'m> {
         let from = slots_at(self.slots());
         let to = from + self.slots() * size_of::<AtomicPtr<u8>>();
         for offset in (from..to).step_by(LINE) {
-            if let Some(at) = NonNull::new(first.wrapping_add(offset)) {
-                prefetch(at);
-            }
+            prefetch(first.wrapping_add(offset));
         }
     }
 }
