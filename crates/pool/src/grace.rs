@@ -1,5 +1,6 @@
 //! The grace period: what is deferred to its end, and how that is brought about.
 
+use crate::domain::backlog::Waiting;
 use crate::epochs::core::Core;
 use crate::epochs::hold::Hold;
 use crate::epochs::lists::Reclaimed;
@@ -9,10 +10,14 @@ use crate::trace;
 
 /// Lets an epoch go when no guard is left that is pinned now.
 ///
-/// The closure runs inside any thread's pin: one or two atomic operations on memory that it keeps alive, two words,
-/// no lock, no free, no user code. (The last one of a memory that is gone frees the generation.)
+/// The closure runs inside any thread's pin: two or three atomic operations on memory that it keeps alive, three words,
+/// no lock, no free, no user code. (The last one of a memory that is gone frees the generation and the backlog.)
 pub(crate) fn defer(pin: &Pinned<'_>, hold: Hold) {
-    pin.guard().defer(move || hold.let_go());
+    let waiting = pin.core().domain.backlog.wait();
+    pin.guard().defer(move || {
+        hold.let_go();
+        drop(waiting);
+    });
 }
 
 /// Sees that deferred closures run if no guard holds them up, and reclaims what that frees;
@@ -58,3 +63,6 @@ pub(crate) fn settle_unpinned(
     trace::reclaim(core, reclaimed);
     reclaimed
 }
+
+// So much crossbeam-epoch keeps in place; of more it makes an allocation, which would be freed inside a pin.
+const _: () = assert!(size_of::<(Hold, Waiting)>() <= 3 * size_of::<usize>());

@@ -1,5 +1,7 @@
-//! A collector, and what the pools that use it have in common: a clock of retirements, and which threads are pinned.
+//! A collector, and what the pools that use it have in common: a clock of retirements, what waits for a grace period,
+//! and which threads are pinned.
 
+pub(crate) mod backlog;
 pub(crate) mod participant;
 pub(crate) mod record;
 
@@ -9,6 +11,7 @@ use crossbeam_epoch::Collector;
 use crossbeam_utils::CachePadded;
 use epoch_arena_block::Memory;
 
+use backlog::Backlog;
 use record::Record;
 
 use crate::sync::{Arc, AtomicU64, Mutex, OnceLock, Ordering, StaticAtomicU64, Weak, lock};
@@ -18,6 +21,7 @@ pub(crate) struct Domain {
     pub id: u64,
     pub collector: Collector,
     pub clock: Arc<Clock>,
+    pub backlog: Arc<Backlog>,
     records: Mutex<Records>,
 }
 
@@ -38,13 +42,24 @@ struct Domains {
 }
 
 impl Domain {
-    pub fn new(collector: Collector) -> Arc<Self> {
+    /// One whose collector only the library has.
+    pub fn own() -> Arc<Self> {
+        Self::with(Collector::new(), false)
+    }
+
+    /// One of a collector that others may defer to, too.
+    fn shared(collector: Collector) -> Arc<Self> {
+        Self::with(collector, true)
+    }
+
+    fn with(collector: Collector, is_shared: bool) -> Arc<Self> {
         static DOMAINS: StaticAtomicU64 = StaticAtomicU64::new(0);
         Arc::new(Self {
             // Relaxed: only uniqueness is needed.
             id: DOMAINS.fetch_add(1, Ordering::Relaxed),
             collector,
             clock: Arc::default(),
+            backlog: Backlog::new(is_shared),
             records: Mutex::new(Records::default()),
         })
     }
@@ -54,13 +69,10 @@ impl Domain {
         let make = || Box::new(Domains::default()) as Box<dyn Any + Send + Sync>;
         let domains = memory.extension(make).downcast_ref::<Domains>();
         match (domains, collector) {
-            (Some(domains), None) => {
-                let own = || Self::new(Collector::new());
-                domains.own.get_or_init(own).clone()
-            }
+            (Some(domains), None) => domains.own.get_or_init(Self::own).clone(),
             (Some(domains), Some(collector)) => domains.given(collector),
             // Another layer than this keeps something there, so the pool is on its own.
-            (None, collector) => Self::new(collector.unwrap_or_default()),
+            (None, collector) => collector.map_or_else(Self::own, Self::shared),
         }
     }
 
@@ -113,7 +125,7 @@ impl Domains {
         let known = given.iter().filter_map(Weak::upgrade);
         let found = { known }.find(|domain| domain.collector == collector);
         found.unwrap_or_else(|| {
-            let domain = Domain::new(collector);
+            let domain = Domain::shared(collector);
             given.push(Arc::downgrade(&domain));
             domain
         })

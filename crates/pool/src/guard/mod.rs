@@ -27,7 +27,8 @@ use crate::local::state::Local;
 /// Guards nest: the first one pins the thread and the last one unpins it, in whatever order they are
 /// dropped. Pin per batch, not per key; and do not keep a guard for long, as it holds back the
 /// memory of *every* epoch that is retired meanwhile. To hold one epoch for long, take a
-/// [lease](crate::ArenaPool::lease); to keep a guard in a long loop, [`refresh`](Self::refresh) it.
+/// [lease](crate::ArenaPool::lease); in a long loop, call [`refresh_if_needed`](Self::refresh_if_needed)
+/// now and then.
 ///
 /// ```
 /// # use epoch_arena_pool::ArenaPool;
@@ -131,6 +132,33 @@ impl<'a> ArenaGuard<'a> {
     /// ```
     pub fn refresh(&mut self) -> bool {
         self.pinned.repin()
+    }
+
+    /// [`refresh`](Self::refresh), if something may wait for this guard; returns whether it did. Otherwise one load
+    /// and a compare: so a thread that writes for long calls it every few dozen puts, with one guard for all of
+    /// them, and holds back no memory.
+    ///
+    /// Something waits from the moment on at which an epoch of a pool over the same memory is left or retired, until
+    /// no guard that could see it is left: mostly for two or three of these calls. With a collector that the pool was
+    /// [given](crate::PoolBuilder::collector) it always refreshes, as what others defer there is not known.
+    ///
+    /// ```
+    /// # use epoch_arena_pool::ArenaPool;
+    /// let pool = ArenaPool::builder().build()?;
+    /// let mut guard = pool.pin();
+    /// for n in 0..1_000_u32 {
+    ///     if n % 64 == 0 {
+    ///         assert!(!guard.refresh_if_needed()); // no thread has advanced
+    ///     }
+    ///     guard.alloc_copy(&n.to_be_bytes())?;
+    /// }
+    /// pool.advance()?;
+    /// assert!(guard.refresh_if_needed());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn refresh_if_needed(&mut self) -> bool {
+        !self.core().domain.backlog.is_empty() && self.refresh()
     }
 
     /// The bytes of `handle`, or `None` if its epoch is no longer live or it is of another pool.

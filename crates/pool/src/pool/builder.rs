@@ -255,7 +255,7 @@ impl PoolBuilder {
             scrub: self.scrub,
         };
         let domain = if self.private_collector {
-            Domain::new(Collector::new())
+            Domain::own()
         } else {
             Domain::of(&memory, self.collector)
         };

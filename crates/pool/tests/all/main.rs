@@ -30,6 +30,7 @@ mod pools;
 mod process;
 mod race;
 mod raw;
+mod refresh;
 mod reuse;
 mod scrub;
 mod sealed;
