@@ -2,6 +2,8 @@
 
 use std::ops::{Bound, RangeBounds};
 
+use epoch_arena_pool::raw::{GROUP, Groups};
+
 use crate::entry::Entry;
 use crate::map::ArenaMap;
 use crate::range::Range;
@@ -28,7 +30,7 @@ impl ArenaMap {
         Some(Entry::new(record, &self.lease))
     }
 
-    /// As many times [`get`](Self::get), with the waiting for memory overlapped.
+    /// As many times [`get`](Self::get), with the waiting for memory overlapped. Eight at a time are best.
     ///
     /// ```
     /// # use epoch_arena_map::ArenaMap;
@@ -41,18 +43,42 @@ impl ArenaMap {
     /// ```
     #[inline]
     pub fn get_many<const N: usize>(&self, keys: [&[u8]; N], at: u64) -> [Option<Entry<'_>>; N] {
-        let places = keys.map(|key| {
-            let target = Target::new(key, at);
-            let place = self.index.find(&target);
+        let targets = keys.map(|key| Target::new(key, at));
+        let places = self.index.find_many(&targets);
+        for place in &places {
             place.page.prefetch_slots();
-            (target, place)
-        });
-        for (target, place) in &places {
+        }
+        for (place, target) in places.iter().zip(&targets) {
             place.page.prefetch_record(target);
         }
-        places.map(|(target, place)| {
-            let record = place.get(&target)?;
+        std::array::from_fn(|index| {
+            let record = places[index].get(&targets[index])?;
             Some(Entry::new(record, &self.lease))
+        })
+    }
+
+    /// [`get`](Self::get) for any number of keys, in their order; eight at a time, as by [`get_many`](Self::get_many).
+    ///
+    /// ```
+    /// # use epoch_arena_map::ArenaMap;
+    /// # let map = ArenaMap::new(&epoch_arena_pool::ArenaPool::builder().build()?)?;
+    /// let words = ["to", "be", "or", "not", "to", "be", "that", "is", "the", "question"];
+    /// for (word, version) in words.iter().zip(0..) {
+    ///     map.insert(word.as_bytes(), version, b"")?;
+    /// }
+    /// let last = map.get_each(words, u64::MAX).flatten().map(|entry| entry.version());
+    /// assert!(last.eq([4, 5, 2, 3, 4, 5, 6, 7, 8, 9]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn get_each<K: AsRef<[u8]>>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+        at: u64,
+    ) -> impl Iterator<Item = Option<Entry<'_>>> {
+        Groups::new(keys, move |group: [Option<K>; GROUP]| {
+            // The last group may have fewer keys: what is found for the missing ones is not given out.
+            let keys = group.each_ref().map(Option::as_ref);
+            self.get_many(keys.map(|key| key.map_or(&[][..], K::as_ref)), at)
         })
     }
 

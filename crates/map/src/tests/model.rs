@@ -38,6 +38,7 @@ fn version() -> impl Strategy<Value = u64> {
 enum Op {
     Insert(Vec<u8>, u64, usize),
     Get(Vec<u8>, u64),
+    GetEach(Vec<Vec<u8>>, u64),
     Range(Bound<Vec<u8>>, Bound<Vec<u8>>, u64, u64),
     Seek(Vec<u8>, Vec<u8>),
 }
@@ -54,6 +55,7 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         20 => (key(), version(), 0..20_usize).prop_map(|(k, v, n)| Op::Insert(k, v, n)),
         5 => (key(), version()).prop_map(|(k, v)| Op::Get(k, v)),
+        2 => (prop::collection::vec(key(), 0..20), version()).prop_map(|(k, v)| Op::GetEach(k, v)),
         1 => (bound(), bound(), version(), any::<u64>())
             .prop_map(|(a, b, at, turns)| Op::Range(a, b, at, turns)),
         1 => (key(), key()).prop_map(|(a, b)| Op::Seek(a, b)),
@@ -148,8 +150,14 @@ fn check(map: &ArenaMap, model: &mut Model, op: Op) {
             let expected = from.next().filter(|((other, _), _)| *other == key);
             let expected = expected.map(|((key, version), v)| (key.clone(), version.0, v.clone()));
             assert_eq!(found, expected);
-            let [same, again] = map.get_many([&key[..], &key[..]], at);
-            assert_eq!((same.map(owned), again.map(owned)), (found.clone(), found));
+        }
+        Op::GetEach(keys, at) => {
+            let expected: Vec<_> = keys.iter().map(|key| map.get(key, at)).collect();
+            assert_eq!(map.get_each(&keys, at).collect::<Vec<_>>(), expected);
+            for (eight, expected) in keys.as_chunks::<8>().0.iter().zip(expected.chunks(8)) {
+                let eight = eight.each_ref().map(|key| &key[..]);
+                assert_eq!(map.get_many(eight, at), expected);
+            }
         }
         Op::Range(lower, upper, at, turns) => {
             let lines = || all(model).filter(|line| inside(&line.0, (&lower, &upper)));

@@ -125,3 +125,43 @@ fn b12_ascending_records_of_many_threads() {
         assert!(keys.eq(0..MANY));
     }
 }
+
+/// Many gets at once among writers that split every page on their way: each finds what it would alone.
+#[test]
+fn b12_many_gets_find_what_each_would() {
+    for (first, page) in [(2, 4), (12, 61)] {
+        let map = map_of(first, page);
+        // Of every other key a version that the reader sees; writers add the others, and newer versions.
+        for n in (0..MANY).step_by(2) {
+            map.insert(&key(n), 1, &n.to_be_bytes()).unwrap();
+        }
+        let over = AtomicBool::new(false);
+        std::thread::scope(|s| {
+            for thread in 0..2 {
+                let (map, over) = (&map, &over);
+                s.spawn(move || {
+                    let _ends = Ends(over);
+                    for n in (0..2 * MANY).filter(|n| n % 2 == thread) {
+                        map.insert(&key(n), 2, b"").unwrap();
+                    }
+                });
+            }
+            loop {
+                let last = over.load(Ordering::Acquire);
+                let found = map.get_each((0..MANY).map(key), 1);
+                let mut count = 0;
+                for (n, entry) in (0..MANY).zip(found) {
+                    let value = entry.map(|entry| (entry.version(), entry.value().to_vec()));
+                    let expected = (n % 2 == 0).then(|| (1, n.to_be_bytes().to_vec()));
+                    assert_eq!(value, expected, "{n}");
+                    count += 1;
+                }
+                assert_eq!(count, MANY);
+                if last {
+                    break;
+                }
+            }
+        });
+        assert_eq!(map.len() as u64, 2 * MANY + MANY.div_ceil(2));
+    }
+}

@@ -55,12 +55,19 @@ impl Index {
     /// Where the target is, if its record is in the map.
     #[inline]
     pub fn find(&self, target: &Target<'_>) -> Place<'_> {
-        self.descend::<false>(target, 0)
+        self.descend_for::<false>(target, 0)
+    }
+
+    /// Where each of several targets is. All go down one level, then the next, so that the pages of a level are
+    /// waited for together.
+    #[inline]
+    pub fn find_many<const N: usize>(&self, targets: &[Target<'_>; N]) -> [Place<'_>; N] {
+        self.descend::<false, N>(targets, 0)
     }
 
     /// A leaf whose least record is before the one with the target's place.
     pub fn find_before(&self, target: &Target<'_>) -> Page<'_> {
-        self.descend::<true>(target, 0).page
+        self.descend_for::<true>(target, 0).page
     }
 
     /// A leaf that is the last one, or was.
@@ -78,15 +85,28 @@ impl Index {
 
     /// A page of `level` for the target; with `STRICT`, one that begins before it.
     #[inline(always)]
-    fn descend<const STRICT: bool>(&self, target: &Target<'_>, level: u16) -> Place<'_> {
+    fn descend_for<const STRICT: bool>(&self, target: &Target<'_>, level: u16) -> Place<'_> {
+        let [place] = self.descend::<STRICT, 1>(std::array::from_ref(target), level);
+        place
+    }
+
+    /// The same for each of several targets.
+    #[inline(always)]
+    fn descend<const STRICT: bool, const N: usize>(
+        &self,
+        targets: &[Target<'_>; N],
+        level: u16,
+    ) -> [Place<'_>; N] {
         let page = self.root().unwrap_or(self.first());
-        let mut place = Place::unknown(page);
+        let mut places = [Place::unknown(page); N];
         // Counted, so that the page below is not waited for.
         for _ in level..page.level() {
-            place = place.page.choose::<STRICT>(place.behind, target);
-            place.page.prefetch();
+            for (place, target) in places.iter_mut().zip(targets) {
+                *place = place.page.choose::<STRICT>(place.behind, target);
+                place.page.prefetch();
+            }
         }
-        place
+        places
     }
 
     /// Tells the index of a page that was split off another. If this fails, the page is found by going
@@ -119,7 +139,7 @@ impl Index {
                 self.grow(level, memory.take().map_or_else(&mut *fresh, Ok)?);
                 continue;
             }
-            let mut place = self.descend::<false>(&target, level);
+            let mut place = self.descend_for::<false>(&target, level);
             // The holder of the lock may be suspended. Then this page waits to be entered, and not its writer:
             // a writer that is led past it will enter it.
             let Some(mut page) = place.page.try_lock() else {
