@@ -91,19 +91,21 @@ impl Record {
         }
     }
 
-    /// The figure to compare with other contestants: the ratio, or the value where there is none; and its quartiles.
-    pub fn compared(&self) -> Option<(f64, [f64; 2])> {
-        let figure = self.ratio_to_floor.or(self.value)?;
-        Some((figure, self.quartiles.unwrap_or([figure; 2])))
+    /// The figure to compare with other contestants: the ratio, or the value where there is none.
+    pub fn compared(&self) -> Option<f64> {
+        self.ratio_to_floor.or(self.value)
     }
 
-    /// How this stands to another record; equal where the spread of the two does not allow an order: where half of the
-    /// rounds of one and half of the other's overlap.
+    /// How this stands to another record. Equal where the spread allows no order: the middle halves of their rounds overlap,
+    /// or there were too few rounds for a spread.
     pub fn order(&self, other: &Self) -> Option<Ordering> {
-        let (mine, theirs) = (self.compared()?, other.compared()?);
-        Some(if mine.1[1] < theirs.1[0] {
+        self.value.and(other.value)?;
+        let (Some(mine), Some(theirs)) = (self.quartiles, other.quartiles) else {
+            return Some(Ordering::Equal);
+        };
+        Some(if mine[1] < theirs[0] {
             Ordering::Less
-        } else if mine.1[0] > theirs.1[1] {
+        } else if mine[0] > theirs[1] {
             Ordering::Greater
         } else {
             Ordering::Equal
@@ -241,6 +243,8 @@ mod tests {
             (a.order(c), c.order(b)),
             (Some(Ordering::Less), Some(Ordering::Greater))
         );
+        let [once, twice] = [1.0, 2.0].map(|ratio| summarise(&[sample("a", ratio, Some(1.0))]));
+        assert_eq!(once[0].order(&twice[0]), Some(Ordering::Equal), "one round");
         assert_eq!(a.order(&Record::skipped("", "", "", 1, "")), None);
     }
 

@@ -4,7 +4,7 @@ use epoch_arena_bench_wire::{ROSTER, Record, Role, contestant};
 
 use super::groups::{Columns, Figure, Headline, Info, step_of, usual_set};
 use super::text::in_full;
-use super::view::{Grid, Row, count, digits, figure, label, rank, role, short, unit_name};
+use super::view::{Grid, MAIN, Row, Words, count, digits, label, rank, role, short, unit_name};
 use crate::page::plot::{Chart, Kind, Point, Series};
 
 /// The pictures of a group.
@@ -15,7 +15,6 @@ pub fn charts(info: &Info, records: &[Record]) -> Vec<Chart> {
             Columns::Keys => {
                 charts.push(Chart { title: title(info, &grid.title), ..bars(grid, records, grid.lead, true) });
             }
-            Columns::Detail if info.shown.is_empty() => charts.push(of_details(info, grid)),
             Columns::Detail => {}
             // A table of different things: a picture of each, but for those that a line shows better.
             Columns::Rest => {
@@ -53,30 +52,28 @@ fn floor_of(records: &[Record], like: &Record) -> Option<f64> {
     records.iter().find(same)?.value
 }
 
-/// A record's bar: its length is the ratio at the floor's speed. Contestants with processes of their own ran at another
+/// A figure's bar: its length is the ratio at the floor's speed. Contestants with processes of their own ran at another
 /// moment of the machine, and only their ratio can stand beside the others'; the text tells the time as it was.
-fn bar(grid: &Grid<'_>, records: &[Record], who: &str, record: &Record) -> Point {
+fn bar(grid: &Grid<'_>, records: &[Record], row: &Row<'_>, column: usize) -> Option<Point> {
+    let (record, words) = row.cell(column).zip(grid.words(row, column))?;
     let ratio = record.ratio_to_floor.filter(|_| record.unit != "B/B");
     let floor = ratio.and_then(|_| floor_of(records, record));
-    let (value, times) = figure(record);
     let spread = record.quartiles.map(|quartiles| quartiles.map(|end| end * floor.unwrap_or(1.0)));
-    let row = grid.rows.iter().find(|row| row.who == who);
-    Point {
-        name: short(who),
-        color: role(who).into(),
+    Some(Point {
+        name: short(row.who),
+        color: role(row.who).into(),
         y: ratio.zip(floor).map_or(record.value.unwrap_or_default(), |(ratio, floor)| ratio * floor),
         spread: spread.filter(|_| floor.is_some() || record.ratio_to_floor.is_none()),
-        text: format!("{value} {times}").trim_end().to_owned(),
-        hover: row.map_or_else(String::new, |row| in_full(grid, row, record)),
+        text: words.short(),
+        hover: in_full(grid, row, column),
         ..Point::default()
-    }
+    })
 }
 
 /// Bars of the contestants: of one column, or of all, the others for the reader to pick.
 fn bars(grid: &Grid<'_>, records: &[Record], lead: usize, all: bool) -> Chart {
     let series = |at: usize| {
-        let cells = grid.rows.iter().filter_map(|row| Some((row.who, row.cell(at)?)));
-        let mut points: Vec<Point> = cells.map(|(who, record)| bar(grid, records, who, record)).collect();
+        let mut points: Vec<Point> = grid.rows.iter().filter_map(|row| bar(grid, records, row, at)).collect();
         points.sort_by(|a, b| a.y.total_cmp(&b.y));
         Series { name: grid.columns[at].clone(), hidden: at != lead, points, ..Series::default() }
     };
@@ -93,35 +90,11 @@ fn bars(grid: &Grid<'_>, records: &[Record], lead: usize, all: bool) -> Chart {
     }
 }
 
-/// Kinds of counts of one contestant, and not contestants of one kind.
-fn of_details(info: &Info, grid: &Grid<'_>) -> Chart {
-    let cells = grid.rows.iter().flat_map(|row| grid.columns.iter().zip(&row.cells));
-    let point = |(column, record): (&String, &Option<&Record>)| {
-        let record = (*record)?;
-        let text = digits(record.value?);
-        Some(Point {
-            name: column.clone(),
-            color: role(&record.contestant).into(),
-            y: record.value?,
-            hover: text.clone(),
-            text,
-            ..Point::default()
-        })
-    };
-    let series = Series { points: cells.filter_map(point).collect(), ..Series::default() };
-    Chart {
-        title: title(info, &grid.title),
-        unit: unit_name(grid.unit).into(),
-        series: vec![series],
-        ..Chart::default()
-    }
-}
-
 /// The colour of a contestant's line: this library's main way stands out, the others have one each.
 fn color(who: &str) -> String {
     match role(who) {
         "floor" => "floor".into(),
-        "ours" if ["ours", "sort-keys", "arena-map"].contains(&who) => "ours".into(),
+        "ours" if MAIN.contains(&who) => "ours".into(),
         // Its variants have the two that no peer on the same picture has.
         "ours" => format!("peer-{}", 4 + rank(who) % 2 * 2),
         _ => format!("peer-{}", rank(who) % 13),
@@ -181,13 +154,14 @@ fn picture(info: &Info, record: &Record) -> Option<(Chart, Vec<Point>)> {
         let (unit, kind) = (format!("{unit}{keys}"), Kind::Lines { x: x.into(), log, ticks });
         Chart { title, unit, kind, ..Chart::default() }
     };
-    let (value, ratio) = figure(record);
+    let words = Words::of(record);
+    let in_full = |at: &str| format!("{at}: {} {}", words.short(), words.spread);
     let rest = record.bench.strip_prefix(&info.name).unwrap_or(&record.bench).trim_start_matches('/');
     let (bench, detail) = rest.split_once('-').unwrap_or((rest, ""));
     if let Some((axis, x)) = step_of(record) {
         let (title, grows) = info.sweep(axis);
         let unit = format!("{}, {}", unit_name(&record.unit), better(&record.unit));
-        let point = Point { x, y: record.value?, hover: format!("{}: {value} {ratio}", count(x)), ..Point::default() };
+        let point = Point { x, y: record.value?, hover: in_full(&count(x)), ..Point::default() };
         return Some((chart(title, &unit, &grows, true, Vec::new()), vec![point]));
     }
     if let Some(series) = &record.series {
@@ -203,8 +177,7 @@ fn picture(info: &Info, record: &Record) -> Option<(Chart, Vec<Point>)> {
             points,
         ));
     }
-    let point =
-        Point { x: nines(detail)?, y: record.value?, hover: format!("{detail}: {value} {ratio}"), ..Point::default() };
+    let point = Point { x: nines(detail)?, y: record.value?, hover: in_full(detail), ..Point::default() };
     let ticks = NAMED.iter().filter_map(|name| Some((nines(name)?, (*name).to_owned()))).collect();
     let unit = "time of one put, lower is better";
     Some((chart(info.kind(bench), unit, "of the puts took no longer", false, ticks), vec![point]))
@@ -219,8 +192,7 @@ pub fn headline(picture: &Headline, records: &[Record]) -> Vec<Chart> {
         let rows = rows.iter().map(|(who, record)| Row { who, cells: vec![Some(record)] }).collect();
         let grid = Grid { title: panel.title.clone(), unit, columns: vec![String::new()], lead: 0, rows };
         // In the order of the description in each panel, so that one row is one contestant.
-        let cells = grid.rows.iter().filter_map(|row| Some((row.who, row.cell(0)?)));
-        let points = cells.map(|(who, record)| bar(&grid, records, who, record)).collect();
+        let points = grid.rows.iter().filter_map(|row| bar(&grid, records, row, 0)).collect();
         Some(Chart {
             title: panel.title.clone(),
             unit: format!("{}, {}", unit_name(unit), better(unit)),
@@ -277,8 +249,6 @@ mod tests {
             record("scale/keys/100000", "ours", "fix16", 2.0, "ns/key"),
             record("tail/warm-p50", "ours", "user", 9.0, "ns"),
             record("tail/warm-max", "ours", "user", 900.0, "ns"),
-            record("shared/big-rmws", "ours", "fix16", 0.3, "per 1000 puts"),
-            record("shared/big-stores", "ours", "fix16", 1000.0, "per 1000 puts"),
             record("map/a", "arena-map", "user24", 300.0, "ns/op"),
         ];
         let put = &of("put", &records)[0];
@@ -288,7 +258,6 @@ mod tests {
         let scale = &of("scale", &records)[0];
         assert!(matches!(&scale.kind, Kind::Lines { x, log: true, .. } if x == "keys in the epoch"));
         assert_eq!(of("tail", &records)[0].series[0].points.len(), 1);
-        assert_eq!(of("shared", &records)[0].series[0].points.len(), 2);
         assert_eq!(of("map", &records)[0].title, "YCSB A: half reads, half updates, keys user24");
         assert!(headline(&GROUPS.headline[0], &records).is_empty());
     }

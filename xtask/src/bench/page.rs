@@ -6,7 +6,6 @@ use super::charts::{charts, headline, names};
 use super::groups::{GROUPS, Info};
 use super::saved::Saved;
 use super::targets;
-use super::text::in_words;
 use super::view::{Grid, label, reasons, role, unit_name};
 use crate::page::plot::Chart;
 
@@ -85,20 +84,21 @@ fn section(info: &Info, saved: &Saved) -> Markup {
 }
 
 fn table(grid: &Grid<'_>, has_places: bool) -> Markup {
+    let cell = |row, at| {
+        grid.words(row, at).map_or_else(Markup::default, |it| html! { (it.short()) " " small { (it.spread) } })
+    };
     html! {
         div.scroll { table.figures {
             tr {
                 @if has_places { th title="one more than there are contestants ahead beyond the spread" { "#" } }
                 th { "contestant" }
                 @for column in &grid.columns { th { (column) } }
-                @if has_places { th { "±" } }
             }
             @for row in &grid.rows {
                 tr class=(role(row.who)) {
-                    @if has_places { td { @if let Some(place) = grid.place(row) { (place) } } }
+                    @if has_places { td { (grid.place(row, grid.lead).unwrap_or_default()) } }
                     td { (label(row.who)) }
-                    @for at in 0..grid.columns.len() { td { @if let Some(record) = row.cell(at) { (in_words(record)) } } }
-                    @if has_places { td { @if let Some(spread) = row.spread() { (format!("{spread:.1}%")) } } }
+                    @for at in 0..grid.columns.len() { td { (cell(row, at)) } }
                 }
             }
         } }
@@ -128,7 +128,8 @@ fn method() -> Markup {
                  Times differ from machine to machine and from run to run: " strong { "only ratios of one run count" } ". Bars are \
                  as long as the ratio says, on a scale that shows the floor's time; the text beside a bar is its own median, and the \
                  factor its ratio. The thin line at the end of a bar spans the quartiles: half of all rounds lie within. Two \
-                 contestants whose quartiles overlap share a place, for the run does not tell which is ahead. Whatever leaves traces in \
+                 contestants whose quartiles overlap are level (~): the run does not tell which is ahead. So are those with fewer than \
+                 three rounds. In # the sign says that another contestant is level, at a figure that it is level with this library's. Whatever leaves traces in \
                  a heap has processes of its own. One thread is timed by its CPU clock, several by the wall."
             }
             p.text {

@@ -13,12 +13,12 @@ use super::view::count;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
 #[strum(serialize_all = "lowercase")]
 pub enum Verdict {
-    /// Met.
+    /// Met, and so are both ends of the spread.
     Met,
-    /// Not met, but the limit lies within the spread.
+    /// The limit lies within the spread.
     #[strum(serialize = "within spread")]
     Close,
-    /// Not met.
+    /// Not met, nor by either end of the spread.
     Missed,
 }
 
@@ -68,12 +68,23 @@ pub struct Judged {
     pub verdict: Verdict,
 }
 
-/// A part of a target: its name, its limit, the figure and where half of the rounds lie.
+/// A figure between its quartiles.
+#[derive(Clone, Copy)]
+struct Spread([f64; 3]);
+
+impl Spread {
+    /// This over another: the lowest that it may be, the figure, the highest.
+    fn over(self, by: Self) -> Self {
+        let (Self([low, figure, high]), Self([least, other, most])) = (self, by);
+        Self([low / most, figure / other, high / least])
+    }
+}
+
+/// A part of a target: its name, its limit and the figure.
 struct Part {
     name: String,
     limit: f64,
-    figure: f64,
-    spread: [f64; 2],
+    figure: Spread,
 }
 
 /// The targets of which the run has a figure, in order.
@@ -99,18 +110,22 @@ impl Target {
         let met = |part: &Part, value: f64| {
             if self.at_most.is_some() { value <= part.limit } else { value >= part.limit }
         };
-        let verdict = |part: &Part| match (met(part, part.figure), part.spread.iter().any(|value| met(part, *value))) {
-            (true, _) => Verdict::Met,
-            (false, true) => Verdict::Close,
-            (false, false) => Verdict::Missed,
+        let verdict = |part: &Part| match part.figure.0.map(|value| met(part, value)) {
+            [true, true, true] => Verdict::Met,
+            [false, false, false] => Verdict::Missed,
+            _ => Verdict::Close,
         };
         let verdicts: Vec<Verdict> = parts.iter().map(verdict).collect();
         let worst = [Verdict::Missed, Verdict::Close].into_iter().find(|worst| verdicts.contains(worst));
         let times = if self.unit.starts_with('x') { "x" } else { "" };
         let mixed = verdicts.iter().any(|verdict| *verdict != verdicts[0]);
         let text = |(part, verdict): (&Part, &Verdict)| {
-            let mark = if mixed && *verdict == Verdict::Missed { " ✗" } else { "" };
-            format!("{} {:.3}{times}{mark}", part.name, part.figure).trim_start().to_owned()
+            let mark = match verdict {
+                Verdict::Missed if mixed => " ✗",
+                Verdict::Close => " ~",
+                _ => "",
+            };
+            format!("{} {:.3}{times}{mark}", part.name, part.figure.0[1]).trim_start().to_owned()
         };
         let figures: Vec<String> = parts.iter().zip(&verdicts).map(text).collect();
         Some(Judged {
@@ -145,17 +160,18 @@ impl Target {
     fn parts(&self, records: &[Record]) -> Vec<Part> {
         let mine = records.iter().filter(|record| self.is_of(record, &self.who) && record.bench == self.bench);
         let part = |record: &Record| {
-            let (figure, spread) = self.figure(record)?;
             let rivals = records.iter().filter(|rival| (&rival.bench, &rival.keys) == (&record.bench, &record.keys));
             let rivals = rivals.filter(|rival| self.beside.iter().any(|who| self.is_of(rival, who)));
-            let best = rivals.filter_map(|rival| Some(self.figure(rival)?.0)).min_by(f64::total_cmp);
-            let by = if self.beside.is_empty() { 1.0 } else { best? };
-            let of = |value: f64| if self.invert { by / value } else { value / by };
+            let best = rivals
+                .filter_map(|rival| self.figure(rival))
+                .reduce(|Spread(a), Spread(b)| Spread([0, 1, 2].map(|at| a[at].min(b[at]))));
+            let (mine, by) = (self.figure(record)?, if self.beside.is_empty() { Spread([1.0; 3]) } else { best? });
+            let figure = if self.invert { by.over(mine) } else { mine.over(by) };
             let several = record.threads > 1 && !self.all_cores;
             let crew = if several { format!("{} threads", record.threads) } else { String::new() };
             let keys = if record.keys == "-" || several { "" } else { record.keys.as_str() };
             let name = format!("{keys}{crew}");
-            Some(Part { name, limit: self.limit(&record.keys)?, figure: of(figure), spread: spread.map(of) })
+            Some(Part { name, limit: self.limit(&record.keys)?, figure })
         };
         mine.filter_map(part).collect()
     }
@@ -166,9 +182,9 @@ impl Target {
             let of_axis = records.iter().filter(|record| record.contestant == who);
             let point = |record: &Record| {
                 let (axis, step) = step_of(record)?;
-                (axis == self.bench && step >= self.from?).then_some((step, self.figure(record)?.0))
+                (axis == self.bench && step >= self.from?).then_some((step, self.figure(record)?))
             };
-            let mut points: Vec<(f64, f64)> = of_axis.filter_map(point).collect();
+            let mut points: Vec<(f64, Spread)> = of_axis.filter_map(point).collect();
             points.sort_by(|a, b| a.0.total_cmp(&b.0));
             points
         };
@@ -176,23 +192,26 @@ impl Target {
         for rival in &self.beside {
             let theirs = points(rival);
             let at = |step: f64| theirs.iter().find(|point| point.0 == step).map(|point| point.1);
-            mine = mine.into_iter().filter_map(|(step, value)| Some((step, value / at(step)?))).collect();
+            mine = mine.into_iter().filter_map(|(step, value)| Some((step, value.over(at(step)?)))).collect();
         }
         let (Some(start), Some(end)) = (mine.first(), mine.last().filter(|end| mine.len() > 1 && end.0 > mine[0].0))
         else {
             return Vec::new();
         };
         let short = if self.to.is_some_and(|to| end.0 < to) { " only" } else { "" };
-        let (name, figure) = (format!("{} to {}{short}", count(start.0), count(end.0)), end.1 / start.1);
-        let limit = self.limit("").unwrap_or(f64::NAN);
-        vec![Part { name, limit, figure, spread: [figure; 2] }]
+        let name = format!("{} to {}{short}", count(start.0), count(end.0));
+        vec![Part { name, limit: self.limit("").unwrap_or(f64::NAN), figure: end.1.over(start.1) }]
     }
 
-    fn figure(&self, record: &Record) -> Option<(f64, [f64; 2])> {
-        let figure = if self.value { record.value? } else { record.ratio_to_floor? };
+    /// The figure and its spread. Without a spread no order is told between contestants; a limit is compared all the same.
+    fn figure(&self, record: &Record) -> Option<Spread> {
+        let ratio = if self.beside.is_empty() { record.ratio_to_floor } else { record.compared() };
+        let figure = if self.value { record.value? } else { ratio? };
         // The quartiles are those of the ratio where there is one.
-        let fits = !self.value || record.ratio_to_floor.is_none();
-        Some((figure, record.quartiles.filter(|_| fits).unwrap_or([figure; 2])))
+        let quartiles = record.quartiles.filter(|_| !self.value || record.ratio_to_floor.is_none());
+        let unknown = if self.beside.is_empty() { [figure; 2] } else { [0.0, f64::INFINITY] };
+        let [low, high] = quartiles.unwrap_or(unknown);
+        Some(Spread([low, figure, high]))
     }
 
     fn is_of(&self, record: &Record, who: &str) -> bool {
@@ -233,33 +252,52 @@ mod tests {
     }
 
     #[test]
-    fn a_target_is_met_if_each_part_is_and_close_if_the_limit_is_within_the_spread() {
+    fn a_target_is_met_or_missed_only_if_the_whole_spread_is() {
         let mut records =
             vec![record("put/warm", "ours", "fix16", 1, 2.0, 1.05), record("put/warm", "ours", "user", 1, 2.0, 1.1)];
         let met = row(&records, "put, warm").unwrap();
         assert_eq!((met.verdict, met.figure.as_str()), (Verdict::Met, "fix16 1.050x, user 1.100x"));
-        records[1].ratio_to_floor = Some(1.15);
+        records[1].ratio_to_floor = Some(1.19);
         let missed = row(&records, "put, warm").unwrap();
-        assert_eq!((missed.verdict, missed.figure.as_str()), (Verdict::Missed, "fix16 1.050x, user 1.150x ✗"));
-        records[1].quartiles = Some([1.09, 1.2]);
-        assert_eq!(row(&records, "put, warm").unwrap().verdict, Verdict::Close);
-        records.push(record("put/warm", "bumpalo", "user", 1, 2.0, 1.0));
-        assert_eq!(row(&records, "the same, beside bumpalo, bump-scope").unwrap().verdict, Verdict::Missed);
+        assert_eq!((missed.verdict, missed.figure.as_str()), (Verdict::Missed, "fix16 1.050x, user 1.190x ✗"));
+        for (ratio, quartiles) in [(1.19, [1.17, 1.2]), (1.17, [1.16, 1.19])] {
+            (records[1].ratio_to_floor, records[1].quartiles) = (Some(ratio), Some(quartiles));
+            assert_eq!(row(&records, "put, warm").unwrap().verdict, Verdict::Close);
+        }
     }
 
     #[test]
-    fn throughput_is_one_over_time_and_a_sweep_is_its_end_over_its_start() {
-        let all = [record("put/warm", "ours", "user", 2, 2.0, 1.25)];
-        let missed = row(&all, "put, all cores").unwrap();
-        assert_eq!((missed.verdict, missed.figure.as_str()), (Verdict::Missed, "user 0.800x"));
-        let mut sweep = vec![
-            record("scale/keys/10000", "ours", "fix16", 1, 1.0, 1.0),
-            record("scale/keys/100000", "ours", "fix16", 1, 2.0, 1.0),
-            record("scale/keys/1000000", "ours", "fix16", 1, 2.1, 1.0),
-        ];
+    fn a_rival_is_overtaken_only_beyond_the_spread_of_both() {
+        let rivals = "the same, beside bumpalo, bump-scope";
+        let mut records = [("ours", 1.1), ("bumpalo", 1.2), ("bump-scope", 1.3)]
+            .map(|(who, ratio)| record("put/warm", who, "user", 1, 2.0, ratio));
+        assert_eq!(row(&records, rivals).unwrap().verdict, Verdict::Close, "without a spread there is no order");
+        let mut with = |quartiles: [[f64; 2]; 3]| {
+            records.iter_mut().zip(quartiles).for_each(|(record, quartiles)| record.quartiles = Some(quartiles));
+            let row = row(&records, rivals).unwrap();
+            (row.verdict, row.figure)
+        };
+        assert_eq!(with([[1.05, 1.15], [1.16, 1.3], [1.2, 1.4]]), (Verdict::Met, "user 0.917x".into()));
+        assert_eq!(with([[1.05, 1.15], [1.16, 1.3], [1.14, 1.4]]), (Verdict::Close, "user 0.917x ~".into()));
+    }
+
+    #[test]
+    fn more_is_better_where_it_is_one_over_time_and_a_sweep_is_its_end_over_its_start() {
+        let of = |who, value| record("put/cold", who, "user", 1, value, value);
+        let mut all = [of("ours", 2.0), of("bumpalo", 3.0)];
+        all.iter_mut().for_each(|record| record.quartiles = record.value.map(|value| [value; 2]));
+        let met = row(&all, "the same, beside bumpalo").unwrap();
+        assert_eq!((met.verdict, met.figure.as_str()), (Verdict::Met, "user 1.500x"));
+        let of = |step: &str, who, ratio| {
+            let mut record = record(&format!("scale/keys/{step}"), who, "fix16", 1, ratio, ratio);
+            record.quartiles = Some([ratio; 2]);
+            record
+        };
+        let mut sweep = vec![of("10000", "ours", 1.0), of("100000", "ours", 1.5), of("1000000", "ours", 1.2)];
+        sweep.extend(["10000", "100000", "1000000", "100000000"].map(|step| of(step, "floor", 1.0)));
         let short = row(&sweep, "put, while keys grow").unwrap();
-        assert_eq!((short.verdict, short.figure.as_str()), (Verdict::Met, "100k to 1M only 1.050x"));
-        sweep.push(record("scale/keys/100000000", "ours", "fix16", 1, 2.3, 1.0));
+        assert_eq!((short.verdict, short.figure.as_str()), (Verdict::Met, "100k to 1M only 0.800x"));
+        sweep.push(of("100000000", "ours", 1.8));
         assert_eq!(row(&sweep, "put, while keys grow").unwrap().verdict, Verdict::Missed);
     }
 }

@@ -8,7 +8,7 @@ use epoch_arena_bench_wire::Record;
 
 use super::groups::{Info, usual_set};
 use super::targets::{self, Judged};
-use super::view::{Grid, Row, digits, figure, is_nanos, label, reasons, role, short, spread, unit_name};
+use super::view::{Grid, Row, Words, digits, is_nanos, label, reasons, role, short, unit_name};
 
 /// The width to write for.
 pub fn width() -> usize {
@@ -30,7 +30,8 @@ pub fn legend(records: &[Record]) -> String {
     }
     format!(
         "keys: {}\nx: times FLOOR, a bump and a copy, of the same round; of maps: SkipMap<Box>\n#: 1 + how many are ahead \
-         beyond the spread, on {}\n±: half of the quartiles' distance",
+         beyond the spread, on {}\n~: level, the spread tells no order: in #, with another; at a figure, with epoch-arena\n±: \
+         half of the quartiles' distance",
         sets.join(", "),
         usual_set(records)
     )
@@ -53,11 +54,10 @@ pub fn group(info: &Info, records: &[Record], width: usize) -> String {
 /// The table, in as many parts as the width asks for.
 fn parts(grid: &Grid<'_>, width: usize) -> Vec<String> {
     let names = grid.rows.iter().map(|row| short(row.who).chars().count());
-    // The place, the name and the spread, with the space around them.
-    let fixed = 4 + names.max().unwrap_or(0).min(34) + 2 + 6;
+    // The place and the name, with the space around them.
+    let fixed = 5 + names.max().unwrap_or(0).min(34) + 2;
     let wide = |at: usize| {
-        let cells = grid.rows.iter().filter_map(|row| row.cell(at));
-        let most = cells.map(|record| cell(record, grid.unit).chars().count()).max();
+        let most = grid.rows.iter().map(|row| cell(grid, row, at).chars().count()).max();
         most.unwrap_or(0).max(grid.columns[at].chars().count()) + 2
     };
     let mut parts: Vec<Vec<usize>> = vec![Vec::new()];
@@ -76,21 +76,16 @@ fn parts(grid: &Grid<'_>, width: usize) -> Vec<String> {
 
 fn table(grid: &Grid<'_>, columns: &[usize], width: usize) -> String {
     let mut table = plain(width);
-    let has_spread = grid.rows.iter().any(|row| row.spread().is_some());
     let mut head = vec!["#".to_owned(), format!("{}, {}", grid.title, unit_name(grid.unit))];
     head.extend(columns.iter().map(|at| grid.columns[*at].clone()));
-    head.extend(has_spread.then(|| "±".to_owned()));
     // The title has a line of its own, so that it does not widen the column of the names.
     let title = head[1].clone();
     head[1].clear();
     table.set_header(head.iter().map(|text| Cell::new(text).add_attribute(Attribute::Dim)));
     for row in &grid.rows {
-        let place = grid.place(row).map_or_else(String::new, |place| place.to_string());
+        let place = grid.place(row, grid.lead).unwrap_or_default();
         let mut cells = vec![Cell::new(place), Cell::new(short(row.who))];
-        cells.extend(
-            columns.iter().map(|at| Cell::new(row.cell(*at).map_or_else(String::new, |it| cell(it, grid.unit)))),
-        );
-        cells.extend(has_spread.then(|| Cell::new(row.spread().map_or_else(String::new, percent))));
+        cells.extend(columns.iter().map(|at| Cell::new(cell(grid, row, *at))));
         let ours = role(row.who) == "ours";
         table.add_row(cells.into_iter().map(|cell| if ours { cell.fg(Color::Yellow) } else { cell }));
     }
@@ -114,16 +109,13 @@ fn trimmed(table: &str) -> String {
     table.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
-fn percent(value: f64) -> String {
-    format!("{}%", if value < 10.0 { format!("{value:.1}") } else { format!("{value:.0}") })
-}
-
-/// A value, without the unit that stands above it, and its ratio.
-fn cell(record: &Record, unit: &str) -> String {
-    let (value, ratio) = figure(record);
-    let usual = if is_nanos(unit) { " ns" } else { " B" };
+/// A value, without the unit that stands above it, its ratio and its spread.
+fn cell(grid: &Grid<'_>, row: &Row<'_>, column: usize) -> String {
+    let Some(Words { value, ratio, spread, level }) = grid.words(row, column) else { return String::new() };
+    let usual = if is_nanos(grid.unit) { " ns" } else { " B" };
     let value = value.strip_suffix(usual).unwrap_or(&value);
-    format!("{value} {ratio}").trim_end().to_owned()
+    let level = if level { "~" } else { "" };
+    [value, &ratio, &spread, level].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// The targets that the run says something about.
@@ -152,31 +144,22 @@ pub fn markdown(grid: &Grid<'_>) -> String {
     for row in &grid.rows {
         let name = escape(&label(row.who));
         let name = if role(row.who) == "ours" { format!("**{name}**") } else { name };
-        let cells = (0..grid.columns.len()).map(|at| row.cell(at).map_or_else(String::new, in_words));
-        let cells: Vec<String> = cells.collect();
+        let cell = |at| grid.words(row, at).map_or_else(String::new, |words| words.short());
+        let cells: Vec<String> = (0..grid.columns.len()).map(cell).collect();
         // Writing into a string cannot fail.
         let _ = writeln!(text, "| {name} | {} |", cells.join(" | "));
     }
     text
 }
 
-/// A value with its ratio in brackets.
-pub fn in_words(record: &Record) -> String {
-    let (value, ratio) = figure(record);
-    if ratio.is_empty() { value } else { format!("{value} ({ratio})") }
-}
-
 /// The text of a hover: the figure, its spread and its place.
-pub fn in_full(grid: &Grid<'_>, row: &Row<'_>, record: &Record) -> String {
-    let mut text = in_words(record);
-    if spread(record).is_some()
-        && let Some([low, high]) = record.quartiles
-    {
+pub fn in_full(grid: &Grid<'_>, row: &Row<'_>, column: usize) -> String {
+    let Some((record, words)) = row.cell(column).zip(grid.words(row, column)) else { return String::new() };
+    let mut text = words.short();
+    if let Some([low, high]) = record.quartiles {
         let _ = write!(text, "<br>half of {} rounds: {} to {}", record.rounds, digits(low), digits(high));
     }
-    if let Some(place) = grid.place(row) {
-        let _ = write!(text, "<br>{} ahead beyond the spread", place - 1);
-    }
+    let _ = write!(text, "<br>place {}", grid.place(row, column).unwrap_or_default());
     text
 }
 

@@ -81,7 +81,7 @@ impl<'r> Grid<'r> {
     /// The best first; who has no figure in the leading column comes last, in the order of the roster.
     fn sort(&mut self) {
         let lead = self.lead;
-        let figure = |row: &Row<'_>| row.cell(lead).and_then(Record::compared).map_or(f64::INFINITY, |it| it.0);
+        let figure = |row: &Row<'_>| row.cell(lead).and_then(Record::compared).unwrap_or(f64::INFINITY);
         self.rows.sort_by(|a, b| figure(a).total_cmp(&figure(b)).then(rank(a.who).cmp(&rank(b.who))));
     }
 
@@ -90,11 +90,25 @@ impl<'r> Grid<'r> {
         self.rows.iter().flat_map(|row| row.cells.iter().flatten()).any(|record| step_of(record).is_some())
     }
 
-    /// A contestant's place: one more than there are contestants that are ahead of it beyond the spread.
-    pub fn place(&self, row: &Row<'_>) -> Option<usize> {
-        let mine = row.cell(self.lead)?;
-        let others = self.rows.iter().filter_map(|other| other.cell(self.lead));
-        Some(1 + others.filter(|other| other.order(mine) == Some(Ordering::Less)).count())
+    /// A contestant's place in a column: one more than there are contestants ahead of it beyond the spread; with a `~`
+    /// where it is level with another.
+    pub fn place(&self, row: &Row<'_>, column: usize) -> Option<String> {
+        let mine = row.cell(column)?;
+        let count = |order| {
+            let others = self.rows.iter().filter_map(|other| other.cell(column));
+            others.filter(|other| other.order(mine) == Some(order)).count()
+        };
+        // It is level with itself.
+        let level = if count(Ordering::Equal) > 1 { "~" } else { "" };
+        Some(format!("{}{level}", 1 + count(Ordering::Less)))
+    }
+
+    /// The words of a figure.
+    pub fn words(&self, row: &Row<'_>, column: usize) -> Option<Words> {
+        let record = row.cell(column)?;
+        let own = self.rows.iter().find(|own| MAIN.contains(&own.who)).filter(|own| own.who != row.who);
+        let order = own.and_then(|own| own.cell(column)?.order(record));
+        Some(Words { level: order == Some(Ordering::Equal), ..Words::of(record) })
     }
 }
 
@@ -103,18 +117,45 @@ impl<'r> Row<'r> {
     pub fn cell(&self, column: usize) -> Option<&'r Record> {
         self.cells.get(column).copied().flatten()
     }
-
-    /// The largest spread of the row, in percent: half of the distance of the quartiles.
-    pub fn spread(&self) -> Option<f64> {
-        let spreads = self.cells.iter().flatten().filter_map(|record| spread(record));
-        spreads.max_by(f64::total_cmp)
-    }
 }
 
-/// Half of the distance of a record's quartiles, in percent of its figure.
-pub fn spread(record: &Record) -> Option<f64> {
-    let (figure, [low, high]) = record.compared()?;
-    (record.quartiles.is_some() && figure > 0.0).then(|| (high - low) / 2.0 / figure * 100.0)
+/// This library's contestants that the others are compared with.
+pub const MAIN: [&str; 4] = ["ours", "sort-keys", "pin-pool", "arena-map"];
+
+/// The words of a figure.
+pub struct Words {
+    /// The value, with its unit.
+    pub value: String,
+    /// The ratio to the reference; empty where there is none.
+    pub ratio: String,
+    /// Half of the quartiles' distance in percent of the figure; empty after fewer than three rounds.
+    pub spread: String,
+    /// Whether the spread tells no order between it and this library's figure.
+    pub level: bool,
+}
+
+impl Words {
+    /// The words of a record, beside no other.
+    pub fn of(record: &Record) -> Self {
+        let ratio = record.ratio_to_floor.filter(|_| record.unit != "B/B");
+        let spread = |figure: f64| {
+            let [low, high] = record.quartiles.filter(|_| figure > 0.0)?;
+            let percent = (high - low) / 2.0 / figure * 100.0;
+            Some(if percent < 9.95 { format!("±{percent:.1}%") } else { format!("±{percent:.0}%") })
+        };
+        Self {
+            value: record.value.map_or_else(String::new, |value| with_unit(value, &record.unit)),
+            ratio: ratio.map_or_else(String::new, |ratio| format!("{}x", digits(ratio))),
+            spread: record.compared().and_then(spread).unwrap_or_default(),
+            level: false,
+        }
+    }
+
+    /// For a document: the value, the ratio in brackets, and a `~` if the figure is level with this library's.
+    pub fn short(&self) -> String {
+        let ratio = if self.ratio.is_empty() { String::new() } else { format!(" ({})", self.ratio) };
+        format!("{}{ratio}{}", self.value, if self.level { " ~" } else { "" })
+    }
 }
 
 /// The title of the table that a record stands in, and its column; none if it is for the pictures alone.
@@ -175,13 +216,6 @@ pub fn short(id: &str) -> String {
         (", shared", ""),
     ];
     cuts.iter().fold(label(id), |name, (long, short)| name.replace(long, short))
-}
-
-/// A value with its unit, and its ratio where there is one.
-pub fn figure(record: &Record) -> (String, String) {
-    let ratio = record.ratio_to_floor.filter(|_| record.unit != "B/B");
-    let value = record.value.map_or_else(String::new, |value| with_unit(value, &record.unit));
-    (value, ratio.map_or_else(String::new, |ratio| format!("{}x", digits(ratio))))
 }
 
 /// A value with a unit that suits its size.
@@ -298,9 +332,11 @@ pub mod tests {
         let grids = grids("put", &records);
         assert_eq!(grids.len(), 2);
         let warm = &grids[0];
-        let who: Vec<_> = warm.rows.iter().map(|row| (row.who, warm.place(row).unwrap())).collect();
-        assert_eq!(who, [("floor", 1), ("ours", 2), ("bumpalo", 2)]);
-        assert_eq!(warm.rows[1].spread().map(f64::round), Some(5.0));
+        let who: Vec<_> = warm.rows.iter().map(|row| (row.who, warm.place(row, warm.lead).unwrap())).collect();
+        assert_eq!(who, [("floor", "1".into()), ("ours", "2~".into()), ("bumpalo", "2~".into())]);
+        let words: Vec<_> = warm.rows.iter().map(|row| warm.words(row, warm.lead).unwrap()).collect();
+        assert_eq!(words[1].spread, "±5.5%");
+        assert_eq!(words.iter().map(|words| words.level).collect::<Vec<_>>(), [false, false, true]);
     }
 
     #[test]
