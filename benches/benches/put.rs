@@ -1,47 +1,59 @@
-//! `cargo bench -p epoch-arena-bench --bench put`: warm puts under criterion.
-//!
-//! For watching one change over time; `cargo xtask bench` compares with others.
+//! `cargo bench -p epoch-arena-bench --features peer-bumpalo,... --bench put`: warm puts under criterion, one contestant
+//! after the other in one process: the second harness. An order of two contestants counts if `cargo xtask bench` tells the
+//! same one.
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use std::time::{Duration, Instant};
+
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use epoch_arena_bench::contest::{Contestant, Plan, room};
-use epoch_arena_bench::contestants::{Floor, HUGE_PAGES, INLINE, Ours, PIN_EACH, PIN_PER_64};
-use epoch_arena_bench::wire::{KeySource, Keys};
+use epoch_arena_bench::contestants::{Visit, visit};
+use epoch_arena_bench::wire::{self, Bench, KeySource, Keys, ROSTER};
 
 /// Keys per iteration.
-const COUNT: usize = 1 << 14;
+const COUNT: usize = 1 << 16;
 
 fn put(c: &mut Criterion) {
     for source in [KeySource::Fix16, KeySource::User] {
-        let keys = source.load(COUNT).expect("generated keys need no file");
-        let mut group = c.benchmark_group(format!("put/{}", source.name()));
+        let keys = &source.load(COUNT).expect("generated keys need no file");
+        let group = &mut c.benchmark_group(format!("put/{}", source.name()));
         group.throughput(Throughput::Elements(COUNT as u64));
-        one::<Floor<INLINE, HUGE_PAGES>>(&mut group, "floor", &keys);
-        one::<Ours<PIN_PER_64>>(&mut group, "pin per 64", &keys);
-        one::<Ours<PIN_EACH>>(&mut group, "pin per key", &keys);
-        group.finish();
+        let shares = |one: &&wire::Contestant| one.enters(Bench::PutWarm) && !one.isolated;
+        for one in ROSTER.iter().filter(shares) {
+            let name = one.label;
+            // One that was not built is left out.
+            let _ = visit(one.id, Measured { group, name, keys });
+        }
     }
 }
 
-type Group<'c> = criterion::BenchmarkGroup<'c, criterion::measurement::WallTime>;
+struct Measured<'a, 'c> {
+    group: &'a mut BenchmarkGroup<'c, WallTime>,
+    name: &'a str,
+    keys: &'a Keys,
+}
 
-fn one<C: Contestant>(group: &mut Group<'_>, name: &str, keys: &Keys) {
-    let plan = Plan::of_one(keys);
-    let mut crew = C::crew(plan);
-    let mut out = room(keys.len());
-    group.bench_function(BenchmarkId::from_parameter(name), |bencher| {
-        bencher.iter_custom(|iterations| {
-            let mut total = std::time::Duration::ZERO;
-            for _ in 0..iterations {
-                // The reset makes the memory warm for the next pass and is not a part of a put.
-                let start = std::time::Instant::now();
-                crew[0].fill(keys, &mut out);
-                total += start.elapsed();
-                crew[0].reset(&mut out);
-                crew[0].reset_shared();
-            }
-            total
+impl Visit for Measured<'_, '_> {
+    type Out = ();
+
+    fn visit<C: Contestant + 'static>(self) {
+        let mut crew = C::crew(Plan::of_one(self.keys));
+        let mut out = room(self.keys.len());
+        self.group.bench_function(self.name, |bencher| {
+            bencher.iter_custom(|iterations| {
+                let mut total = Duration::ZERO;
+                for _ in 0..iterations {
+                    // The reset makes the memory warm for the next pass and is not a part of a put.
+                    let start = Instant::now();
+                    crew[0].fill(self.keys, &mut out);
+                    total += start.elapsed();
+                    crew[0].reset(&mut out);
+                    crew[0].reset_shared();
+                }
+                total
+            });
         });
-    });
+    }
 }
 
 criterion_group!(benches, put);

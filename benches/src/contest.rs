@@ -43,7 +43,9 @@ pub trait Contestant: Send + Sized {
     /// Puts one key.
     fn put(&mut self, key: &[u8]) -> Self::Handle;
 
-    /// Puts all keys into `out`, which has room for them: the loop that is measured.
+    /// Puts all keys into `out`, which has room for them: the loop that is measured. It is never inlined, so that it is the
+    /// same code whoever calls it.
+    #[inline(never)]
     fn fill(&mut self, keys: &Keys, out: &mut Vec<Self::Handle>) {
         store(keys.iter(), out, |key| self.put(key));
     }
@@ -75,7 +77,7 @@ pub trait Contestant: Send + Sized {
 
 /// A contestant whose handles must be turned into bytes.
 pub trait Resolver: Contestant {
-    /// Adds up the first byte and the length of each key.
+    /// Adds up the first byte and the length of each key. Never inlined, as `fill`.
     fn resolve(&mut self, handles: &[Self::Handle]) -> u64;
 }
 

@@ -27,6 +27,16 @@ pub struct Figure {
     pub floor: Option<f64>,
 }
 
+/// A figure.
+pub fn figure(suffix: &'static str, value: f64, unit: &'static str, floor: Option<f64>) -> Figure {
+    Figure {
+        suffix,
+        value,
+        unit,
+        floor,
+    }
+}
+
 /// Prints one sample.
 pub fn sample(job: &Job, contestant: &str, figure: Figure) {
     let name = format!("{}{}", job.name(), figure.suffix);

@@ -66,6 +66,7 @@ impl Contestant for Deferred {
 }
 
 impl Resolver for Deferred {
+    #[inline(never)]
     fn resolve(&mut self, handles: &[Key]) -> u64 {
         let mut sum = 0;
         for batch in handles.chunks(BATCH) {

@@ -66,6 +66,7 @@ impl<const INLINE_COPY: bool, const HUGE: bool> Contestant for Floor<INLINE_COPY
         Raw::from_parts(to, key.len())
     }
 
+    #[inline(never)]
     fn fill(&mut self, keys: &Keys, out: &mut Vec<Raw>) {
         self.fill_from(keys.iter(), out);
     }
@@ -104,6 +105,7 @@ impl<const INLINE_COPY: bool, const HUGE: bool> Floor<INLINE_COPY, HUGE> {
 }
 
 impl<const INLINE_COPY: bool, const HUGE: bool> Resolver for Floor<INLINE_COPY, HUGE> {
+    #[inline(never)]
     fn resolve(&mut self, handles: &[Raw]) -> u64 {
         // SAFETY: the handles are of this region, and it was not reset since.
         handles
@@ -129,6 +131,7 @@ impl Contestant for FloorPinned {
         self.0.put(key)
     }
 
+    #[inline(never)]
     fn fill(&mut self, keys: &Keys, out: &mut Vec<Raw>) {
         // A participant per thread and pass; half a microsecond.
         let handle = Collector::new().register();

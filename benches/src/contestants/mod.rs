@@ -14,7 +14,9 @@ pub use boxes::Boxes;
 pub use deferred::Deferred;
 pub use floor::{Floor, FloorPinned, HUGE_PAGES, INLINE, MEMCPY, SMALL_PAGES};
 pub use naive::Naive;
-pub use ours::{AsItIs, Ours, OursEpochs, PIN_EACH, PIN_ONCE, PIN_PER_64, Prefaulted, SmallPages};
+pub use ours::{
+    AsItIs, BATCHES, Ours, OursEpochs, PIN_EACH, PIN_ONCE, PIN_PER_64, Prefaulted, SmallPages,
+};
 
 use crate::contest::{Contestant, Resolver};
 
@@ -46,6 +48,7 @@ pub fn visit<V: Visit>(id: &str, visitor: V) -> Option<V::Out> {
         "ours" => visitor.visit::<Ours<PIN_PER_64>>(),
         "ours-pin-once" => visitor.visit::<Ours<PIN_ONCE>>(),
         "ours-pin-each" => visitor.visit::<Ours<PIN_EACH>>(),
+        "ours-batch" => visitor.visit::<Ours<BATCHES>>(),
         "ours-prefault" => visitor.visit::<Ours<PIN_PER_64, Prefaulted>>(),
         "ours-4k" => visitor.visit::<Ours<PIN_PER_64, SmallPages>>(),
         #[cfg(feature = "peer-bumpalo")]

@@ -99,6 +99,7 @@ impl Contestant for Naive {
 }
 
 impl Resolver for Naive {
+    #[inline(never)]
     fn resolve(&mut self, handles: &[Place]) -> u64 {
         let get = |place: &Place| {
             let epoch = self.current();

@@ -14,6 +14,8 @@ pub const PIN_PER_64: usize = 64;
 pub const PIN_EACH: usize = 1;
 /// One pin for all keys.
 pub const PIN_ONCE: usize = usize::MAX;
+/// The same, and the keys in batches of 64, of which the bytes are known.
+pub const BATCHES: usize = PIN_ONCE - 1;
 
 /// How the memory is set up; everything else is as it is by default.
 pub trait Setup: Clone + Send + 'static {
@@ -85,6 +87,18 @@ fn copy_in(guard: &ArenaGuard<'_>, key: &[u8]) -> ArenaHandle {
         .expect("no budget is set, and a key is short")
 }
 
+#[inline(always)]
+fn in_batches(guard: &ArenaGuard<'_>, keys: &Keys, out: &mut Vec<ArenaHandle>) {
+    for start in (0..keys.len()).step_by(PIN_PER_64) {
+        let end = keys.len().min(start + PIN_PER_64);
+        let batch = guard.batch(keys.bytes_of(start, end));
+        let mut batch = batch.expect("no budget is set");
+        store(keys.range(start, end), out, |key| {
+            batch.push(key).expect("it is as long as its keys")
+        });
+    }
+}
+
 impl<const BATCH: usize, S> Ours<BATCH, S> {
     /// Pins and unpins: a thread's first pin registers it, and that is no part of a put.
     pub fn register(&self) {
@@ -104,9 +118,13 @@ impl<const BATCH: usize, S: Setup> Contestant for Ours<BATCH, S> {
         copy_in(&self.0.pin(), key)
     }
 
+    #[inline(never)]
     fn fill(&mut self, keys: &Keys, out: &mut Vec<ArenaHandle>) {
         if BATCH == PIN_EACH {
             return store(keys.iter(), out, |key| self.put(key));
+        }
+        if BATCH == BATCHES {
+            return in_batches(&self.0.pin(), keys, out);
         }
         for start in (0..keys.len()).step_by(BATCH) {
             let guard = self.0.pin();
@@ -149,6 +167,7 @@ impl<const BATCH: usize, S: Setup> Contestant for Ours<BATCH, S> {
 }
 
 impl<const BATCH: usize, S: Setup> Resolver for Ours<BATCH, S> {
+    #[inline(never)]
     fn resolve(&mut self, handles: &[ArenaHandle]) -> u64 {
         let mut sum = 0;
         for batch in handles.chunks(BATCH) {

@@ -71,6 +71,7 @@ impl Contestant for Rarena {
 }
 
 impl Resolver for Rarena {
+    #[inline(never)]
     fn resolve(&mut self, handles: &[Place]) -> u64 {
         let get = |place: &Place| {
             // SAFETY: the place was allocated here and the arena was not reset since.

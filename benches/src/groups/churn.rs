@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 
 use crate::contest::{Contestant, Plan, room};
 use crate::contestants::{AsItIs, OursEpochs, SmallPages, Visit, visit};
-use crate::groups::{NOT_BUILT, guarded, skip};
+use crate::groups::entered;
 use crate::os::resident;
-use crate::report::{self, Figure};
+use crate::report::{self, figure};
 use crate::wire::stats::median;
 use crate::wire::{Bench, Job, Series};
 
@@ -125,9 +125,8 @@ pub fn run(job: &Job) {
             }
             Some(())
         };
-        if guarded(id, work) == Some(None) {
-            skip(id, NOT_BUILT);
-        }
+        // It has reported.
+        let _ = entered(id, work);
     }
 }
 
@@ -166,12 +165,12 @@ fn measure<E: Epochs>(job: &Job, id: &str, make: impl FnOnce() -> E) {
         Bench::Plateau => plateau(job, id, &mut store, &mut source, base),
         load => {
             let values = churn(load, &mut store, &mut source, base);
-            let figure = Figure {
-                suffix: "",
-                value: median(&values[START..]).unwrap_or_default(),
-                unit: "B/B",
-                floor: Some(1.0),
-            };
+            let figure = figure(
+                "",
+                median(&values[START..]).unwrap_or_default(),
+                "B/B",
+                Some(1.0),
+            );
             report::sample_with_series(job, id, figure, Series { every: 1, values });
         }
     }
@@ -356,26 +355,12 @@ fn figures(
     late: usize,
     over_time: Option<Series>,
 ) {
-    let bytes = |suffix, bytes: usize| Figure {
-        suffix,
-        value: kib(bytes),
-        unit: "KiB",
-        floor: None,
-    };
+    let bytes = |suffix, bytes: usize| figure(suffix, kib(bytes), "KiB", None);
     report::sample(job, id, bytes(before, early));
     match over_time {
         Some(series) => report::sample_with_series(job, id, bytes(after, late), series),
         None => report::sample(job, id, bytes(after, late)),
     }
     let value = late as f64 / early.max(1) as f64;
-    report::sample(
-        job,
-        id,
-        Figure {
-            suffix: growth,
-            value,
-            unit: "x",
-            floor: None,
-        },
-    );
+    report::sample(job, id, figure(growth, value, "x", None));
 }

@@ -3,9 +3,9 @@
 use crate::contest::{Contestant, Plan, room};
 use crate::contestants::{AsItIs, OursEpochs, Visit, visit};
 use crate::groups::churn::Epochs;
-use crate::groups::{NOT_BUILT, guarded, plan, skip};
+use crate::groups::{entered, guarded, plan};
 use crate::os::resident;
-use crate::report::{self, Figure};
+use crate::report::{self, figure};
 use crate::wire::{Bench, Job, Keys};
 
 /// Measures the job's contestants; of an honest job there is one.
@@ -16,22 +16,9 @@ pub fn run(job: &Job, keys: &'static Keys) {
     }
     let plan = plan(job, keys, false);
     for id in &job.contestants {
-        match guarded(id, || visit(id, Set { plan, keys })) {
+        if let Some(value) = entered(id, || visit(id, Set { plan, keys })) {
             // The payload itself is the floor: one byte per byte.
-            Some(Some(value)) => {
-                report::sample(
-                    job,
-                    id,
-                    Figure {
-                        suffix: "",
-                        value,
-                        unit: "B/B",
-                        floor: Some(1.0),
-                    },
-                );
-            }
-            Some(None) => skip(id, NOT_BUILT),
-            None => {}
+            report::sample(job, id, figure("", value, "B/B", Some(1.0)));
         }
     }
 }
@@ -52,12 +39,7 @@ fn epochs(job: &Job) {
     report::sample(
         job,
         "ours",
-        Figure {
-            suffix: "",
-            value: grown as f64 / 1024.0 / f64::from(EPOCHS),
-            unit: "KiB",
-            floor: None,
-        },
+        figure("", grown as f64 / 1024.0 / f64::from(EPOCHS), "KiB", None),
     );
 }
 

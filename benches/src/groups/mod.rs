@@ -14,10 +14,11 @@ pub mod sort;
 pub mod tail;
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::contest::Plan;
-use crate::report::{self, Figure};
+use crate::report::{self, figure};
 use crate::wire::{Job, Keys, Line};
 
 /// A contestant that is set up; a call is one round and gives its value.
@@ -42,13 +43,22 @@ pub fn skip(contestant: &str, reason: &str) {
 }
 
 /// The reason given where `visit` finds no contestant.
-pub const NOT_BUILT: &str = "this executable was built without it";
+const NOT_BUILT: &str = "this executable was built without it";
 
 /// Runs `work` for one contestant; a panic skips that contestant and spares the others.
 pub fn guarded<R>(contestant: &str, work: impl FnOnce() -> R) -> Option<R> {
     catch_unwind(AssertUnwindSafe(work))
         .map_err(|panic| skip(contestant, &message(&*panic)))
         .ok()
+}
+
+/// As `guarded`, for a contestant that may be missing in this executable.
+pub fn entered<R>(contestant: &str, work: impl FnOnce() -> Option<R>) -> Option<R> {
+    let done = guarded(contestant, work)?;
+    if done.is_none() {
+        skip(contestant, NOT_BUILT);
+    }
+    done
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {
@@ -59,52 +69,36 @@ fn message(panic: &(dyn Any + Send)) -> String {
     format!("panicked: {}", text.unwrap_or("no message"))
 }
 
-/// Runs the lanes in turn, round by round, the reference first among them, and reports each beside it.
+/// Runs the lanes round by round, the reference among them, and reports each beside it.
+///
+/// Where a contestant's memory lies depends on those set up before it, and the state of the caches and of the branch
+/// predictor on the one that ran before it. So each process sets up in an order of its own, and each round runs in one.
 ///
 /// `make` sets up a lane, or gives `None` where the contestant is not in this executable.
 pub fn race(job: &Job, reference: &str, unit: &'static str, make: impl Fn(&str) -> Option<Lane>) {
+    let others = job.contestants.iter().map(String::as_str);
+    let mut ids: Vec<&str> = others.filter(|id| *id != reference).collect();
+    ids.push(reference);
+    let mut random = fastrand::Rng::with_seed(job.seed);
+    random.shuffle(&mut ids);
     let mut lanes: Vec<(&str, Lane)> = Vec::new();
-    for id in std::iter::once(reference).chain(
-        job.contestants
-            .iter()
-            .map(String::as_str)
-            .filter(|id| *id != reference),
-    ) {
-        match guarded(id, || make(id)) {
-            Some(Some(lane)) => lanes.push((id, lane)),
-            Some(None) => skip(id, NOT_BUILT),
-            None => {}
-        }
+    for id in ids {
+        lanes.extend(entered(id, || make(id)).map(|lane| (id, lane)));
     }
-    let reported = job.contestants.iter().any(|id| id == reference);
-    for round in 0..job.rounds as usize {
-        let mut values = vec![None; lanes.len()];
-        for turn in 0..lanes.len() {
-            // Each contestant starts a round now and then, and none keeps its place in the order.
-            let at = (turn + round) % lanes.len();
-            let (id, lane) = &mut lanes[at];
-            values[at] = guarded(id, lane);
-        }
-        let Some(floor) = values.first().copied().flatten() else {
+    for _ in 0..job.rounds {
+        random.shuffle(&mut lanes);
+        let mut values = HashMap::new();
+        lanes.retain_mut(|(id, lane)| {
+            let value = guarded(id, lane);
+            value.is_some_and(|value| values.insert(*id, value).is_none())
+        });
+        let Some(floor) = values.get(reference).copied() else {
             return;
         };
-        for ((id, _), value) in lanes.iter().zip(&values) {
-            if let Some(value) = *value
-                && (*id != reference || reported)
-            {
-                report::sample(
-                    job,
-                    id,
-                    Figure {
-                        suffix: "",
-                        value,
-                        unit,
-                        floor: Some(floor),
-                    },
-                );
+        for id in &job.contestants {
+            if let Some(value) = values.get(id.as_str()).copied() {
+                report::sample(job, id, figure("", value, unit, Some(floor)));
             }
         }
-        let mut kept = values.iter();
-        lanes.retain(|_| kept.next().is_some_and(Option::is_some));
     }
 }

@@ -5,9 +5,9 @@ use std::hint::black_box;
 use epoch_arena::{ArenaPool, Memory};
 
 use crate::clock;
-use crate::groups::{NOT_BUILT, guarded, skip};
+use crate::groups::entered;
 use crate::os::resident;
-use crate::report::{self, Figure};
+use crate::report::{self, figure};
 use crate::wire::{Bench, Job};
 
 /// Keys of a tree.
@@ -78,7 +78,7 @@ impl Tree for rarena_allocator::sync::Arena {
 pub fn run(job: &Job) {
     let trees = job.at.expect("a sweep says where it is");
     for id in &job.contestants {
-        let value = guarded(id, || match &**id {
+        let value = entered(id, || match &**id {
             "ours" => Some(value::<ArenaPool>(job.bench, trees)),
             #[cfg(feature = "peer-skiplist")]
             "tree-skipmap" => Some(value::<crossbeam_skiplist::SkipMap<Box<[u8]>, ()>>(
@@ -94,23 +94,8 @@ pub fn run(job: &Job) {
             Bench::PoolsBytes => "B/tree",
             _ => "ns",
         };
-        match value {
-            Some(Some(value)) => {
-                let floor = None;
-                let suffix = "";
-                report::sample(
-                    job,
-                    id,
-                    Figure {
-                        suffix,
-                        value,
-                        unit,
-                        floor,
-                    },
-                );
-            }
-            Some(None) => skip(id, NOT_BUILT),
-            None => {}
+        if let Some(value) = value {
+            report::sample(job, id, figure("", value, unit, None));
         }
     }
 }

@@ -47,7 +47,7 @@ mod counted {
     use crate::contest::{Contestant, Plan, room};
     use crate::contestants::{Floor, HUGE_PAGES, INLINE, Ours, PIN_PER_64};
     use crate::groups::guarded;
-    use crate::report::{self, Figure};
+    use crate::report::{self, figure};
     use crate::wire::{Bench, Job, Keys};
 
     /// Keys of a small epoch.
@@ -69,19 +69,10 @@ mod counted {
         ];
         for (suffix, count) in kinds {
             let value = count as f64 * 1000.0 / puts;
-            report::sample(job, "ours", figure(suffix, value, "per 1000 puts"));
+            report::sample(job, "ours", figure(suffix, value, "per 1000 puts", None));
         }
         if job.threads == 1 && counts.rmws > 0 {
             model(job, keys, counts.rmws as f64 / puts);
-        }
-    }
-
-    fn figure(suffix: &'static str, value: f64, unit: &'static str) -> Figure {
-        Figure {
-            suffix,
-            value,
-            unit,
-            floor: None,
         }
     }
 
@@ -149,7 +140,12 @@ mod counted {
         while cores <= CORES {
             let value = fraction_of_linear(cores, put / rmws_per_put, TRANSFER);
             let name = format!("{name}/{cores}");
-            report::named(job, "ours", name, figure("", value, "fraction of linear"));
+            report::named(
+                job,
+                "ours",
+                name,
+                figure("", value, "fraction of linear", None),
+            );
             cores *= 2;
         }
     }

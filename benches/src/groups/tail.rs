@@ -3,9 +3,9 @@
 use crate::clock;
 use crate::contest::{Contestant, Plan, room};
 use crate::contestants::{Ours, PIN_PER_64, Prefaulted, Visit, visit};
-use crate::groups::{NOT_BUILT, guarded, plan, skip};
+use crate::groups::{entered, plan};
 use crate::os::faults;
-use crate::report::{self, Figure};
+use crate::report::{self, figure};
 use crate::wire::stats::quantile;
 use crate::wire::{Bench, Job, Keys};
 
@@ -30,21 +30,17 @@ pub fn run(job: &Job, keys: &'static Keys) {
     let per_tick = clock::nanos_per_tick();
     let set = Set { plan, keys, cold };
     for _ in 0..job.rounds {
-        let Some(Some(floor)) = guarded("floor", || visit("floor", set)) else {
+        let Some(floor) = entered("floor", || visit("floor", set)) else {
             return;
         };
         for id in &job.contestants {
-            let passed = match id.as_str() {
-                "floor" => Some(Some(floor.clone())),
-                "ours" if job.bench == Bench::TailPrefault => {
-                    guarded(id, || Some(prefaulted(plan, keys)))
-                }
-                _ => guarded(id, || visit(id, set)),
-            };
-            match passed {
-                Some(Some(passed)) => figures(job, id, &passed, &floor, per_tick),
-                Some(None) => skip(id, NOT_BUILT),
-                None => {}
+            let passed = entered(id, || match id.as_str() {
+                "floor" => Some(floor.clone()),
+                "ours" if job.bench == Bench::TailPrefault => Some(prefaulted(plan, keys)),
+                _ => visit(id, set),
+            });
+            if let Some(passed) = passed {
+                figures(job, id, &passed, &floor, per_tick);
             }
         }
     }
@@ -60,27 +56,13 @@ fn figures(job: &Job, id: &str, passed: &Passed, floor: &Passed, per_tick: f64) 
     for (suffix, q) in PERCENTILES {
         let nanos = |sorted: &[u64]| quantile(sorted, q).map(|ticks| ticks as f64 * per_tick);
         if let Some(value) = nanos(&passed.ticks) {
-            report::sample(
-                job,
-                id,
-                Figure {
-                    suffix,
-                    value,
-                    unit: "ns",
-                    floor: nanos(&floor.ticks),
-                },
-            );
+            report::sample(job, id, figure(suffix, value, "ns", nanos(&floor.ticks)));
         }
     }
     report::sample(
         job,
         id,
-        Figure {
-            suffix: "-faults",
-            value: passed.faults as f64,
-            unit: "faults",
-            floor: None,
-        },
+        figure("-faults", passed.faults as f64, "faults", None),
     );
 }
 

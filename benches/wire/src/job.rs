@@ -17,6 +17,8 @@ pub struct Job {
     pub threads: usize,
     /// Rounds, each giving one sample per contestant.
     pub rounds: u32,
+    /// What the process draws its orders from: of set-up, and of the contestants in a round.
+    pub seed: u64,
     /// Keys per thread and pass.
     pub count: usize,
     /// The point of a sweep: so many keys, epochs, threads or bytes.
@@ -60,6 +62,7 @@ mod tests {
             keys: KeySource::Fix16,
             threads: 1,
             rounds: 3,
+            seed: 1,
             count: 1 << 16,
             at: Some(100_000),
         };

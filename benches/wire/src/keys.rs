@@ -52,6 +52,12 @@ impl Keys {
         self.bytes.len()
     }
 
+    /// The bytes of the keys from number `from` up to but without number `to`.
+    #[inline(always)]
+    pub fn bytes_of(&self, from: usize, to: usize) -> usize {
+        (self.offsets[to] - self.offsets[from]) as usize
+    }
+
     /// Key number `at`.
     #[inline(always)]
     pub fn at(&self, at: usize) -> &[u8] {

@@ -132,6 +132,12 @@ pub const ROSTER: &[Contestant] = &[
         &[Put, Resolve],
     ),
     entry(
+        "ours-batch",
+        "epoch-arena, batches of 64",
+        Role::Ours,
+        &[Put],
+    ),
+    entry(
         "ours-prefault",
         "epoch-arena, prefaulted",
         Role::Ours,

@@ -12,7 +12,7 @@ pub struct Step {
     pub binary: Binary,
     /// Its task.
     pub job: Job,
-    /// How often it is started: a fresh process for each sample where one pass spoils the next.
+    /// How often it is started: for each sample where one pass spoils the next, else to share the rounds.
     pub starts: u32,
 }
 
@@ -120,6 +120,9 @@ struct Case<'k> {
     at: Option<usize>,
 }
 
+/// As many processes share the rounds of a measurement, if there are so many for each of them.
+const PROCESSES: u32 = 5;
+
 /// The processes of one measurement: one for those that may share it, one for each that may not.
 fn processes(case: &Case<'_>, effort: &Effort, choice: &Choice<'_>) -> Vec<Step> {
     let (bench, described) = (case.bench, measurement(case.bench));
@@ -131,13 +134,15 @@ fn processes(case: &Case<'_>, effort: &Effort, choice: &Choice<'_>) -> Vec<Step>
     };
     let step = |who: &[&Contestant], rounds: u32| {
         let rounds = rounds.min(most);
-        let (rounds, starts) = if bench.needs_fresh_process() { (1, rounds) } else { (rounds, 1) };
+        // Where memory lies differs from process to process: several of them, so that the spread tells of it.
+        let starts = if bench.needs_fresh_process() { rounds } else { (rounds / PROCESSES).clamp(1, PROCESSES) };
         let job = Job {
             bench,
             contestants: who.iter().map(|one| one.id.to_owned()).collect(),
             keys: case.keys.clone(),
             threads: case.threads,
-            rounds,
+            rounds: rounds.div_ceil(starts),
+            seed: 0,
             count: effort.count.unwrap_or(described.count),
             at: case.at,
         };
@@ -191,6 +196,7 @@ mod tests {
             let count = ROSTER.iter().filter(isolated).count();
             assert!(count == 0 || step.job.contestants.len() == 1, "{step:?}");
             assert!(!step.job.bench.needs_fresh_process() || step.job.rounds == 1);
+            assert!(step.job.bench != Bench::PutWarm || step.starts == PROCESSES);
         }
     }
 

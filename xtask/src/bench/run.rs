@@ -89,7 +89,8 @@ impl<'b> Run<'b> {
         }
         let each = work(step) / u64::from(step.starts).max(1);
         let mut gone = BTreeSet::new();
-        for _ in 0..step.starts {
+        for nth in 0..step.starts {
+            job.seed = u64::from(nth);
             if !job.contestants.is_empty() && !self.is_interrupted() {
                 match self.built.executable(step.binary) {
                     Some(path) => self.start(path, &job, &mut gone, heard),
@@ -245,6 +246,7 @@ mod tests {
             keys: KeySource::User,
             threads: 1,
             rounds: 1,
+            seed: 0,
             count: 1,
             at: None,
         };

@@ -22,9 +22,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::clock;
 use crate::contest::{Gate, clock_span, together};
-use crate::groups::{NOT_BUILT, guarded, skip};
+use crate::groups::{entered, guarded, skip};
 use crate::os::resident;
-use crate::report::{self, Figure};
+use crate::report::{self, figure};
 use crate::wire::{Bench, Group, Job, Keys};
 use load::{Load, RESERVED};
 use mixes::{MIXES, operate};
@@ -100,8 +100,7 @@ pub fn run(job: &Job, keys: &'static Keys) {
     for id in &job.contestants {
         let reads = (keys.len() / 2).clamp(READS[0], READS[1]);
         let load = Load::new(keys, reads, id.starts_with("blart"));
-        let Some(measure) = measure(id, load.length) else {
-            skip(id, NOT_BUILT);
+        let Some(measure) = entered(id, || measure(id, load.length)) else {
             continue;
         };
         match guarded(id, || measure(job, &load)) {
@@ -115,14 +114,8 @@ pub fn run(job: &Job, keys: &'static Keys) {
 fn report(job: &Job, id: &str, outcome: &Outcome) {
     let at = job.at.map_or_else(String::new, |at| format!("/{at}"));
     for (what, value, unit) in outcome.figures.iter().copied() {
-        let (suffix, floor) = ("", None);
-        let figure = Figure {
-            suffix,
-            value,
-            unit,
-            floor,
-        };
-        report::named(job, id, format!("map/{what}{at}"), figure);
+        let name = format!("map/{what}{at}");
+        report::named(job, id, name, figure("", value, unit, None));
     }
     if !outcome.lacks.is_empty() {
         skip(id, &format!("left out: {}", outcome.lacks.join(", ")));
@@ -328,6 +321,7 @@ mod tests {
                         keys: source.clone(),
                         threads,
                         rounds: 1,
+                        seed: 0,
                         count: 1_000,
                         at: None,
                     };

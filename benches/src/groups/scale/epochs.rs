@@ -5,7 +5,7 @@ use crate::clock;
 use crate::contest::{Contestant, LEFT_OVER, Plan, Resolver, room};
 use crate::contestants::{Floor, HUGE_PAGES, INLINE, Ours, PIN_ONCE, PIN_PER_64};
 use crate::groups::{Lane, guarded, race};
-use crate::report::{self, Figure};
+use crate::report::{self, figure};
 use crate::shuffle::shuffle;
 use crate::wire::{Job, Keys};
 
@@ -131,12 +131,7 @@ pub fn advance(job: &Job, at: usize) {
             report::sample(
                 job,
                 "ours",
-                Figure {
-                    suffix: "",
-                    value: nanos / PASSING as f64,
-                    unit: "ns/epoch",
-                    floor: None,
-                },
+                figure("", nanos / PASSING as f64, "ns/epoch", None),
             );
         }
     });
