@@ -6,19 +6,26 @@
 use std::hint::black_box;
 use std::process::ExitCode;
 
-use epoch_arena::{Alignment, ArenaPool, Memory};
+use epoch_arena::{Alignment, ArenaPool, Memory, Resolve};
+use epoch_arena_map::ArenaMap;
 
-/// The operations that can be counted.
-const SCENARIOS: [&str; 9] = [
-    "put",
-    "put_batch",
-    "resolve",
-    "pin",
-    "refill",
-    "advance",
-    "reclaim",
-    "beside_held",
-    "beside_pools",
+/// A name, and the operation that it counts.
+type Scenario = (&'static str, fn(u64));
+
+/// The operations that can be counted, beside a put.
+const SCENARIOS: [Scenario; 12] = [
+    ("put_batch", put_batch),
+    ("resolve", resolve),
+    ("get_many", get_many),
+    ("pin", pin),
+    ("refill", refill),
+    ("advance", advance),
+    ("reclaim", reclaim),
+    ("beside_held", beside_held),
+    ("beside_pools", beside_pools),
+    ("map_insert", map_insert),
+    ("map_get", map_get),
+    ("map_get_many", map_get_many),
 ];
 
 /// A key of 16 bytes.
@@ -33,24 +40,19 @@ const MANY: usize = 4096;
 pub fn main(burden: impl Fn()) -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [name, n] = &arguments[..] else {
-        SCENARIOS.iter().for_each(|name| println!("{name}"));
+        println!("put");
+        SCENARIOS.iter().for_each(|(name, _)| println!("{name}"));
         return ExitCode::SUCCESS;
     };
     let Ok(n) = n.parse() else {
         eprintln!("not a number: {n}");
         return ExitCode::from(2);
     };
-    match name.as_str() {
-        "put" => put(n, burden),
-        "put_batch" => put_batch(n),
-        "resolve" => resolve(n),
-        "pin" => pin(n),
-        "refill" => refill(n),
-        "advance" => advance(n),
-        "reclaim" => reclaim(n),
-        "beside_held" => beside_held(n),
-        "beside_pools" => beside_pools(n),
-        _ => {
+    let found = SCENARIOS.iter().find(|(known, _)| known == name);
+    match found {
+        Some((_, scenario)) => scenario(n),
+        None if name == "put" => put(n, burden),
+        None => {
             eprintln!("no such scenario: {name}");
             return ExitCode::from(2);
         }
@@ -99,6 +101,17 @@ pub fn resolve(n: u64) {
     let handle = guard.alloc_copy(&KEY).expect("there is memory");
     for _ in 0..n {
         black_box(guard.get(black_box(handle)));
+    }
+}
+
+/// One handle of eight that are resolved at a time.
+#[inline(never)]
+pub fn get_many(n: u64) {
+    let pool = pool();
+    let guard = pool.pin();
+    let handles = [(); 8].map(|()| guard.alloc_copy(&KEY).expect("there is memory"));
+    for _ in 0..n / 8 {
+        black_box(guard.get_many(black_box(&handles)));
     }
 }
 
@@ -186,5 +199,49 @@ fn beside_pools(n: u64) {
     let _pools: Vec<_> = (0..MANY).map(|_| build()).collect();
     for _ in 0..n {
         build().pin().alloc_copy(&KEY).expect("there is memory");
+    }
+}
+
+/// Key number `at`; in the order of the numbers the keys look random.
+fn scattered(at: u64) -> [u8; 16] {
+    let high = at.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (u128::from(high) << 64 | u128::from(at)).to_be_bytes()
+}
+
+/// A map with so many records.
+fn map(records: u64) -> ArenaMap {
+    let map = ArenaMap::new(&pool()).expect("there is memory");
+    for at in 0..records {
+        let inserted = map.insert(&scattered(at), 0, &KEY);
+        inserted.expect("there is memory");
+    }
+    map
+}
+
+/// One insert in random order, into a map that grows.
+#[inline(never)]
+pub fn map_insert(n: u64) {
+    black_box(map(n));
+}
+
+/// One get of a record that is there.
+#[inline(never)]
+pub fn map_get(n: u64) {
+    let records = MANY as u64;
+    let map = map(records);
+    for at in 0..n {
+        black_box(map.get(black_box(&scattered(at % records)), u64::MAX));
+    }
+}
+
+/// The same, eight at a time.
+#[inline(never)]
+pub fn map_get_many(n: u64) {
+    let records = MANY as u64;
+    let map = map(records);
+    for at in 0..n / 8 {
+        let keys: [[u8; 16]; 8] =
+            std::array::from_fn(|nth| scattered((at * 8 + nth as u64) % records));
+        black_box(map.get_many(black_box(keys.each_ref().map(|key| &key[..])), u64::MAX));
     }
 }

@@ -15,7 +15,8 @@ pub use deferred::Deferred;
 pub use floor::{Floor, FloorPinned, HUGE_PAGES, INLINE, MEMCPY, SMALL_PAGES};
 pub use naive::Naive;
 pub use ours::{
-    AsItIs, BATCHES, Ours, OursEpochs, PIN_EACH, PIN_ONCE, PIN_PER_64, Prefaulted, SmallPages,
+    AsItIs, BATCHES, EIGHT, Ours, OursEpochs, PIN_EACH, PIN_ONCE, PIN_PER_64, Prefaulted, REFRESH,
+    SmallPages,
 };
 
 use crate::contest::{Contestant, Resolver};
@@ -48,6 +49,7 @@ pub fn visit<V: Visit>(id: &str, visitor: V) -> Option<V::Out> {
         "ours" => visitor.visit::<Ours<PIN_PER_64>>(),
         "ours-pin-once" => visitor.visit::<Ours<PIN_ONCE>>(),
         "ours-pin-each" => visitor.visit::<Ours<PIN_EACH>>(),
+        "ours-refresh" => visitor.visit::<Ours<REFRESH>>(),
         "ours-batch" => visitor.visit::<Ours<BATCHES>>(),
         "ours-prefault" => visitor.visit::<Ours<PIN_PER_64, Prefaulted>>(),
         "ours-4k" => visitor.visit::<Ours<PIN_PER_64, SmallPages>>(),
@@ -79,6 +81,7 @@ pub fn visit_resolver<V: VisitResolver>(id: &str, visitor: V) -> Option<V::Out> 
         "ours" => visitor.visit::<Ours<PIN_PER_64>>(),
         "ours-pin-once" => visitor.visit::<Ours<PIN_ONCE>>(),
         "ours-pin-each" => visitor.visit::<Ours<PIN_EACH>>(),
+        "ours-eight" => visitor.visit::<Ours<EIGHT>>(),
         #[cfg(feature = "peer-rarena")]
         "rarena" => visitor.visit::<rarena::Rarena>(),
         "naive-shared" => visitor.visit::<Naive>(),

@@ -2,7 +2,9 @@
 
 use std::marker::PhantomData;
 
-use epoch_arena::{AnonymousMap, ArenaGuard, ArenaHandle, ArenaPool, Memory, MemoryBuilder};
+use epoch_arena::{
+    AnonymousMap, ArenaGuard, ArenaHandle, ArenaPool, Memory, MemoryBuilder, Resolve,
+};
 
 use crate::contest::{Contestant, Plan, Resolver, look, store, timed};
 use crate::groups::churn::Epochs;
@@ -14,8 +16,12 @@ pub const PIN_PER_64: usize = 64;
 pub const PIN_EACH: usize = 1;
 /// One pin for all keys.
 pub const PIN_ONCE: usize = usize::MAX;
-/// The same, and the keys in batches of 64, of which the bytes are known.
-pub const BATCHES: usize = PIN_ONCE - 1;
+/// The same, refreshed every 64 keys if it must.
+pub const REFRESH: usize = PIN_ONCE - 1;
+/// One pin, and the keys in batches of 64 whose bytes are known.
+pub const BATCHES: usize = PIN_ONCE - 2;
+/// One pin, and eight handles resolved at a time.
+pub const EIGHT: usize = PIN_ONCE - 3;
 
 /// How the memory is set up; everything else is as it is by default.
 pub trait Setup: Clone + Send + 'static {
@@ -60,7 +66,7 @@ impl Setup for SmallPages {
     missing_debug_implementations,
     reason = "a benchmark's worker is never shown"
 )]
-pub struct Ours<const BATCH: usize, S = AsItIs>(ArenaPool, PhantomData<S>);
+pub struct Ours<const WAY: usize, S = AsItIs>(ArenaPool, PhantomData<S>);
 
 fn pool<S: Setup>(retained: u32, bytes: usize) -> ArenaPool {
     let memory = S::memory(bytes).build().expect("the settings are valid");
@@ -73,7 +79,7 @@ fn pool<S: Setup>(retained: u32, bytes: usize) -> ArenaPool {
     pool
 }
 
-impl<const BATCH: usize> Ours<BATCH> {
+impl<const WAY: usize> Ours<WAY> {
     /// One worker over a pool that retains `live` epochs.
     pub fn retaining(live: u32) -> Self {
         Self(pool::<AsItIs>(live, 0), PhantomData)
@@ -87,26 +93,14 @@ fn copy_in(guard: &ArenaGuard<'_>, key: &[u8]) -> ArenaHandle {
         .expect("no budget is set, and a key is short")
 }
 
-#[inline(always)]
-fn in_batches(guard: &ArenaGuard<'_>, keys: &Keys, out: &mut Vec<ArenaHandle>) {
-    for start in (0..keys.len()).step_by(PIN_PER_64) {
-        let end = keys.len().min(start + PIN_PER_64);
-        let batch = guard.batch(keys.bytes_of(start, end));
-        let mut batch = batch.expect("no budget is set");
-        store(keys.range(start, end), out, |key| {
-            batch.push(key).expect("it is as long as its keys")
-        });
-    }
-}
-
-impl<const BATCH: usize, S> Ours<BATCH, S> {
+impl<const WAY: usize, S> Ours<WAY, S> {
     /// Pins and unpins: a thread's first pin registers it, and that is no part of a put.
     pub fn register(&self) {
         drop(self.0.pin());
     }
 }
 
-impl<const BATCH: usize, S: Setup> Contestant for Ours<BATCH, S> {
+impl<const WAY: usize, S: Setup> Contestant for Ours<WAY, S> {
     type Handle = ArenaHandle;
 
     fn crew(plan: Plan) -> Vec<Self> {
@@ -120,16 +114,31 @@ impl<const BATCH: usize, S: Setup> Contestant for Ours<BATCH, S> {
 
     #[inline(never)]
     fn fill(&mut self, keys: &Keys, out: &mut Vec<ArenaHandle>) {
-        if BATCH == PIN_EACH {
-            return store(keys.iter(), out, |key| self.put(key));
-        }
-        if BATCH == BATCHES {
-            return in_batches(&self.0.pin(), keys, out);
-        }
-        for start in (0..keys.len()).step_by(BATCH) {
-            let guard = self.0.pin();
-            let end = keys.len().min(start + BATCH);
-            store(keys.range(start, end), out, |key| copy_in(&guard, key));
+        match WAY {
+            PIN_EACH => store(keys.iter(), out, |key| self.put(key)),
+            REFRESH => {
+                let mut guard = self.0.pin();
+                for (start, end) in keys.parts(PIN_PER_64) {
+                    guard.refresh_if_needed();
+                    store(keys.range(start, end), out, |key| copy_in(&guard, key));
+                }
+            }
+            BATCHES => {
+                let guard = self.0.pin();
+                for (start, end) in keys.parts(PIN_PER_64) {
+                    let batch = guard.batch(keys.bytes_of(start, end));
+                    let mut batch = batch.expect("no budget is set");
+                    store(keys.range(start, end), out, |key| {
+                        batch.push(key).expect("the batch is as long as its keys")
+                    });
+                }
+            }
+            _ => {
+                for (start, end) in keys.parts(WAY) {
+                    let guard = self.0.pin();
+                    store(keys.range(start, end), out, |key| copy_in(&guard, key));
+                }
+            }
         }
     }
 
@@ -138,7 +147,7 @@ impl<const BATCH: usize, S: Setup> Contestant for Ours<BATCH, S> {
         for (at, key) in keys.iter().enumerate() {
             // The first put of a batch pays for the last one's unpin and its own pin: nothing is left out.
             out.push(timed(ticks, || {
-                if at % BATCH == 0 {
+                if at % WAY == 0 {
                     drop(guard.take());
                 }
                 copy_in(guard.get_or_insert_with(|| self.0.pin()), key)
@@ -166,16 +175,22 @@ impl<const BATCH: usize, S: Setup> Contestant for Ours<BATCH, S> {
     }
 }
 
-impl<const BATCH: usize, S: Setup> Resolver for Ours<BATCH, S> {
+impl<const WAY: usize, S: Setup> Resolver for Ours<WAY, S> {
     #[inline(never)]
     fn resolve(&mut self, handles: &[ArenaHandle]) -> u64 {
+        let look = |key: Option<&[u8]>| look(key.expect("the epoch is live"));
         let mut sum = 0;
-        for batch in handles.chunks(BATCH) {
+        for part in handles.chunks(WAY) {
             let guard = self.0.pin();
-            sum += batch
-                .iter()
-                .map(|handle| look(guard.get(*handle).expect("the epoch is live")))
-                .sum::<u64>();
+            let (eights, rest) = if WAY == EIGHT {
+                part.as_chunks::<8>()
+            } else {
+                (&[][..], part)
+            };
+            for eight in eights {
+                sum += guard.get_many(eight).map(look).iter().sum::<u64>();
+            }
+            sum += rest.iter().map(|one| look(guard.get(*one))).sum::<u64>();
         }
         sum
     }

@@ -58,6 +58,14 @@ impl Keys {
         (self.offsets[to] - self.offsets[from]) as usize
     }
 
+    /// Where parts of so many keys begin and end, one behind the other.
+    #[inline(always)]
+    pub fn parts(&self, of: usize) -> impl Iterator<Item = (usize, usize)> {
+        let len = self.len();
+        let part = move |start: usize| (start, len.min(start.saturating_add(of)));
+        (0..len).step_by(of).map(part)
+    }
+
     /// Key number `at`.
     #[inline(always)]
     pub fn at(&self, at: usize) -> &[u8] {

@@ -132,6 +132,18 @@ pub const ROSTER: &[Contestant] = &[
         &[Put, Resolve],
     ),
     entry(
+        "ours-refresh",
+        "epoch-arena, refresh per 64",
+        Role::Ours,
+        &[Put],
+    ),
+    entry(
+        "ours-eight",
+        "epoch-arena, eight at a time",
+        Role::Ours,
+        &[Resolve],
+    ),
+    entry(
         "ours-batch",
         "epoch-arena, batches of 64",
         Role::Ours,
