@@ -10,7 +10,7 @@ use super::groups::step_of;
 use super::view::count;
 
 /// How a figure stands to its target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::Display)]
 #[strum(serialize_all = "lowercase")]
 pub enum Verdict {
     /// Met, and so are both ends of the spread.
@@ -35,11 +35,9 @@ pub struct Target {
     all_cores: bool,
     value: bool,
     beside: Vec<String>,
-    invert: bool,
     from: Option<f64>,
     to: Option<f64>,
     at_most: Option<Limit>,
-    at_least: Option<Limit>,
     unit: String,
 }
 
@@ -87,6 +85,16 @@ struct Part {
     figure: Spread,
 }
 
+impl Part {
+    fn verdict(&self) -> Verdict {
+        match self.figure.0.map(|value| value <= self.limit) {
+            [true, true, true] => Verdict::Met,
+            [false, false, false] => Verdict::Missed,
+            _ => Verdict::Close,
+        }
+    }
+}
+
 /// The targets of which the run has a figure, in order.
 pub fn judge(records: &[Record]) -> Vec<Judged> {
     let file: File = toml::from_str(include_str!("../../../benches/targets.toml")).expect("a test parses it");
@@ -104,53 +112,27 @@ pub fn summary(judged: &[Judged]) -> String {
 impl Target {
     fn beside_run(self, records: &[Record]) -> Option<Judged> {
         let parts = if self.from.is_some() { self.sweep(records) } else { self.parts(records) };
-        if parts.is_empty() {
-            return None;
-        }
-        let met = |part: &Part, value: f64| {
-            if self.at_most.is_some() { value <= part.limit } else { value >= part.limit }
-        };
-        let verdict = |part: &Part| match part.figure.0.map(|value| met(part, value)) {
-            [true, true, true] => Verdict::Met,
-            [false, false, false] => Verdict::Missed,
-            _ => Verdict::Close,
-        };
-        let verdicts: Vec<Verdict> = parts.iter().map(verdict).collect();
-        let worst = [Verdict::Missed, Verdict::Close].into_iter().find(|worst| verdicts.contains(worst));
-        let times = if self.unit.starts_with('x') { "x" } else { "" };
-        let mixed = verdicts.iter().any(|verdict| *verdict != verdicts[0]);
-        let text = |(part, verdict): (&Part, &Verdict)| {
-            let mark = match verdict {
-                Verdict::Missed if mixed => " ✗",
-                Verdict::Close => " ~",
-                _ => "",
-            };
-            format!("{} {:.3}{times}{mark}", part.name, part.figure.0[1]).trim_start().to_owned()
-        };
-        let figures: Vec<String> = parts.iter().zip(&verdicts).map(text).collect();
-        Some(Judged {
-            limit: self.limit_in_words(&parts),
-            figure: figures.join(", "),
-            verdict: worst.unwrap_or(Verdict::Met),
-            target: self,
-        })
-    }
-
-    fn limit_in_words(&self, parts: &[Part]) -> String {
-        let sign = if self.at_most.is_some() { "at most" } else { "at least" };
+        let verdict = parts.iter().map(Part::verdict).max()?;
         let (times, of) =
             self.unit.strip_prefix('x').map_or(("", format!(" {}", self.unit)), |of| ("x", of.to_owned()));
         let same = parts.iter().all(|part| part.limit == parts[0].limit);
-        let limits: Vec<String> = if same {
-            vec![format!("{}{times}", parts[0].limit)]
-        } else {
-            parts.iter().map(|part| format!("{}{times} ({})", part.limit, part.name)).collect()
+        let limit = |part: &Part| {
+            let name = if same { String::new() } else { format!(" ({})", part.name) };
+            format!("{}{times}{name}", part.limit)
         };
-        format!("{sign} {}{of}", limits.join(", "))
+        let figure = |part: &Part| {
+            let mark = ["", " ~", " ✗"][part.verdict() as usize];
+            format!("{} {:.3}{times}{mark}", part.name, part.figure.0[1]).trim_start().to_owned()
+        };
+        let mut limits: Vec<String> = parts.iter().map(limit).collect();
+        limits.dedup();
+        let figures: Vec<String> = parts.iter().map(figure).collect();
+        let limit = format!("at most {}{of}", limits.join(", "));
+        Some(Judged { limit, figure: figures.join(", "), verdict, target: self })
     }
 
     fn limit(&self, keys: &str) -> Option<f64> {
-        match self.at_most.as_ref().or(self.at_least.as_ref())? {
+        match self.at_most.as_ref()? {
             Limit::One(limit) => Some(*limit),
             Limit::Each(limits) => limits.get(keys).copied(),
         }
@@ -165,8 +147,8 @@ impl Target {
             let best = rivals
                 .filter_map(|rival| self.figure(rival))
                 .reduce(|Spread(a), Spread(b)| Spread([0, 1, 2].map(|at| a[at].min(b[at]))));
-            let (mine, by) = (self.figure(record)?, if self.beside.is_empty() { Spread([1.0; 3]) } else { best? });
-            let figure = if self.invert { by.over(mine) } else { mine.over(by) };
+            let by = if self.beside.is_empty() { Spread([1.0; 3]) } else { best? };
+            let figure = self.figure(record)?.over(by);
             let several = record.threads > 1 && !self.all_cores;
             let crew = if several { format!("{} threads", record.threads) } else { String::new() };
             let keys = if record.keys == "-" || several { "" } else { record.keys.as_str() };
@@ -244,7 +226,7 @@ mod tests {
             for who in target.beside.iter().chain([&target.who]) {
                 assert!(contestant(who).is_some(), "{who}");
             }
-            assert!(target.at_most.is_some() != target.at_least.is_some(), "{target:?}");
+            assert!(target.at_most.is_some(), "{target:?}");
         }
         for number in 1..=14 {
             assert!(file.target.iter().any(|target| target.id == format!("T{number}")), "T{number}");
@@ -282,12 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn more_is_better_where_it_is_one_over_time_and_a_sweep_is_its_end_over_its_start() {
-        let of = |who, value| record("put/cold", who, "user", 1, value, value);
-        let mut all = [of("ours", 2.0), of("bumpalo", 3.0)];
-        all.iter_mut().for_each(|record| record.quartiles = record.value.map(|value| [value; 2]));
-        let met = row(&all, "the same, beside bumpalo").unwrap();
-        assert_eq!((met.verdict, met.figure.as_str()), (Verdict::Met, "user 1.500x"));
+    fn a_sweep_is_its_end_over_its_start() {
         let of = |step: &str, who, ratio| {
             let mut record = record(&format!("scale/keys/{step}"), who, "fix16", 1, ratio, ratio);
             record.quartiles = Some([ratio; 2]);
