@@ -4,7 +4,7 @@ use epoch_arena_bench_wire::{ROSTER, Record, Role, contestant};
 
 use super::groups::{Columns, Figure, Headline, Info, step_of, usual_set};
 use super::text::in_full;
-use super::view::{Grid, MAIN, Row, Words, count, digits, label, rank, role, short, unit_name};
+use super::view::{Grid, MAIN, Row, Words, count, digits, label, rank, role, unit_name};
 use crate::page::plot::{Chart, Kind, Point, Series};
 
 /// The pictures of a group.
@@ -60,7 +60,7 @@ fn bar(grid: &Grid<'_>, records: &[Record], row: &Row<'_>, column: usize) -> Opt
     let floor = ratio.and_then(|_| floor_of(records, record));
     let spread = record.quartiles.map(|quartiles| quartiles.map(|end| end * floor.unwrap_or(1.0)));
     Some(Point {
-        name: short(row.who),
+        name: label(row.who),
         color: role(row.who).into(),
         y: ratio.zip(floor).map_or(record.value.unwrap_or_default(), |(ratio, floor)| ratio * floor),
         spread: spread.filter(|_| floor.is_some() || record.ratio_to_floor.is_none()),
@@ -133,7 +133,7 @@ fn lines(info: &Info, records: &[Record]) -> Vec<Chart> {
             charts.push(picture);
             charts.len() - 1
         });
-        let (name, series) = (short(&record.contestant), &mut charts[at].series);
+        let (name, series) = (label(&record.contestant), &mut charts[at].series);
         match series.iter_mut().find(|series| series.name == name) {
             Some(series) => series.points.append(&mut points),
             None => series.push(Series { name, color: color(&record.contestant), hidden: false, points }),
@@ -204,11 +204,10 @@ pub fn headline(picture: &Headline, records: &[Record]) -> Vec<Chart> {
     panels.into_iter().collect::<Option<Vec<Chart>>>().unwrap_or_default()
 }
 
-/// Who is drawn anywhere: the names on pictures, for the reader to pick.
-pub fn names(records: &[Record]) -> Vec<(String, String, &'static str)> {
-    let shown = |id: &str| records.iter().any(|record| record.contestant == id && record.value.is_some());
-    let shown = ROSTER.iter().filter(|one| shown(one.id));
-    shown.map(|one| (short(one.id), label(one.id), role(one.id))).collect()
+/// Who is drawn anywhere, for the reader to pick.
+pub fn names(records: &[Record]) -> impl Iterator<Item = &'static str> {
+    let shown = |id: &&str| records.iter().any(|record| record.contestant == *id && record.value.is_some());
+    ROSTER.iter().map(|one| one.id).filter(shown)
 }
 
 #[cfg(test)]
@@ -232,7 +231,7 @@ mod tests {
 
     #[test]
     fn names_on_pictures_are_short_and_differ() {
-        let names: Vec<String> = ROSTER.iter().map(|one| short(one.id)).collect();
+        let names: Vec<String> = ROSTER.iter().map(|one| label(one.id)).collect();
         for (at, name) in names.iter().enumerate() {
             assert!(name.chars().count() <= 34, "{name}");
             assert!(!names[at + 1..].contains(name), "{name} is there twice");
@@ -254,7 +253,7 @@ mod tests {
         let put = &of("put", &records)[0];
         assert_eq!((put.title.as_str(), put.series.len()), ("Put, into warm memory", 2));
         assert!(!put.series[0].hidden && put.series[1].hidden);
-        assert_eq!(put.series[0].points[0].name, "epoch-arena");
+        assert_eq!(put.series[0].points[0].name, "epoch-arena, pin per 64");
         let scale = &of("scale", &records)[0];
         assert!(matches!(&scale.kind, Kind::Lines { x, log: true, .. } if x == "keys in the epoch"));
         assert_eq!(of("tail", &records)[0].series[0].points.len(), 1);

@@ -39,8 +39,8 @@ fn head(saved: &Saved, groups: &[&Info]) -> Markup {
         }
         details.pick {
             summary { "Pick contestants" }
-            @for (short, long, role) in names(&saved.records) {
-                label { input type="checkbox" checked data-names=(serde_json::json!([short])); i class=(role) {} (long) }
+            @for id in names(&saved.records) {
+                label { input type="checkbox" checked data-name=(label(id)); i class=(role(id)) {} (label(id)) }
             }
         }
     }

@@ -13,8 +13,8 @@ pub const TEXT: &str = "Bars: epoch-arena beside other ways to keep keys";
 const STYLE: &str = "text { font: 13px system-ui, sans-serif; fill: #1b2024 } .soft { fill: #5c666e } .bold { font-weight: 600 }
 .ours { fill: #b9470c } .floor { fill: #8d969c } .peer { fill: #7d9cb0 }
 @media (prefers-color-scheme: dark) { text { fill: #e8e6e1 } .soft { fill: #a0a9b0 } .ours { fill: #ff9152 } .peer { fill: #557488 } }";
-const NAME: f64 = 190.0;
-const BARS: f64 = 420.0;
+const NAME: f64 = 210.0;
+const BARS: f64 = 400.0;
 const ROW: f64 = 22.0;
 
 /// The first picture of the page of which the run has figures; bars that would not fit are cut at six times the shortest

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use epoch_arena_bench_wire::{Job, Line, Record, Role, Sample, contestant, summarise};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -15,8 +15,6 @@ use super::plan::Step;
 
 /// No honest process takes this long; one that does hangs.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// How often a process is looked at, and Ctrl-C.
-const GLANCE: Duration = Duration::from_millis(20);
 
 /// A run under way.
 pub struct Run<'b> {
@@ -133,34 +131,25 @@ impl<'b> Run<'b> {
     fn converse(&self, path: &Path, job: &Job) -> (String, Option<String>) {
         let argument = serde_json::to_string(job).unwrap_or_default();
         let process = duct::cmd!(path, argument).stdin_null().stdout_capture().stderr_capture().unchecked();
-        let started = Instant::now();
         let handle = match process.start() {
             Ok(handle) => handle,
             Err(error) => {
                 return (String::new(), Some(format!("{}: cannot be started: {error}", path.display())));
             }
         };
-        let stop = |why: String| {
-            // It fails only if the process ended just now.
-            let _ = handle.kill();
-            (String::new(), Some(why))
-        };
-        loop {
-            match handle.wait_timeout(GLANCE) {
-                Ok(Some(output)) => {
-                    let errors = String::from_utf8_lossy(&output.stderr);
-                    let complaint = (!output.status.success()).then(|| verdict(&output.status.to_string(), &errors));
-                    return (String::from_utf8_lossy(&output.stdout).into_owned(), complaint);
-                }
-                Ok(None) if self.is_interrupted() => return stop("interrupted".into()),
-                Ok(None) if started.elapsed() > PATIENCE => {
-                    return stop(format!("took more than {} seconds and was stopped", PATIENCE.as_secs()));
-                }
-                Ok(None) => {}
-                Err(error) => {
-                    return (String::new(), Some(format!("cannot be waited for: {error}")));
-                }
+        // Ctrl-C reaches the process as well, and ends it.
+        match handle.wait_timeout(PATIENCE) {
+            Ok(Some(output)) => {
+                let errors = String::from_utf8_lossy(&output.stderr);
+                let complaint = (!output.status.success()).then(|| verdict(&output.status.to_string(), &errors));
+                (String::from_utf8_lossy(&output.stdout).into_owned(), complaint)
             }
+            Ok(None) => {
+                // It fails only if the process ended just now.
+                let _ = handle.kill();
+                (String::new(), Some(format!("took more than {} seconds and was stopped", PATIENCE.as_secs())))
+            }
+            Err(error) => (String::new(), Some(format!("cannot be waited for: {error}"))),
         }
     }
 

@@ -8,31 +8,19 @@ use epoch_arena_bench_wire::Record;
 
 use super::groups::{Info, usual_set};
 use super::targets::{self, Judged};
-use super::view::{Grid, Row, Words, digits, is_nanos, label, reasons, role, short, unit_name};
+use super::view::{Grid, Row, Words, digits, is_nanos, label, reasons, role, unit_name};
 
 /// The width to write for.
 pub fn width() -> usize {
     Table::new().width().map_or(80, usize::from).clamp(60, 160)
 }
 
-/// The meaning of the signs, and the key sets: once, above everything.
+/// The meaning of the signs: once, below everything.
 pub fn legend(records: &[Record]) -> String {
-    let mut sets: Vec<String> = Vec::new();
-    for record in records.iter().filter(|record| record.keys != "-" && record.value.is_some()) {
-        let name = match record.keys.as_str() {
-            "fix16" => "fix16 16 B".into(),
-            "user" => "user 20 B".into(),
-            other => other.to_owned(),
-        };
-        if !sets.contains(&name) {
-            sets.push(name);
-        }
-    }
     format!(
-        "keys: {}\nx: times FLOOR, a bump and a copy, of the same round; of maps: SkipMap<Box>\n#: 1 + how many are ahead \
-         beyond the spread, on {}\n~: level, the spread tells no order: in #, with another; at a figure, with epoch-arena\n±: \
-         half of the quartiles' distance",
-        sets.join(", "),
+        "x: times FLOOR, a bump and a copy, of the same round; of maps: SkipMap<Box>\n#: 1 + how many are ahead beyond the \
+         spread, on {}\n~: level, the spread tells no order: in #, with another; at a figure, with epoch-arena\n±: half of \
+         the quartiles' distance",
         usual_set(records)
     )
 }
@@ -53,7 +41,7 @@ pub fn group(info: &Info, records: &[Record], width: usize) -> String {
 
 /// The table, in as many parts as the width asks for.
 fn parts(grid: &Grid<'_>, width: usize) -> Vec<String> {
-    let names = grid.rows.iter().map(|row| short(row.who).chars().count());
+    let names = grid.rows.iter().map(|row| label(row.who).chars().count());
     // The place and the name, with the space around them.
     let fixed = 5 + names.max().unwrap_or(0).min(34) + 2;
     let wide = |at: usize| {
@@ -76,18 +64,14 @@ fn parts(grid: &Grid<'_>, width: usize) -> Vec<String> {
 
 fn table(grid: &Grid<'_>, columns: &[usize], width: usize) -> String {
     let mut table = plain(width);
-    let mut head = vec!["#".to_owned(), format!("{}, {}", grid.title, unit_name(grid.unit))];
-    head.extend(columns.iter().map(|at| grid.columns[*at].clone()));
     // The title has a line of its own, so that it does not widen the column of the names.
-    let title = head[1].clone();
-    head[1].clear();
-    table.set_header(head.iter().map(|text| Cell::new(text).add_attribute(Attribute::Dim)));
+    let head = ["#", ""].into_iter().chain(columns.iter().map(|at| grid.columns[*at].as_str()));
+    table.set_header(head.map(|text| Cell::new(text).add_attribute(Attribute::Dim)));
     for row in &grid.rows {
-        let place = grid.place(row, grid.lead).unwrap_or_default();
-        let mut cells = vec![Cell::new(place), Cell::new(short(row.who))];
-        cells.extend(columns.iter().map(|at| Cell::new(cell(grid, row, *at))));
+        let names = [grid.place(row, grid.lead).unwrap_or_default(), label(row.who)];
+        let cells = names.into_iter().chain(columns.iter().map(|at| cell(grid, row, *at))).map(Cell::new);
         let ours = role(row.who) == "ours";
-        table.add_row(cells.into_iter().map(|cell| if ours { cell.fg(Color::Yellow) } else { cell }));
+        table.add_row(cells.map(|cell| if ours { cell.fg(Color::Yellow) } else { cell }));
     }
     for (at, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, 2));
@@ -95,7 +79,7 @@ fn table(grid: &Grid<'_>, columns: &[usize], width: usize) -> String {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    format!("{title}\n{}", trimmed(&table.to_string()))
+    format!("{}, {}\n{}", grid.title, unit_name(grid.unit), trimmed(&table.to_string()))
 }
 
 fn plain(width: usize) -> Table {
@@ -188,7 +172,7 @@ mod tests {
         let longest = text.lines().map(|line| line.chars().count()).max();
         assert!(longest.is_some_and(|longest| longest <= 80), "{text}");
         assert!(text.contains("SKIPPED bumpalo, per thread on words: no word list"), "{text}");
-        for part in ["263 1.50x", "epoch-arena, pin/key", "yours", "put/warm, ns per key"] {
+        for part in ["263 1.50x", "epoch-arena, pin per key", "yours", "put/warm, ns per key"] {
             assert!(text.contains(part), "{part} in {text}");
         }
     }

@@ -199,25 +199,6 @@ pub fn label(id: &str) -> String {
     contestant(id).map_or_else(|| id.to_owned(), |one| one.label.to_owned())
 }
 
-/// A name that fits a narrow place.
-pub fn short(id: &str) -> String {
-    let cuts = [
-        ("epoch-arena, pin per 64", "epoch-arena"),
-        ("epoch-arena, pin per key", "epoch-arena, pin/key"),
-        ("epoch-arena on 4 KiB pages", "epoch-arena, 4 KiB"),
-        ("FLOOR: bump + inline copy", "FLOOR"),
-        ("FLOOR1: bump + memcpy", "FLOOR1"),
-        ("FLOOR and crossbeam's", "FLOOR +"),
-        ("crossbeam defer_destroy per key", "defer_destroy"),
-        (" malloc", ""),
-        (", shuffled frees", " shuffled"),
-        ("-allocator", ""),
-        (", per thread", ""),
-        (", shared", ""),
-    ];
-    cuts.iter().fold(label(id), |name, (long, short)| name.replace(long, short))
-}
-
 /// A value with a unit that suits its size.
 pub fn with_unit(value: f64, unit: &str) -> String {
     match unit {

@@ -84,6 +84,6 @@ dark.addEventListener('change', again);
 let width = innerWidth;
 addEventListener('resize', () => { if (innerWidth !== width) { width = innerWidth; again(); } });
 for (const box of document.querySelectorAll('.pick input')) box.addEventListener('change', () => {
-  for (const name of JSON.parse(box.dataset.names)) box.checked ? off.delete(name) : off.add(name);
+  box.checked ? off.delete(box.dataset.name) : off.add(box.dataset.name);
   again();
 });
