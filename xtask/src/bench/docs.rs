@@ -85,8 +85,7 @@ fn long(saved: &Saved) -> String {
         targets::summary(&judged)
     );
     for one in &judged {
-        let cells = [&one.target.id, &one.target.what, &one.limit, &one.figure, &one.verdict.to_string()];
-        let _ = writeln!(text, "| {} |", cells.map(|cell| escape(cell)).join(" | "));
+        let _ = writeln!(text, "| {} |", one.row.each_ref().map(|cell| escape(cell)).join(" | "));
     }
     text.push('\n');
     text

@@ -123,18 +123,12 @@ fn method() -> Markup {
         section id="method" {
             h2 { "Method" }
             p.text {
-                "Contestants take turns in rounds, the floor among them. A value is the median over the rounds; a ratio is taken \
-                 within each round and the median of those is shown, so that a slow moment of the machine hits both sides alike. \
-                 Times differ from machine to machine and from run to run: " strong { "only ratios of one run count" } ". Bars are \
-                 as long as the ratio says, on a scale that shows the floor's time; the text beside a bar is its own median, and the \
-                 factor its ratio. The thin line at the end of a bar spans the quartiles: half of all rounds lie within. Two \
-                 contestants whose quartiles overlap are level (~): the run does not tell which is ahead. So are those with fewer than \
-                 three rounds. In # the sign says that another contestant is level, at a figure that it is level with this library's. Whatever leaves traces in \
-                 a heap has processes of its own. One thread is timed by its CPU clock, several by the wall."
-            }
-            p.text {
-                "What each group cannot say stands below it. The arenas that serve one thread do less: no other thread reads while they \
-                 write, and no handle may be held across a reset. All details stand in " code { "docs/benchmarks.md" } "."
+                "Contestants take turns in rounds, the floor among them; a value is the median over the rounds, a ratio the median of \
+                 those taken within each round. Times differ from machine to machine and from run to run: " strong { "only ratios of \
+                 one run count" } ". Bars are as long as the ratio says, on a scale that shows the floor's time; the thin line at the \
+                 end of one spans the quartiles, between which half of all rounds lie. Two contestants whose quartiles overlap are \
+                 level (~), for the run does not tell which is ahead: in # with another one, at a figure with this library's. So are \
+                 those with fewer than three rounds. All details stand in " code { "docs/benchmarks.md" } "."
             }
         }
     }
@@ -159,10 +153,7 @@ fn targets(saved: &Saved) -> Markup {
                 div.scroll { table.targets {
                     tr { th {} th { "what" } th { "target" } th { "this run" } th {} }
                     @for one in &judged {
-                        tr {
-                            td { (one.target.id) } td { (one.target.what) } td { (one.limit) } td { (one.figure) }
-                            td class={ "verdict " (one.verdict) } { (one.verdict) }
-                        }
+                        tr class=(one.verdict) { @for cell in &one.row { td { (cell) } } }
                     }
                 } }
             }

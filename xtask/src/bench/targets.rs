@@ -25,11 +25,11 @@ pub enum Verdict {
 /// A target.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Target {
+struct Target {
     /// `T1` and so on; some have several parts.
-    pub id: String,
+    id: String,
     /// Its subject.
-    pub what: String,
+    what: String,
     bench: String,
     who: String,
     all_cores: bool,
@@ -56,12 +56,8 @@ struct File {
 
 /// A target beside the run.
 pub struct Judged {
-    /// The target.
-    pub target: Target,
-    /// The limit, in words.
-    pub limit: String,
-    /// The figure, in words.
-    pub figure: String,
+    /// Its row: id, subject, limit, figure, verdict.
+    pub row: [String; 5],
     /// How it stands.
     pub verdict: Verdict,
 }
@@ -128,7 +124,7 @@ impl Target {
         limits.dedup();
         let figures: Vec<String> = parts.iter().map(figure).collect();
         let limit = format!("at most {}{of}", limits.join(", "));
-        Some(Judged { limit, figure: figures.join(", "), verdict, target: self })
+        Some(Judged { row: [self.id, self.what, limit, figures.join(", "), verdict.to_string()], verdict })
     }
 
     fn limit(&self, keys: &str) -> Option<f64> {
@@ -215,7 +211,7 @@ mod tests {
     }
 
     fn row(records: &[Record], what: &str) -> Option<Judged> {
-        judge(records).into_iter().find(|row| row.target.what.starts_with(what))
+        judge(records).into_iter().find(|row| row.row[1].starts_with(what))
     }
 
     #[test]
@@ -238,10 +234,10 @@ mod tests {
         let mut records =
             vec![record("put/warm", "ours", "fix16", 1, 2.0, 1.05), record("put/warm", "ours", "user", 1, 2.0, 1.1)];
         let met = row(&records, "put, warm").unwrap();
-        assert_eq!((met.verdict, met.figure.as_str()), (Verdict::Met, "fix16 1.050x, user 1.100x"));
+        assert_eq!((met.verdict, met.row[3].as_str()), (Verdict::Met, "fix16 1.050x, user 1.100x"));
         records[1].ratio_to_floor = Some(1.19);
         let missed = row(&records, "put, warm").unwrap();
-        assert_eq!((missed.verdict, missed.figure.as_str()), (Verdict::Missed, "fix16 1.050x, user 1.190x ✗"));
+        assert_eq!((missed.verdict, missed.row[3].as_str()), (Verdict::Missed, "fix16 1.050x, user 1.190x ✗"));
         for (ratio, quartiles) in [(1.19, [1.17, 1.2]), (1.17, [1.16, 1.19])] {
             (records[1].ratio_to_floor, records[1].quartiles) = (Some(ratio), Some(quartiles));
             assert_eq!(row(&records, "put, warm").unwrap().verdict, Verdict::Close);
@@ -257,7 +253,7 @@ mod tests {
         let mut with = |quartiles: [[f64; 2]; 3]| {
             records.iter_mut().zip(quartiles).for_each(|(record, quartiles)| record.quartiles = Some(quartiles));
             let row = row(&records, rivals).unwrap();
-            (row.verdict, row.figure)
+            (row.verdict, row.row[3].clone())
         };
         assert_eq!(with([[1.05, 1.15], [1.16, 1.3], [1.2, 1.4]]), (Verdict::Met, "user 0.917x".into()));
         assert_eq!(with([[1.05, 1.15], [1.16, 1.3], [1.14, 1.4]]), (Verdict::Close, "user 0.917x ~".into()));
@@ -273,7 +269,7 @@ mod tests {
         let mut sweep = vec![of("10000", "ours", 1.0), of("100000", "ours", 1.5), of("1000000", "ours", 1.2)];
         sweep.extend(["10000", "100000", "1000000", "100000000"].map(|step| of(step, "floor", 1.0)));
         let short = row(&sweep, "put, while keys grow").unwrap();
-        assert_eq!((short.verdict, short.figure.as_str()), (Verdict::Met, "100k to 1M only 0.800x"));
+        assert_eq!((short.verdict, short.row[3].as_str()), (Verdict::Met, "100k to 1M only 0.800x"));
         sweep.push(of("100000000", "ours", 1.8));
         assert_eq!(row(&sweep, "put, while keys grow").unwrap().verdict, Verdict::Missed);
     }

@@ -108,13 +108,8 @@ pub fn targets(judged: &[Judged], width: usize) -> String {
         return String::new();
     }
     let mut table = plain(width);
-    for one in judged {
-        table.add_row([
-            &one.target.id,
-            &one.verdict.to_string(),
-            &format!("{}: {}", one.target.what, one.limit),
-            &one.figure,
-        ]);
+    for Judged { row: [id, what, limit, figure, verdict], .. } in judged {
+        table.add_row([id, verdict, &format!("{what}: {limit}"), figure]);
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
