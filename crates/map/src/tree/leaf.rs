@@ -89,7 +89,7 @@ impl<'m> Page<'m> {
         if skip == VERSIONS {
             return self.newest(target, self.nearest(head, filled));
         }
-        self.newest(target, self.slots_with(head) & filled)
+        self.newest(target, self.slots_with(head, filled))
     }
 
     /// The newest record of the target's key that is not newer than it, among `candidates`.
@@ -120,7 +120,7 @@ impl<'m> Page<'m> {
     /// Asks for the record that a target will most probably be found in.
     #[inline(always)]
     pub fn prefetch_record(self, target: &Target<'_>) {
-        let candidates = self.slots_with(target.head(self.skip())) & self.fill();
+        let candidates = self.slots_with(target.head(self.skip()), self.fill());
         if let Some(index) = bits(candidates).next() {
             // SAFETY: a leaf; named by the `fill` that was just loaded.
             unsafe { self.record(index) }.prefetch();
@@ -195,7 +195,7 @@ impl<'m> Locked<'m> {
         let head = target.head(page.skip());
         let ascending = self.is_ascending();
         let behind_all = ascending && self.is_behind_all(target, head, filled);
-        if !behind_all && self.has(target, page.slots_with(head) & filled) {
+        if !behind_all && self.has(target, page.slots_with(head, filled)) {
             return Append::Exists;
         }
         let free = (!filled).trailing_zeros() as usize;

@@ -245,20 +245,32 @@ impl<'m> Page<'m> {
         unsafe { NonNull::new_unchecked(slot) }
     }
 
-    /// The slots, as a mask, whose head is `head`.
+    /// Those of the slots in `filled` whose head is `head`. A get spends most of its instructions here, so slots behind
+    /// the last filled one are left out, and four are looked at in a turn.
     #[inline(always)]
-    pub fn slots_with(self, head: u64) -> u64 {
+    pub fn slots_with(self, head: u64, filled: u64) -> u64 {
+        let mut index = self
+            .slots()
+            .min(MOST_SLOTS - filled.leading_zeros() as usize);
         let mut found = 0;
-        for index in (0..self.slots()).rev() {
-            // SAFETY: below the number of slots.
+        let mut look = |index| {
+            // SAFETY: below the number of slots, as all are from the first `index` on.
             let other = unsafe { self.head_at(index) };
             // SAFETY: initialised by `Draft::new`.
             let other = unsafe { other.as_ref() };
             // Acquire: as in `load_head`.
             let other = other.load(Ordering::Acquire);
             found = found << 1 | u64::from(other == head);
+        };
+        while !index.is_multiple_of(4) {
+            index -= 1;
+            look(index);
         }
-        found
+        while index != 0 {
+            index -= 4;
+            [3, 2, 1, 0].into_iter().for_each(|step| look(index + step));
+        }
+        found & filled
     }
 
     /// Asks for the lines of the header and the heads.
