@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use epoch_arena_block::twin::caught;
 
-use super::{append, beside, fresh, has, leaf, model, published, record};
+use super::{append, beside, fresh, has, leaf, model, newest, published, record};
 use crate::sync::{AtomicU64, Ordering};
 use crate::tree::key::{Target, VERSIONS};
 use crate::tree::leaf::Append;
@@ -97,6 +97,63 @@ fn split_that_changes_the_heads_against_a_reader() {
         };
         beside(write, read);
         assert_eq!(page.skip(), 7);
+    });
+}
+
+/// A scan beside the same: heads of two kinds give no order.
+#[test]
+fn split_that_changes_the_heads_against_a_scan() {
+    model(|| {
+        let low = record(b"abcdefg1", 0);
+        let page = Draft::new(fresh(2), 0, Some(low)).finish(None, 0, 0, true);
+        for record in [low, record(b"abcdefg5", 0)] {
+            assert_eq!(page.lock().append(&record.target(), record), Append::Done);
+        }
+        let read = move || {
+            let mut records = [(0, None); MOST_SLOTS];
+            let (len, _) = page.copy_sorted(&mut records);
+            let keys = records[..len].iter().flat_map(|(_, record)| *record);
+            assert!(keys.map(Record::key).eq([b"abcdefg1", b"abcdefg5"]));
+        };
+        let write = || {
+            page.lock().extend(fresh(2), record(b"abcdefg9", 0));
+        };
+        beside(write, read);
+    });
+}
+
+/// A walk that began before a slot was used again finds complete what is there now.
+#[test]
+fn split_against_a_walk() {
+    model(|| {
+        let page = leaf(2, &[1, 5]);
+        let finds = move || {
+            let mut found = false;
+            page.for_each(|record| found |= record.key() == [2]);
+            found
+        };
+        published(|| split_and_reuse(page, 2), finds);
+    });
+}
+
+/// A leaf gets a newer version of a key, the leaf behind it begins with an older one, and then a split moves the newer
+/// one: the leaf has the same slots as before. A reader does not take the older version for the newest.
+#[test]
+fn split_that_leaves_what_was_there_against_a_reader() {
+    model(|| {
+        let page = leaf(2, &[0]);
+        let read = move || {
+            let found = Place::unknown(page).get(&newest(&[1]));
+            assert!(found.is_none_or(|record| record.version() == 6));
+        };
+        let write = || {
+            let newer = record(&[1], 6);
+            assert_eq!(page.lock().append(&newer.target(), newer), Append::Done);
+            page.lock().extend(fresh(2), record(&[1], 5));
+            page.lock().split(fresh(2));
+        };
+        beside(write, read);
+        assert_eq!(page.fill(), 1);
     });
 }
 
