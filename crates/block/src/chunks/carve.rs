@@ -326,6 +326,11 @@ impl Carved {
         unsafe { Chunk::create(live.start(), live.size(), live.region()) }
     }
 
+    /// How far the block is carved whose frontier is not at its end yet.
+    pub fn frontier(&mut self, shelf: Shelf) -> Option<usize> {
+        self.carving[shelf.index()].map(|index| self.held(index).frontier)
+    }
+
     /// The shelf that a region's chunks are on.
     pub fn shelf(&mut self, index: u32) -> Shelf {
         self.held(index).shelf

@@ -147,6 +147,23 @@ fn threads_take_and_give_up_chunks_and_all_of_it_is_free_and_whole_again() {
     is_whole(&memory, &source);
 }
 
+/// The first block is on small pages. An eighth of it is for chunks of all sizes, so that a small memory has no other.
+#[test]
+fn a_small_memory_has_one_block() {
+    let memory = Memory::builder().build().unwrap();
+    let (block, user) = (memory.block_size(), User::new(&memory));
+    let taken = |bytes: usize| {
+        user.take(chunk(bytes, bytes)).unwrap();
+        memory.stats().reserved / block
+    };
+    let mut bytes = 512;
+    while bytes < block / 8 {
+        assert_eq!(taken(bytes), 1, "{bytes}");
+        bytes *= 2;
+    }
+    assert_eq!([taken(512), taken(4096)], [1, 2]);
+}
+
 fn check(size: usize, user: &User) {
     assert!(user.chunks.bytes() >= size);
     assert_eq!(user.account.bytes(), user.chunks.bytes());
