@@ -100,11 +100,12 @@ impl Drop for Region {
 }
 
 /// The resident bytes of this process, exact: `smaps_rollup` walks the page table where `statm` keeps lazy counters.
+/// Without the pages of files: those of the program itself, touched for the first time, would be most of a small map.
 pub fn resident() -> usize {
     let rollup = fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
     let kib = rollup
         .lines()
-        .find_map(|line| line.strip_prefix("Rss:"))
+        .find_map(|line| line.strip_prefix("Anonymous:"))
         .and_then(|rest| rest.trim().strip_suffix("kB")?.trim().parse::<usize>().ok());
     kib.expect("Linux tells what is resident in /proc/self/smaps_rollup") * 1024
 }
