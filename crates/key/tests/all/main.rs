@@ -5,5 +5,6 @@ mod limits;
 mod maps;
 mod order;
 mod search;
+mod shared;
 mod sort;
 mod statics;
