@@ -148,6 +148,7 @@ mod tests {
         let handle = unsafe { ArenaHandle::new(first, bytes.len(), stamp) };
         assert_eq!(handle.epoch().number(), pack::MAX_EPOCH - 7);
         assert_eq!(handle.len(), 10);
+        assert_eq!(handle.tag(), pack::tag(stamp, 10));
         // SAFETY: the "arena" is the array above.
         let bytes_under = |stamp| unsafe { handle.bytes_under(stamp) };
         assert_eq!(bytes_under(stamp), Some(&b"user:12345"[..]));

@@ -22,4 +22,6 @@ fn a_handle_has_16_bytes_also_as_an_option() {
     // The figures of a refused budget, and which it is.
     assert_eq!(size_of::<AllocError>(), 48);
     assert!(size_of::<Epoch>() <= 8);
+    // Two words for each lane, and little beside them.
+    assert!(size_of::<EpochArena>() <= 8 * (2 * epoch_arena_block::raw::LANES + 7));
 }
