@@ -31,6 +31,7 @@ mod process;
 mod race;
 mod raw;
 mod refresh;
+mod resolve;
 mod reuse;
 mod scrub;
 mod sealed;
