@@ -132,10 +132,3 @@ impl Domains {
     }
 }
 
-impl std::fmt::Debug for Domain {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Domain")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
-    }
-}
