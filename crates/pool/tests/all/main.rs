@@ -38,6 +38,7 @@ mod sealed;
 #[cfg(feature = "serde")]
 mod serialised;
 mod shared_budget;
+mod shown;
 mod statics;
 mod stats;
 mod threads;

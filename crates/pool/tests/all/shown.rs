@@ -1,0 +1,52 @@
+//! What `Debug` shows: which pool and epoch, and how much; the bytes of `OwnedBytes` alone.
+
+use epoch_arena_pool::Alignment;
+
+use crate::pools::{pool, put};
+
+#[test]
+fn debug_shows_epochs_and_figures() {
+    let pool = pool(2);
+    let epoch = pool.current_epoch();
+    let shown = format!("{pool:?}");
+    assert!(shown.starts_with("ArenaPool { id: "), "{shown}");
+    assert!(
+        shown.ends_with(&format!("current: {epoch:?}, retained_epochs: 2, .. }}")),
+        "{shown}"
+    );
+    let local = pool.local();
+    let by_local = |pinned| format!("LocalPool {{ pool: {shown}, pinned: {pinned}, .. }}");
+    assert_eq!(format!("{local:?}"), by_local(false));
+    let guard = local.pin();
+    assert_eq!(format!("{local:?}"), by_local(true));
+    assert_eq!(
+        format!("{guard:?}"),
+        format!("ArenaGuard {{ epoch: {epoch:?}, .. }}")
+    );
+    let mut batch = guard.batch(10).unwrap();
+    batch.push(b"key").unwrap();
+    assert_eq!(
+        format!("{batch:?}"),
+        format!("Batch {{ epoch: {epoch:?}, pushed: 1, remaining: 7 }}")
+    );
+    drop(batch);
+    let room = guard.alloc_uninit(5, Alignment::BYTE).unwrap();
+    assert_eq!(format!("{room:?}"), "UninitBytes { len: 5, .. }");
+}
+
+#[test]
+fn debug_of_what_holds_an_epoch_names_it() {
+    let pool = pool(2);
+    let handle = put(&pool, b"key\0");
+    let epoch = handle.epoch();
+    let lease = pool.lease(epoch).unwrap();
+    let shown = format!("{lease:?}");
+    assert!(
+        shown.starts_with(&format!("Lease {{ epoch: {epoch:?}, pool: ")),
+        "{shown}"
+    );
+    let snapshot = format!("Snapshot {{ epochs: [{epoch:?}], .. }}");
+    assert_eq!(format!("{:?}", pool.snapshot()), snapshot);
+    let owned = lease.owned(handle).unwrap();
+    assert_eq!(format!("{owned:?}"), r#"b"key\x00""#);
+}
