@@ -13,6 +13,7 @@ mod generations;
 mod memory;
 mod model;
 mod rng;
+mod shown;
 mod sources;
 mod statics;
 mod support;
