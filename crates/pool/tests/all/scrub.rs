@@ -166,6 +166,18 @@ fn reclaimed_bytes_are_poisoned() {
     assert!(kept.count(&[0xdd; 28]) > 280_000, "all of them");
 }
 
+/// Who asks for zeros has them, also where debug assertions have the pattern on.
+#[test]
+fn zeros_go_before_the_pattern() {
+    let kept = Kept::default();
+    let pool = builder(&kept).poison_on_reclaim(true).zero_on_reclaim(true);
+    let pool = pool.build().unwrap();
+    write_secrets(&pool);
+    advance(&pool, 1);
+    drop(pool);
+    assert_eq!((kept.count(SECRET), kept.count(&[0xdd; 8])), (0, 0));
+}
+
 /// Reclaiming while others put, read, lease and look, with the bytes overwritten outside the lock.
 #[test]
 fn scrubbing_races_with_everything_else() {
