@@ -1,12 +1,11 @@
 //! Stage mutants: small mistakes that cargo-mutants makes in the library, one at a time; the tests must notice each.
 //! All of them take hours, so a run takes a part, another each day; `--only mutants` without `--quick` takes all.
+//! What is mutated, and what is left out with the reason, is in `.cargo/mutants.toml`.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Command, Name, Need, Step};
-
-const FOLDERS: &str = "--file crates/block/src/** --file crates/arena/src/** --file crates/pool/src/** --file crates/key/src/** \
-                       --exclude **/models.rs --exclude **/models/** --exclude **/end_to_end.rs --exclude **/twin.rs --exclude **/count.rs";
+use crate::ci::PUBLISHED;
 
 /// The step.
 pub fn steps(quick: bool, only: &[Name]) -> Vec<Step> {
@@ -20,9 +19,10 @@ pub fn steps(quick: bool, only: &[Name]) -> Vec<Step> {
     };
     let days = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() / 86_400);
     let part = days % parts;
+    let tests = PUBLISHED.replace("--package", "--test-package");
     let library = Command::cargo(&format!(
-        "mutants --shard {part}/{parts} --test-workspace true --timeout 300 --minimum-test-timeout 60 --no-shuffle \
-         --colors never --output target/mutants {FOLDERS} -- --lib --tests"
+        "mutants --shard {part}/{parts} {tests} --timeout 300 --minimum-test-timeout 60 --no-shuffle \
+         --colors never --output target/mutants -- --lib --tests"
     ));
     // Its own tests fail, each on purpose; of `--lib` there are none, so that no mutant is noticed.
     let seeded = Command::cargo(
