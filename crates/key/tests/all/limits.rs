@@ -170,7 +170,6 @@ fn keys_are_packed_by_default_and_aligned_on_demand() {
     }
 }
 
-/// Peer bugs 5 and 6, for keys: stale and foreign ones resolve to nothing, by whatever.
 #[test]
 fn a_stale_or_foreign_key_resolves_to_nothing() {
     let (pool, other) = (pool(), pool());

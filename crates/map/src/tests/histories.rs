@@ -103,7 +103,7 @@ fn call(map: &ArenaMap, op: Op) -> Option<u64> {
 }
 
 #[test]
-fn b12_small_histories_are_linearizable() {
+fn histories_of_three_threads_are_linearizable() {
     let pool = ArenaPool::builder().build().unwrap();
     for round in 0..if cfg!(miri) { 3 } else { 4_000 } {
         let mut number = numbers(round);
@@ -149,7 +149,7 @@ fn b12_small_histories_are_linearizable() {
 }
 
 #[test]
-fn b12_a_history_that_is_not_linearizable_is_seen() {
+fn a_history_that_is_not_linearizable_is_caught() {
     let call = |op, began, ended, gave| Call {
         op,
         began,

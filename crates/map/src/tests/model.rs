@@ -195,7 +195,7 @@ proptest! {
     })]
 
     #[test]
-    fn b12_a_map_agrees_with_its_model(
+    fn a_map_agrees_with_its_model(
         first in 2..4_usize,
         page in 2..9_usize,
         ops in prop::collection::vec(op(), 0..INSERTS),
@@ -211,7 +211,7 @@ proptest! {
 
 /// Runs of one key that fill many leaves, and neighbours that differ in trailing zeros.
 #[test]
-fn b12_thousands_of_versions_of_one_key() {
+fn each_of_thousands_of_versions_of_a_key_is_found() {
     let versions = if cfg!(miri) { 60 } else { 5_000 };
     for page in [3, 61] {
         let (map, mut model) = (map_of(2, page), Model::new());
@@ -240,7 +240,7 @@ fn b12_thousands_of_versions_of_one_key() {
 }
 
 #[test]
-fn b12_records_in_every_order() {
+fn records_that_come_in_any_order_are_sorted() {
     let many = if cfg!(miri) { 24 } else { 20_000 };
     let orders: [&dyn Fn(u64) -> u64; 4] = [
         &|n| n,
@@ -280,7 +280,7 @@ fn b12_records_in_every_order() {
 
 /// Sorted records leave full leaves behind them.
 #[test]
-fn b12_sorted_loads_fill_their_leaves() {
+fn a_sorted_load_fills_its_leaves() {
     let (map, many) = (map_of(4, 8), if cfg!(miri) { 80 } else { 800 });
     for n in 0..many as u64 {
         map.insert(&n.to_be_bytes(), 0, b"").unwrap();
@@ -290,7 +290,7 @@ fn b12_sorted_loads_fill_their_leaves() {
 }
 
 #[test]
-fn b12_small_maps_are_small() {
+fn a_map_of_ten_records_takes_at_most_2_kib() {
     let map = ArenaMap::new(&epoch_arena_pool::ArenaPool::builder().build().unwrap()).unwrap();
     assert!(map.bytes() + size_of::<ArenaMap>() <= 1024);
     for n in 0..10_u64 {
@@ -305,7 +305,7 @@ fn b12_small_maps_are_small() {
 
 /// Of records that are inserted where full leaves in order meet, each has not a page of its own.
 #[test]
-fn b12_a_gap_between_full_leaves_fills_few_pages() {
+fn records_between_full_leaves_fill_few_pages() {
     let many = if cfg!(miri) { 30 } else { 1_000 };
     let map = map_of(8, 8);
     for n in 0..32_u8 {
@@ -327,7 +327,7 @@ fn b12_a_gap_between_full_leaves_fills_few_pages() {
 
 /// A key comes once, also where an older version of it came from the back before a newer one was inserted.
 #[test]
-fn b12_a_range_at_gives_a_key_once() {
+fn a_range_at_gives_a_key_once_from_both_ends() {
     let map = map_of(2, 4);
     for (key, version) in [(b"a", 1), (b"k", 3), (b"k", 9)] {
         map.insert(key, version, b"").unwrap();

@@ -136,7 +136,7 @@ fn one(step: Step, turn: usize) -> bool {
 }
 
 #[test]
-fn b12_a_writer_that_is_suspended_at_any_step_holds_up_its_leaf_only() {
+fn a_writer_that_is_suspended_at_any_step_holds_up_its_leaf_only() {
     let steps = [
         Step::Locked,
         Step::SlotStored,
@@ -157,7 +157,7 @@ fn b12_a_writer_that_is_suspended_at_any_step_holds_up_its_leaf_only() {
 /// A reader knows which records a leaf has; then the leaf gets a newer and an older version of the key, the older one
 /// in a leaf of its own behind it, whose link is not yet a version old. There was no moment with the older one only.
 #[test]
-fn b12_a_get_does_not_find_an_older_version_without_the_newer_one() {
+fn a_get_does_not_find_an_older_version_without_the_newer_one() {
     let map = Arc::new(map_of(2, 4));
     map.insert(b"a", 0, b"").unwrap();
     let (told, parked) = channel();

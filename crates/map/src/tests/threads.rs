@@ -24,7 +24,7 @@ impl Drop for Ends<'_> {
 
 /// A scanner among writers: all that was there before it began, in order, once.
 #[test]
-fn b12_a_scan_has_all_that_was_there_before_it() {
+fn a_scan_has_all_that_was_there_before_it() {
     for (first, page) in [(2, 4), (12, 61)] {
         let map = map_of(first, page);
         let done = [(); 2].map(|()| AtomicU64::new(0));
@@ -74,7 +74,7 @@ fn b12_a_scan_has_all_that_was_there_before_it() {
 
 /// Threads insert the same records: of each one wins.
 #[test]
-fn b12_of_several_equal_inserts_one_wins() {
+fn one_of_several_equal_inserts_wins() {
     for page in [3, 61] {
         let map = map_of(2, page);
         let wins: u64 = std::thread::scope(|s| {
@@ -100,7 +100,7 @@ fn b12_of_several_equal_inserts_one_wins() {
 
 /// All threads append at the right end.
 #[test]
-fn b12_ascending_records_of_many_threads() {
+fn ascending_records_of_several_threads_are_all_there() {
     for page in [3, 61] {
         let (map, next) = (map_of(2, page), AtomicU64::new(0));
         std::thread::scope(|s| {
@@ -128,7 +128,7 @@ fn b12_ascending_records_of_many_threads() {
 
 /// Many gets at once among writers that split every page on their way: each finds what it would alone.
 #[test]
-fn b12_many_gets_find_what_each_would() {
+fn many_gets_find_what_each_would() {
     for (first, page) in [(2, 4), (12, 61)] {
         let map = map_of(first, page);
         // Of every other key a version that the reader sees; writers add the others, and newer versions.

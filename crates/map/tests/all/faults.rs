@@ -52,7 +52,7 @@ fn holds(map: &ArenaMap, records: u64) {
 }
 
 #[test]
-fn bug15_a_source_that_fails_at_the_kth_call_costs_one_insert() {
+fn a_source_that_fails_at_the_kth_call_costs_one_insert() {
     for panics in [false, true] {
         for k in 1.. {
             let left = Arc::new(AtomicUsize::new(k));
@@ -110,7 +110,7 @@ fn bug15_a_source_that_fails_at_the_kth_call_costs_one_insert() {
 }
 
 #[test]
-fn b12_a_map_at_its_budget_refuses_and_keeps_what_it_has() {
+fn a_map_at_its_budget_refuses_and_keeps_what_it_has() {
     let memory = Memory::builder().block_size(4096).budget(15 * 4096);
     let pool = ArenaPool::builder().memory(memory.build().unwrap());
     let pool = pool.build().unwrap();

@@ -14,7 +14,7 @@ fn map() -> ArenaMap {
 }
 
 #[test]
-fn b12_of_several_threads_that_rotate_one_gets_the_next_map() {
+fn one_of_several_threads_that_rotate_gets_the_next_map() {
     for _ in 0..if cfg!(miri) { 2 } else { 50 } {
         let (map, start) = (map(), Barrier::new(4));
         let epoch = map.epoch();
@@ -36,7 +36,7 @@ fn b12_of_several_threads_that_rotate_one_gets_the_next_map() {
 }
 
 #[test]
-fn b12_a_frozen_map_rotates_without_an_advance() {
+fn a_frozen_map_rotates_without_an_advance() {
     let pool = ArenaPool::builder().build().unwrap();
     let (one, other) = (ArenaMap::new(&pool).unwrap(), ArenaMap::new(&pool).unwrap());
     let first = one.rotate().unwrap();
@@ -55,7 +55,7 @@ fn b12_a_frozen_map_rotates_without_an_advance() {
 }
 
 #[test]
-fn b12_a_rotation_that_fails_can_be_tried_again() {
+fn a_rotation_that_fails_can_be_tried_again() {
     let memory = Memory::builder().block_size(4096).budget(2 * 4096);
     let memory = memory.build().unwrap();
     let pool_over = || ArenaPool::builder().memory(memory.clone()).build().unwrap();
@@ -75,7 +75,7 @@ fn b12_a_rotation_that_fails_can_be_tried_again() {
 
 /// What is there when `freeze` has returned is all that will ever be, and all that was acknowledged.
 #[test]
-fn b12_freeze_against_inserts() {
+fn a_frozen_map_has_what_was_acknowledged_and_nothing_more() {
     for _ in 0..if cfg!(miri) { 2 } else { 30 } {
         let (map, inserted) = (map(), AtomicU64::new(0));
         std::thread::scope(|s| {
@@ -107,7 +107,7 @@ fn b12_freeze_against_inserts() {
 }
 
 #[test]
-fn b12_freeze_says_what_it_waits_for() {
+fn freeze_says_what_it_waits_for() {
     let map = map();
     assert_eq!(map.freeze(Duration::ZERO), Err(WaitError::TimedOut));
     let guard = map.pool().pin();
@@ -118,7 +118,7 @@ fn b12_freeze_says_what_it_waits_for() {
 }
 
 #[test]
-fn b12_a_guard_of_another_pool_inserts_nothing() {
+fn a_guard_of_another_pool_inserts_nothing() {
     let (map, other) = (map(), ArenaPool::builder().build().unwrap());
     let guard = other.pin();
     let now = other.current_epoch();
@@ -129,7 +129,7 @@ fn b12_a_guard_of_another_pool_inserts_nothing() {
 
 /// Memory is flat over many rotations, and one owned entry holds its map's.
 #[test]
-fn b12_memory_is_flat_over_rotations_and_owned_entries_hold_it() {
+fn memory_is_flat_over_rotations_and_owned_entries_hold_it() {
     let memory = Memory::builder().block_size(64 << 10).build().unwrap();
     let pool = ArenaPool::builder().memory(memory).build().unwrap();
     let mut map = ArenaMap::new(&pool).unwrap();

@@ -11,7 +11,7 @@ fn map() -> ArenaMap {
 }
 
 #[test]
-fn b12_a_record_may_be_as_long_as_an_allocation() {
+fn a_record_may_be_as_long_as_an_allocation() {
     let map = map();
     let long = vec![b'x'; MOST];
     map.insert(b"", 0, &long).unwrap();
@@ -24,7 +24,7 @@ fn b12_a_record_may_be_as_long_as_an_allocation() {
 }
 
 #[test]
-fn b12_a_record_that_is_too_long_is_refused() {
+fn a_record_that_is_too_long_is_refused() {
     let map = map();
     let long = vec![b'x'; MOST + 1];
     let refused = Err(InsertError::Alloc(AllocError::TooLong));
@@ -35,7 +35,7 @@ fn b12_a_record_that_is_too_long_is_refused() {
 }
 
 #[test]
-fn b12_keys_that_differ_in_length_and_zeros_only() {
+fn keys_that_differ_by_trailing_zeros_only_are_apart() {
     let map = map();
     let zeros = [0; 20];
     for len in (0..=20).rev() {
@@ -49,7 +49,7 @@ fn b12_keys_that_differ_in_length_and_zeros_only() {
 }
 
 #[test]
-fn b12_the_greatest_and_the_least_versions() {
+fn the_greatest_and_the_least_versions_are_in_order() {
     let map = map();
     for version in [u64::MAX, 0, u64::MAX - 1, 1] {
         map.insert(b"key", version, b"").unwrap();

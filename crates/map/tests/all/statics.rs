@@ -11,7 +11,7 @@ assert_impl_all!(RangeAt<'static>: Send, Sync, DoubleEndedIterator);
 assert_not_impl_any!(Writer<'static>: Send, Sync);
 
 #[test]
-fn bug14_errors_and_entries_of_maps_are_small() {
+fn errors_and_entries_of_maps_are_small() {
     assert!(size_of::<InsertError>() <= 48 && size_of::<MapError>() <= 48);
     assert_eq!(size_of::<Entry<'_>>(), 16);
 }

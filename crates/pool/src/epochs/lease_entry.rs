@@ -105,7 +105,7 @@ mod tests {
     /// Peers' fault 27: what is gone is taken out a little with each lease, so the list stays short
     /// and no lease pays for all.
     #[test]
-    fn b1_the_list_of_leases_is_at_most_twice_as_long_as_what_is_held() {
+    fn the_list_of_leases_is_at_most_twice_as_long_as_what_is_held() {
         let pool = ArenaPool::builder().build().expect("the defaults build");
         let lease = || pool.lease(pool.current_epoch()).expect("it is live");
         let listed = || pool.core.state().leases.entries.len();

@@ -8,7 +8,7 @@ use epoch_arena_pool::{Alignment, AllocError, ArenaPool, RawError};
 const MANY: usize = if cfg!(miri) { 20 } else { 2_000 };
 
 #[test]
-fn m4_raw_bytes_are_aligned_disjoint_and_outlive_the_pin_under_a_lease() {
+fn raw_bytes_are_aligned_disjoint_and_outlive_the_pin_under_a_lease() {
     let pool = ArenaPool::builder().build().unwrap();
     let epoch = pool.current_epoch();
     let lease = pool.lease(epoch).unwrap();
@@ -42,7 +42,7 @@ fn m4_raw_bytes_are_aligned_disjoint_and_outlive_the_pin_under_a_lease() {
 }
 
 #[test]
-fn m4_raw_bytes_of_no_length_and_of_too_much() {
+fn raw_bytes_may_have_no_length_and_are_refused_when_too_long() {
     let pool = ArenaPool::builder().build().unwrap();
     let (guard, epoch) = (pool.pin(), pool.current_epoch());
     assert!(guard.alloc_raw(epoch, 0, Alignment::LINE).is_ok());
@@ -53,7 +53,7 @@ fn m4_raw_bytes_of_no_length_and_of_too_much() {
 }
 
 #[test]
-fn bug06_raw_bytes_of_another_pools_epoch_are_refused() {
+fn raw_bytes_of_another_pools_epoch_are_refused() {
     let (pool, other) = (
         ArenaPool::builder().build().unwrap(),
         ArenaPool::builder().build().unwrap(),
@@ -70,10 +70,10 @@ fn bug06_raw_bytes_of_another_pools_epoch_are_refused() {
     assert_eq!(pool.bytes(), 0, "nothing was allocated");
 }
 
-/// Peer bug 4: bytes are in the epoch that was named or they are refused, while another thread
+/// Bytes are in the epoch that was named or they are refused, while another thread
 /// advances.
 #[test]
-fn bug04_raw_bytes_are_never_in_another_epoch() {
+fn raw_bytes_are_never_in_another_epoch() {
     let pool = ArenaPool::builder().build().unwrap();
     let first = pool.current_epoch();
     let lease = pool.lease(first).unwrap();
