@@ -171,17 +171,12 @@ impl Kept {
         let (turns, mut iter) = (1 + rng.below(3), self.map.iter());
         let (mut front, mut back) = (Vec::new(), Vec::new());
         loop {
-            let from_back = turns == 3 || (turns == 2 && rng.once_in(2));
-            let next = if from_back {
-                iter.next_back()
-            } else {
-                iter.next()
+            let (next, end) = match turns == 3 || (turns == 2 && rng.once_in(2)) {
+                true => (iter.next_back(), &mut back),
+                false => (iter.next(), &mut front),
             };
-            match next {
-                Some(entry) if from_back => back.push(entry),
-                Some(entry) => front.push(entry),
-                None => break,
-            }
+            let Some(entry) = next else { break };
+            end.push(entry);
         }
         front.extend(back.into_iter().rev());
         let order = |a: &Entry<'_>, b: &Entry<'_>| (a.key(), b.version()) < (b.key(), a.version());

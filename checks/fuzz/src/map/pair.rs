@@ -150,17 +150,12 @@ fn both_ends<'m>(
 ) -> Vec<Entry<'m>> {
     let (mut front, mut back) = (Vec::new(), Vec::new());
     for turn in 0.. {
-        let from_back = turns.rotate_left(turn) & 1 == 1;
-        let next = if from_back {
-            iter.next_back()
-        } else {
-            iter.next()
+        let (next, end) = match turns.rotate_left(turn) & 1 {
+            0 => (iter.next(), &mut front),
+            _ => (iter.next_back(), &mut back),
         };
-        match next {
-            Some(entry) if from_back => back.push(entry),
-            Some(entry) => front.push(entry),
-            None => break,
-        }
+        let Some(item) = next else { break };
+        end.push(item);
     }
     assert!(iter.next().is_none() && iter.next_back().is_none());
     front.extend(back.into_iter().rev());

@@ -107,17 +107,12 @@ fn newest(lines: impl Iterator<Item = Line>, at: u64) -> Vec<Line> {
 pub(super) fn both_ends<T>(iter: &mut impl DoubleEndedIterator<Item = T>, turns: u64) -> Vec<T> {
     let (mut front, mut back) = (Vec::new(), Vec::new());
     for turn in 0.. {
-        let from_back = turns.rotate_left(turn) & 1 == 1;
-        let next = if from_back {
-            iter.next_back()
-        } else {
-            iter.next()
+        let (next, end) = match turns.rotate_left(turn) & 1 {
+            0 => (iter.next(), &mut front),
+            _ => (iter.next_back(), &mut back),
         };
-        match next {
-            Some(item) if from_back => back.push(item),
-            Some(item) => front.push(item),
-            None => break,
-        }
+        let Some(item) = next else { break };
+        end.push(item);
     }
     front.extend(back.into_iter().rev());
     front
