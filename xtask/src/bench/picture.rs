@@ -10,40 +10,42 @@ use crate::page::plot::{Chart, Point};
 /// A description, for those who do not see it.
 pub const TEXT: &str = "Bars: epoch-arena beside other ways to keep keys";
 
-const STYLE: &str = "text { font: 13px system-ui, sans-serif; fill: #1b2024 } .soft { fill: #5c666e } .bold { font-weight: 600 }
+const STYLE: &str = "text { font: 12px system-ui, sans-serif; fill: #1b2024 } .soft { fill: #5c666e; font-weight: 400 } .bold { font-weight: 600 }
 .ours { fill: #b9470c } .floor { fill: #8d969c } .peer { fill: #7d9cb0 }
 @media (prefers-color-scheme: dark) { text { fill: #e8e6e1 } .soft { fill: #a0a9b0 } .ours { fill: #ff9152 } .peer { fill: #557488 } }";
-const NAME: f64 = 210.0;
-const BARS: f64 = 400.0;
-const ROW: f64 = 22.0;
+const TOP: f64 = 46.0;
+const COLUMNS: usize = 2;
+const COLUMN: f64 = 390.0;
+const NAME: f64 = 150.0;
+const BARS: f64 = 116.0;
+const ROW: f64 = 20.0;
 
 /// The first picture of the page of which the run has figures; bars that would not fit are cut at six times the shortest
 /// of this library's.
 pub fn svg(records: &[Record]) -> Option<String> {
-    let (title, panels) = GROUPS.headline.iter().find_map(|picture| {
+    let (picture, panels) = GROUPS.headline.iter().find_map(|picture| {
         let panels = headline(picture, records);
-        (!panels.is_empty()).then_some((&picture.title, panels))
+        (!panels.is_empty()).then_some((picture, panels))
     })?;
-    let height = |panel: &Chart| 40.0 + ROW * points(panel).len() as f64;
-    let tops = panels.iter().scan(34.0, |top, panel| {
-        let mine = *top;
-        *top += height(panel);
-        Some(mine)
-    });
-    let bottom = 34.0 + panels.iter().map(height).sum::<f64>();
+    let rows = panels.iter().map(|panel| points(panel).len()).max().unwrap_or(0);
+    let height = 40.0 + ROW * rows as f64;
+    let place = |at: usize| ((at % COLUMNS) as f64 * COLUMN, TOP + (at / COLUMNS) as f64 * height);
+    let (width, bottom) = (COLUMNS as f64 * COLUMN, TOP + panels.len().div_ceil(COLUMNS) as f64 * height);
     let markup = html! {
-        svg xmlns="http://www.w3.org/2000/svg" viewBox={ "0 0 760 " (bottom) } width="760" height=(bottom) role="img" aria-label=(TEXT) {
+        svg xmlns="http://www.w3.org/2000/svg" viewBox={ "0 0 " (width) " " (bottom) } width=(width) height=(bottom) role="img" aria-label=(TEXT) {
             style { (PreEscaped(STYLE)) }
-            text.bold x="0" y="18" { (title) }
-            @for (panel, top) in panels.iter().zip(tops) {
-                text.bold x="0" y=(top + 18.0) { (panel.title) " " tspan.soft { (panel.unit) } }
+            text.bold x="0" y="16" { (picture.title) }
+            text.soft x="0" y="34" { (picture.what) }
+            @for (at, panel) in panels.iter().enumerate() {
+                @let (left, top) = place(at);
+                text.bold x=(left) y=(top + 18.0) { (panel.title) " " tspan.soft { (panel.unit) } }
                 @let most = longest(points(panel));
                 @for (at, point) in points(panel).iter().enumerate() {
                     @let y = top + 28.0 + ROW * at as f64;
                     @let width = (point.y / most).min(1.0) * BARS;
-                    text.soft x=(NAME - 8.0) y=(y + 13.0) text-anchor="end" { (point.name) }
-                    rect class=(point.color) x=(NAME) y=(y) width=(format!("{width:.1}")) height="16" rx="2" {}
-                    text x=(format!("{:.1}", NAME + width + 8.0)) y=(y + 13.0) { (point.text) @if point.y > most { " (cut)" } }
+                    text.soft x=(left + NAME - 8.0) y=(y + 12.0) text-anchor="end" { (point.name) }
+                    rect class=(point.color) x=(left + NAME) y=(y) width=(format!("{width:.1}")) height="15" rx="2" {}
+                    text x=(format!("{:.1}", left + NAME + width + 6.0)) y=(y + 12.0) { (point.text) @if point.y > most { " (cut)" } }
                 }
             }
         }

@@ -145,7 +145,10 @@ impl Words {
         };
         Self {
             value: record.value.map_or_else(String::new, |value| with_unit(value, &record.unit)),
-            ratio: ratio.map_or_else(String::new, |ratio| format!("{}x", digits(ratio))),
+            ratio: ratio.map_or_else(String::new, |ratio| match ratio {
+                small if small > 0.0 && small < 0.01 => format!("1/{}", digits(1.0 / small)),
+                _ => format!("{}x", digits(ratio)),
+            }),
             spread: record.compared().and_then(spread).unwrap_or_default(),
             level: false,
         }

@@ -16,7 +16,7 @@ function draw(chart) {
     margin: { l: 8, r: 8, t: 4, b: 8 }, bargap: narrow ? 0.62 : 0.28, showlegend: data.length > 1, dragmode: 'zoom',
   });
   for (const axis of [layout.xaxis, layout.yaxis])
-    Object.assign(axis, grid, { automargin: true, tickfont: { color: soft, size: 11 } }, axis.type === 'log' ? { dtick: 1, exponentformat: 'none' } : {});
+    Object.assign(axis, grid, { automargin: true, tickfont: { color: soft, size: 11 } }, axis.type === 'log' ? { dtick: 1, exponentformat: 'B', tickangle: 0 } : {});
   const shown = bars ? data : data.filter(trace => !off.has(trace.name));
   if (bars) for (const trace of shown) {
     const keep = trace.y.map((name, at) => at).filter(at => !off.has(trace.y[at]));
