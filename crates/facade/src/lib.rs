@@ -149,6 +149,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
+mod error;
 pub mod guide;
 
 #[doc = include_str!("glossary.md")]
@@ -184,6 +185,7 @@ pub use epoch_arena_pool::{
     ForeignGuard, Lease, LeaseInfo, LocalPool, MaintainReport, OwnedBytes, PinInfo, PoolBuilder,
     PoolStats, PromoteError, RawError, Snapshot, UninitBytes, WaitError, crossbeam_epoch,
 };
+pub use error::Error;
 
 /// The examples of both READMEs, the repository's and the crate's, as tests.
 #[cfg(doctest)]

@@ -106,7 +106,12 @@ impl KeyWriter {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[inline]
-    pub fn copy(&self, bytes: &[u8], guard: &ArenaGuard<'_>) -> Result<ArenaKey, KeyError> {
+    pub fn copy(
+        &self,
+        bytes: impl AsRef<[u8]>,
+        guard: &ArenaGuard<'_>,
+    ) -> Result<ArenaKey, KeyError> {
+        let bytes = bytes.as_ref();
         self.check(bytes)?;
         let handle = if self.align.get() == 1 {
             guard.alloc_copy(bytes)?
@@ -136,7 +141,12 @@ impl KeyWriter {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[inline]
-    pub fn push(&self, bytes: &[u8], batch: &mut Batch<'_>) -> Result<ArenaKey, KeyError> {
+    pub fn push(
+        &self,
+        bytes: impl AsRef<[u8]>,
+        batch: &mut Batch<'_>,
+    ) -> Result<ArenaKey, KeyError> {
+        let bytes = bytes.as_ref();
         self.check(bytes)?;
         Ok(ArenaKey::of(bytes, batch.push(bytes)?))
     }
@@ -193,12 +203,12 @@ impl ArenaKey {
     /// use epoch_arena_pool::ArenaPool;
     /// let pool = ArenaPool::builder().build()?;
     /// let guard = pool.pin();
-    /// let key = ArenaKey::copy_from(b"user:12345:profile", &guard)?;
-    /// assert_eq!(key.resolve(&guard).unwrap().as_bytes(), b"user:12345:profile");
+    /// let key = ArenaKey::copy_from("user:12345:profile", &guard)?; // or bytes
+    /// assert_eq!(key.resolve(&guard).unwrap(), "user:12345:profile");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[inline]
-    pub fn copy_from(bytes: &[u8], guard: &ArenaGuard<'_>) -> Result<Self, KeyError> {
+    pub fn copy_from(bytes: impl AsRef<[u8]>, guard: &ArenaGuard<'_>) -> Result<Self, KeyError> {
         KeyWriter::new().copy(bytes, guard)
     }
 
@@ -225,7 +235,7 @@ impl ArenaKey {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[inline]
-    pub fn push_into(bytes: &[u8], batch: &mut Batch<'_>) -> Result<Self, KeyError> {
+    pub fn push_into(bytes: impl AsRef<[u8]>, batch: &mut Batch<'_>) -> Result<Self, KeyError> {
         KeyWriter::new().push(bytes, batch)
     }
 }

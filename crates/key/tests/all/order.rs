@@ -159,3 +159,21 @@ fn keys_resolve_many_at_a_time() {
     let made = guard.get_each(handles).map(|bytes| bytes.map(KeyRef::new));
     assert!(made.eq(expected));
 }
+
+#[test]
+fn a_key_equals_its_bytes_and_its_text_and_is_shown_as_text() {
+    let pool = pool();
+    let guard = pool.pin();
+    let lease = pool.lease(guard.epoch()).unwrap();
+    let key = ArenaKey::copy_from("user:1", &guard).unwrap();
+    let owned = OwnedKey::new(lease.owned(key.handle()).unwrap());
+    let resolved = key.resolve(&guard).unwrap();
+    assert!(resolved == *b"user:1" && resolved == b"user:1" && resolved == b"user:1"[..]);
+    assert!(resolved == "user:1" && resolved == *"user:1" && resolved == b"user:1".to_vec());
+    assert!(resolved != "user:2" && resolved != "user:" && resolved != b"user:1\0");
+    assert!(owned == *b"user:1" && owned == "user:1" && owned == "user:1".to_owned());
+    assert!(owned != b"user:2" && owned != "user:10");
+    assert_eq!(format!("{resolved:>8}|{owned}"), "  user:1|user:1");
+    let broken = ArenaKey::copy_from(b"a\xffb", &guard).unwrap();
+    assert_eq!(broken.resolve(&guard).unwrap().to_string(), "a\u{fffd}b");
+}
