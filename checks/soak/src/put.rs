@@ -83,7 +83,7 @@ pub fn put(
                 Err(panic) => resume_unwind(panic),
             }
         }
-        _ => slot.keys.copy(&[sum, body].concat(), guard)?.handle(),
+        _ => slot.keys.copy([sum, body].concat(), guard)?.handle(),
     };
     one(&scene.counts.puts);
     // None, if the pool has moved on by a whole window meanwhile.

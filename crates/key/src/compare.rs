@@ -20,7 +20,7 @@ macro_rules! equals {
     };
 }
 
-equals!([] [u8], [] &[u8], [] Vec<u8>, [] str, [] &str, [] String);
+equals!([] [u8], [] &[u8], [] str, [] &str);
 equals!([const N: usize] [u8; N], [const N: usize] &[u8; N]);
 
 impl fmt::Display for KeyRef<'_> {

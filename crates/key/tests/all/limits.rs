@@ -34,7 +34,7 @@ fn keys_of_0_to_256_bytes_are_keys_and_257_are_too_many() {
     for len in [257, 1_000, MAX_LEN, MAX_LEN + 1] {
         // Miri would take long over 16 MiB.
         let len = if cfg!(miri) { len.min(1_000) } else { len };
-        let refused = ArenaKey::copy_from(&vec![0; len], &guard).unwrap_err();
+        let refused = ArenaKey::copy_from(vec![0; len], &guard).unwrap_err();
         assert_eq!(refused, KeyError::TooLong { max: 256 });
         says(refused, &["256 bytes", "KeyWriter", "max_len"]);
     }
@@ -47,8 +47,8 @@ fn the_limit_is_the_writers() {
     for max in [0, 1, 100, 5_000] {
         let keys = KeyWriter::new().max_len(max);
         let guard = pool.pin();
-        assert!(keys.copy(&vec![1; max], &guard).is_ok());
-        let refused = keys.copy(&vec![1; max + 1], &guard).unwrap_err();
+        assert!(keys.copy(vec![1; max], &guard).is_ok());
+        let refused = keys.copy(vec![1; max + 1], &guard).unwrap_err();
         assert_eq!(refused, KeyError::TooLong { max: max as u32 });
         // What is no key is not limited by it.
         assert!(guard.alloc_copy(&vec![1; max + 1]).is_ok());
@@ -73,7 +73,7 @@ fn a_key_in_a_batch_is_as_any_other_and_has_the_writers_limit() {
         }
         let (left, before) = (batch.remaining(), pool.stats());
         for len in [max + 1, max + 100, 10_000] {
-            let refused = keys.push(&vec![1; len], &mut batch).unwrap_err();
+            let refused = keys.push(vec![1; len], &mut batch).unwrap_err();
             assert_eq!(refused, KeyError::TooLong { max: max as u32 });
         }
         assert_eq!((batch.remaining(), pool.stats()), (left, before));
@@ -91,7 +91,7 @@ fn a_key_that_a_full_batch_refuses_changes_nothing() {
         assert_eq!(refused, KeyError::BatchFull(BatchFull { remaining: 3 }));
         says(refused, &["3 bytes left"]);
     }
-    let too_long = ArenaKey::push_into(&[0; 257], &mut batch).unwrap_err();
+    let too_long = ArenaKey::push_into([0; 257], &mut batch).unwrap_err();
     assert_eq!(too_long, KeyError::TooLong { max: 256 }, "in any batch");
     ArenaKey::push_into(b"3!!", &mut batch).unwrap();
     assert_eq!(batch.remaining(), 0);
@@ -151,7 +151,7 @@ fn keys_are_packed_by_default_and_aligned_on_demand() {
         let (pool, writer) = (pool(), KeyWriter::new().alignment(align));
         let guard = pool.pin();
         let keys: Vec<_> = (1..20)
-            .map(|len| writer.copy(&vec![1; len], &guard).unwrap())
+            .map(|len| writer.copy(vec![1; len], &guard).unwrap())
             .collect();
         for key in &keys {
             let again = writer.promote(*key, &guard).unwrap();
@@ -217,7 +217,7 @@ fn a_key_that_finds_no_memory_says_why() {
     let pool = ArenaPool::builder().memory(memory).build().unwrap();
     let guard = pool.pin();
     let refused = (0..1_000)
-        .find_map(|_| ArenaKey::copy_from(&[1; 100], &guard).err())
+        .find_map(|_| ArenaKey::copy_from([1; 100], &guard).err())
         .unwrap();
     assert!(matches!(refused, KeyError::Alloc(AllocError::Memory(_))));
     says(refused, &["budget", "raise"]);
@@ -225,6 +225,6 @@ fn a_key_that_finds_no_memory_says_why() {
     assert_eq!((over.used, over.budget, over.reclaimable), (4096, 4096, 0));
     assert_eq!(KeyError::Alloc(AllocError::TooLong).over_budget(), None);
     let before = pool.stats();
-    assert!(ArenaKey::copy_from(&[1; 100], &guard).is_err());
+    assert!(ArenaKey::copy_from([1; 100], &guard).is_err());
     assert_eq!(pool.stats(), before);
 }
