@@ -88,9 +88,9 @@ mod api {
     /// changes nothing.
     ///
     /// ```
-    /// use allocator_api2::vec::Vec;
-    /// use epoch_arena_block::Memory;
-    /// use epoch_arena_core::EpochArena;
+    /// # mod epoch_arena { pub use epoch_arena_block::*; pub use epoch_arena_core::*; }
+    /// use epoch_arena::allocator_api2::vec::Vec;
+    /// use epoch_arena::{EpochArena, Memory};
     /// use hashbrown::{DefaultHashBuilder, HashMap};
     ///
     /// let mut arena = EpochArena::new(&Memory::builder().build()?);
@@ -109,7 +109,7 @@ mod api {
     /// A collection borrows its arena, so no reset can take the memory from under it:
     ///
     /// ```compile_fail,E0502
-    /// # use allocator_api2::vec::Vec;
+    /// # use epoch_arena_block::allocator_api2::vec::Vec;
     /// # use epoch_arena_block::Memory;
     /// # use epoch_arena_core::EpochArena;
     /// let mut arena = EpochArena::new(&Memory::builder().build().unwrap());
@@ -119,7 +119,7 @@ mod api {
     /// ```
     ///
     /// ```compile_fail,E0505
-    /// # use allocator_api2::vec::Vec;
+    /// # use epoch_arena_block::allocator_api2::vec::Vec;
     /// # use epoch_arena_block::Memory;
     /// # use epoch_arena_core::EpochArena;
     /// let arena = EpochArena::new(&Memory::builder().build().unwrap());

@@ -38,8 +38,8 @@ const ALONE: usize = SHARED + 1;
 /// With the feature `allocator-api2`, `&EpochArena` is an allocator for collections.
 ///
 /// ```
-/// use epoch_arena_block::Memory;
-/// use epoch_arena_core::EpochArena;
+/// # mod epoch_arena { pub use epoch_arena_block::*; pub use epoch_arena_core::*; }
+/// use epoch_arena::{EpochArena, Memory};
 ///
 /// let mut arena = EpochArena::new(&Memory::builder().build()?);
 /// let key = arena.alloc_copy(b"user:12345:profile")?;

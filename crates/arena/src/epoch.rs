@@ -16,7 +16,8 @@ use crate::sync::{Ordering, StaticAtomicU64};
 /// An epoch has 40 bits, which last 35 years at a thousand epochs a second.
 ///
 /// ```
-/// use epoch_arena_core::Epoch;
+/// # use epoch_arena_core as epoch_arena;
+/// use epoch_arena::Epoch;
 /// /// How many epochs a pool that has the process for itself has opened since.
 /// fn age(of: Epoch, now: Epoch) -> u64 {
 ///     assert!(of <= now);

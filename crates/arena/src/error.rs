@@ -9,8 +9,8 @@ use crate::pack::MAX_LEN;
 /// An allocation failed; nothing was changed.
 ///
 /// ```
-/// use epoch_arena_block::Memory;
-/// use epoch_arena_core::{AllocError, EpochArena};
+/// # mod epoch_arena { pub use epoch_arena_block::*; pub use epoch_arena_core::*; }
+/// use epoch_arena::{AllocError, EpochArena, Memory};
 /// let arena = EpochArena::new(&Memory::builder().build()?);
 /// // An arena on its own makes no handles, and knows no limit but the memory's.
 /// assert_eq!(arena.alloc_copy(&vec![0; 16 << 20])?.len(), 16 << 20);
@@ -30,8 +30,8 @@ impl AllocError {
     /// The figures of the budget, if it refused: they tell the caller how to make room. Constant time.
     ///
     /// ```
-    /// use epoch_arena_block::Memory;
-    /// use epoch_arena_core::{AllocError, EpochArena};
+    /// # mod epoch_arena { pub use epoch_arena_block::*; pub use epoch_arena_core::*; }
+    /// use epoch_arena::{AllocError, EpochArena, Memory};
     /// let memory = Memory::builder().block_size(64 << 10).budget(64 << 10).build()?;
     /// let arena = EpochArena::new(&memory);
     /// let refused = arena.alloc_copy(&[0; 100_000]).unwrap_err();

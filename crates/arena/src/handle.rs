@@ -17,7 +17,8 @@ use crate::pack;
 /// For order and equality of the bytes there is `ArenaKey` in `epoch-arena-key`.
 ///
 /// ```
-/// use epoch_arena_core::ArenaHandle;
+/// # use epoch_arena_core as epoch_arena;
+/// use epoch_arena::ArenaHandle;
 /// assert_eq!(size_of::<ArenaHandle>(), 16);
 /// assert_eq!(size_of::<Option<ArenaHandle>>(), 16);
 /// ```
@@ -62,7 +63,8 @@ impl ArenaHandle {
     /// The epoch in whose arena the bytes are.
     ///
     /// ```
-    /// use epoch_arena_core::{ArenaHandle, Epoch};
+    /// # use epoch_arena_core as epoch_arena;
+    /// use epoch_arena::{ArenaHandle, Epoch};
     /// /// Those that are not older than `oldest`.
     /// fn since(handles: &mut Vec<ArenaHandle>, oldest: Epoch) {
     ///     handles.retain(|handle| handle.epoch() >= oldest);
@@ -77,7 +79,8 @@ impl ArenaHandle {
     /// The length in bytes.
     ///
     /// ```
-    /// use epoch_arena_core::ArenaHandle;
+    /// # use epoch_arena_core as epoch_arena;
+    /// use epoch_arena::ArenaHandle;
     /// /// The room that a batch must have.
     /// fn total(handles: &[ArenaHandle]) -> usize {
     ///     handles.iter().map(|handle| handle.len()).sum() // known without resolving
@@ -91,7 +94,8 @@ impl ArenaHandle {
     /// Whether the length is zero.
     ///
     /// ```
-    /// use epoch_arena_core::ArenaHandle;
+    /// # use epoch_arena_core as epoch_arena;
+    /// use epoch_arena::ArenaHandle;
     /// fn without_empty(handles: &mut Vec<ArenaHandle>) {
     ///     handles.retain(|handle| !handle.is_empty());
     /// }

@@ -23,7 +23,8 @@ pub mod sealed {
 /// The trait is sealed; use it as a bound where any of the three will do.
 ///
 /// ```
-/// use epoch_arena_core::{ArenaHandle, Resolve};
+/// # use epoch_arena_core as epoch_arena;
+/// use epoch_arena::{ArenaHandle, Resolve};
 ///
 /// /// The length of the longest of `handles` that can still be seen.
 /// fn longest(handles: &[ArenaHandle], by: &impl Resolve) -> usize {
@@ -35,7 +36,8 @@ pub trait Resolve: sealed::Sealed {
     /// of another pool. Constant time.
     ///
     /// ```
-    /// use epoch_arena_core::{ArenaHandle, Resolve};
+    /// # use epoch_arena_core as epoch_arena;
+    /// use epoch_arena::{ArenaHandle, Resolve};
     /// fn is_prefix_of(prefix: &[u8], handle: ArenaHandle, by: &impl Resolve) -> bool {
     ///     by.get(handle).is_some_and(|bytes| bytes.starts_with(prefix))
     /// }

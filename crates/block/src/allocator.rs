@@ -21,8 +21,9 @@ use crate::resize;
 /// `push` ends the process, as with any allocator.
 ///
 /// ```
-/// use allocator_api2::vec::Vec;
-/// use epoch_arena_block::Block;
+/// # use epoch_arena_block as epoch_arena;
+/// use epoch_arena::allocator_api2::vec::Vec;
+/// use epoch_arena::Block;
 /// use std::alloc::Layout;
 ///
 /// let mut block = Block::new(Layout::from_size_align(4096, 16)?)?;
@@ -43,7 +44,7 @@ use crate::resize;
 /// borrowed, and neither a reset nor a drop can take the memory from under it:
 ///
 /// ```compile_fail,E0502
-/// # use allocator_api2::vec::Vec;
+/// # use epoch_arena_block::allocator_api2::vec::Vec;
 /// # use epoch_arena_block::Block;
 /// # use std::alloc::Layout;
 /// let mut block = Block::new(Layout::from_size_align(4096, 16).unwrap()).unwrap();
@@ -53,7 +54,7 @@ use crate::resize;
 /// ```
 ///
 /// ```compile_fail,E0505
-/// # use allocator_api2::vec::Vec;
+/// # use epoch_arena_block::allocator_api2::vec::Vec;
 /// # use epoch_arena_block::Block;
 /// # use std::alloc::Layout;
 /// let block = Block::new(Layout::from_size_align(4096, 16).unwrap()).unwrap();
@@ -63,7 +64,7 @@ use crate::resize;
 /// ```
 ///
 /// ```compile_fail,E0277
-/// # use allocator_api2::vec::Vec;
+/// # use epoch_arena_block::allocator_api2::vec::Vec;
 /// # use epoch_arena_block::Block;
 /// # use std::alloc::Layout;
 /// let block = Block::new(Layout::from_size_align(4096, 16).unwrap()).unwrap();

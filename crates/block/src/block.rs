@@ -26,7 +26,8 @@ use crate::sync::{AtomicUsize, Ordering};
 /// it came from.
 ///
 /// ```
-/// use epoch_arena_block::Block;
+/// # use epoch_arena_block as epoch_arena;
+/// use epoch_arena::Block;
 /// use std::alloc::Layout;
 ///
 /// let mut block = Block::new(Layout::from_size_align(1 << 20, 4096)?)?;
@@ -84,7 +85,8 @@ impl Block {
     /// [`SourceError`] if the heap has no such memory.
     ///
     /// ```
-    /// use epoch_arena_block::Block;
+    /// # use epoch_arena_block as epoch_arena;
+    /// use epoch_arena::Block;
     /// use std::alloc::Layout;
     /// let block = Block::new(Layout::from_size_align(4096, 64)?)?;
     /// assert_eq!(block.region().base().addr().get() % 64, 0);

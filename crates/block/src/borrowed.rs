@@ -23,7 +23,8 @@ use crate::region::Region;
 /// sanitizer reports the lender's use of them.
 ///
 /// ```
-/// use epoch_arena_block::Block;
+/// # use epoch_arena_block as epoch_arena;
+/// use epoch_arena::Block;
 /// use std::mem::MaybeUninit;
 ///
 /// let mut page = [MaybeUninit::uninit(); 4096];
@@ -89,7 +90,8 @@ impl Block {
     /// time.
     ///
     /// ```
-    /// use epoch_arena_block::Block;
+    /// # use epoch_arena_block as epoch_arena;
+    /// use epoch_arena::Block;
     /// use std::alloc::Layout;
     /// use std::mem::MaybeUninit;
     ///

@@ -9,7 +9,8 @@ use core::ops::Range;
 /// A power of two: the alignment of an allocation, in bytes.
 ///
 /// ```
-/// use epoch_arena_block::Alignment;
+/// # use epoch_arena_block as epoch_arena;
+/// use epoch_arena::Alignment;
 /// let simd = Alignment::new(16)?;
 /// assert_eq!(simd.get(), 16);
 /// assert!(Alignment::new(0).is_err() && Alignment::new(3).is_err());
@@ -38,8 +39,9 @@ impl Alignment {
     /// [`BadAlignment`] if `bytes` is not a power of two (zero is not one).
     ///
     /// ```
+    /// # use epoch_arena_block as epoch_arena;
     /// # use epoch_arena_block::Alignment;
-    /// const LINE: Result<Alignment, epoch_arena_block::BadAlignment> = Alignment::new(64);
+    /// const LINE: Result<Alignment, epoch_arena::BadAlignment> = Alignment::new(64);
     /// assert_eq!(LINE?.get(), 64);
     /// assert!(Alignment::new(48).is_err());
     /// # Ok::<(), epoch_arena_block::BadAlignment>(())

@@ -62,7 +62,8 @@ impl Region {
     /// 3. `len` is at most `isize::MAX`.
     ///
     /// ```
-    /// use epoch_arena_block::{Block, Region};
+    /// # use epoch_arena_block as epoch_arena;
+    /// use epoch_arena::{Block, Region};
     /// use std::ptr::NonNull;
     ///
     /// let mut buffer = vec![0_u8; 4096];

@@ -15,7 +15,8 @@ use crate::region::Region;
 /// No lock of this library is held during [`acquire`](Source::acquire) or a region's drop.
 ///
 /// ```
-/// use epoch_arena_block::{Heap, Memory, Pages, Region, Source, SourceError};
+/// # use epoch_arena_block as epoch_arena;
+/// use epoch_arena::{Heap, Memory, Pages, Region, Source, SourceError};
 /// use std::alloc::Layout;
 ///
 /// /// A heap that refuses everything over a mebibyte.
@@ -106,7 +107,8 @@ mod maps {
     /// [`Memory`](crate::Memory#fork).
     ///
     /// ```
-    /// use epoch_arena_block::{AnonymousMap, Memory};
+    /// # use epoch_arena_block as epoch_arena;
+    /// use epoch_arena::{AnonymousMap, Memory};
     /// let memory = Memory::builder()
     ///     .source(AnonymousMap::new().huge_pages(true).populate(true))
     ///     .build()?;
@@ -203,7 +205,8 @@ mod maps {
     /// either, as other memory may be in its place there.
     ///
     /// ```
-    /// use epoch_arena_block::{Memory, TempFile};
+    /// # use epoch_arena_block as epoch_arena;
+    /// use epoch_arena::{Memory, TempFile};
     /// let memory = Memory::builder().source(TempFile::in_dir(std::env::temp_dir())).build()?;
     /// assert_eq!(memory.block(1)?.capacity(), memory.block_size());
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -8,8 +8,8 @@ use epoch_arena_pool::{BatchFull, OverBudget};
 /// A key could not be made; nothing was changed.
 ///
 /// ```
-/// use epoch_arena_key::{ArenaKey, KeyError};
-/// use epoch_arena_pool::ArenaPool;
+/// # mod epoch_arena { pub use epoch_arena_key::*; pub use epoch_arena_pool::*; }
+/// use epoch_arena::{ArenaKey, ArenaPool, KeyError};
 /// let pool = ArenaPool::builder().build()?;
 /// let refused = ArenaKey::copy_from(&[b'x'; 257], &pool.pin()).unwrap_err();
 /// assert_eq!(refused, KeyError::TooLong { max: 256 });
@@ -35,8 +35,8 @@ impl KeyError {
     /// As [`AllocError::over_budget`]. Constant time.
     ///
     /// ```
-    /// use epoch_arena_key::{KeyError, KeyWriter};
-    /// use epoch_arena_pool::{ArenaPool, Memory};
+    /// # mod epoch_arena { pub use epoch_arena_key::*; pub use epoch_arena_pool::*; }
+    /// use epoch_arena::{ArenaPool, KeyError, KeyWriter, Memory};
     /// let memory = Memory::builder().block_size(64 << 10).budget(64 << 10).build()?;
     /// let pool = ArenaPool::builder().memory(memory).build()?;
     /// let keys = KeyWriter::new().max_len(100_000);

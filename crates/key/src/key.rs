@@ -17,8 +17,8 @@ use crate::key_ref::{KeyRef, prefix};
 /// the hash beside the key, as a stale one has none:
 ///
 /// ```
-/// use epoch_arena_key::ArenaKey;
-/// use epoch_arena_pool::ArenaPool;
+/// # mod epoch_arena { pub use epoch_arena_key::*; pub use epoch_arena_pool::*; }
+/// use epoch_arena::{ArenaKey, ArenaPool};
 /// use hashbrown::HashTable;
 /// use std::hash::BuildHasher;
 ///

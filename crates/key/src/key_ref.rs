@@ -13,8 +13,8 @@ use std::ops::Deref;
 /// `Borrow<[u8]>`, so maps of it are searched by slices:
 ///
 /// ```
-/// use epoch_arena_key::{ArenaKey, KeyRef};
-/// use epoch_arena_pool::ArenaPool;
+/// # mod epoch_arena { pub use epoch_arena_key::*; pub use epoch_arena_pool::*; }
+/// use epoch_arena::{ArenaKey, ArenaPool, KeyRef};
 /// use std::collections::BTreeMap;
 ///
 /// let pool = ArenaPool::builder().build()?;

@@ -19,9 +19,9 @@ use crate::key_ref::{KeyRef, prefix};
 /// is said there. Take one lease for each epoch.
 ///
 /// ```
+/// # mod epoch_arena { pub use epoch_arena_key::*; pub use epoch_arena_pool::*; }
 /// use crossbeam_skiplist::SkipMap;
-/// use epoch_arena_key::OwnedKey;
-/// use epoch_arena_pool::ArenaPool;
+/// use epoch_arena::{ArenaPool, OwnedKey};
 ///
 /// let pool = ArenaPool::builder().build()?;
 /// let memtable: SkipMap<OwnedKey, u64> = SkipMap::new();

@@ -18,7 +18,8 @@ use crate::key_ref::{KeyRef, prefix};
 /// The index at which it would have to be inserted, if no key is equal.
 ///
 /// ```
-/// use epoch_arena_key::{KeyRef, search_keys, sort_keys};
+/// # use epoch_arena_key as epoch_arena;
+/// use epoch_arena::{KeyRef, search_keys, sort_keys};
 /// let mut keys = ["/usr/lib/libz", "/usr/lib", "/usr/bin"].map(|path| KeyRef::new(path.as_bytes()));
 /// sort_keys(&mut keys);
 /// assert_eq!(search_keys(&keys, b"/usr/lib"), Ok(1));

@@ -25,7 +25,8 @@ const AHEAD: usize = 64;
 /// come once for all of them; and no memory beside the slice.
 ///
 /// ```
-/// use epoch_arena_key::{KeyRef, sort_keys};
+/// # use epoch_arena_key as epoch_arena;
+/// use epoch_arena::{KeyRef, sort_keys};
 /// let paths = ["/usr/lib/libz", "/usr/lib/liba", "/usr/lib", "/usr/lib/liba.so"];
 /// let mut keys = paths.map(|path| KeyRef::new(path.as_bytes()));
 /// sort_keys(&mut keys);

@@ -12,8 +12,8 @@ use crate::key::ArenaKey;
 /// [`ArenaKey::copy_from`] is the same with the defaults: at most 256 bytes, packed.
 ///
 /// ```
-/// use epoch_arena_key::{KeyError, KeyWriter};
-/// use epoch_arena_pool::ArenaPool;
+/// # mod epoch_arena { pub use epoch_arena_key::*; pub use epoch_arena_pool::*; }
+/// use epoch_arena::{ArenaPool, KeyError, KeyWriter};
 ///
 /// const URLS: KeyWriter = KeyWriter::new().max_len(2_000);
 ///
@@ -199,8 +199,8 @@ impl ArenaKey {
     /// [`KeyError::TooLong`] beyond 256 bytes, or the failure to allocate; nothing is changed.
     ///
     /// ```
-    /// use epoch_arena_key::ArenaKey;
-    /// use epoch_arena_pool::ArenaPool;
+    /// # mod epoch_arena { pub use epoch_arena_key::*; pub use epoch_arena_pool::*; }
+    /// use epoch_arena::{ArenaKey, ArenaPool};
     /// let pool = ArenaPool::builder().build()?;
     /// let guard = pool.pin();
     /// let key = ArenaKey::copy_from("user:12345:profile", &guard)?; // or bytes
@@ -221,8 +221,8 @@ impl ArenaKey {
     /// is changed.
     ///
     /// ```
-    /// use epoch_arena_key::{ArenaKey, KeyError};
-    /// use epoch_arena_pool::ArenaPool;
+    /// # mod epoch_arena { pub use epoch_arena_key::*; pub use epoch_arena_pool::*; }
+    /// use epoch_arena::{ArenaKey, ArenaPool, KeyError};
     /// let pool = ArenaPool::builder().build()?;
     /// let guard = pool.pin();
     /// let mut batch = guard.batch(300)?;

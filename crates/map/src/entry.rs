@@ -12,8 +12,9 @@ use crate::tree::record::Record;
 /// It does not outlive the map:
 ///
 /// ```compile_fail,E0505
+/// # use epoch_arena_pool as epoch_arena;
 /// # use epoch_arena_map::ArenaMap;
-/// let pool = epoch_arena_pool::ArenaPool::builder().build().unwrap();
+/// let pool = epoch_arena::ArenaPool::builder().build().unwrap();
 /// let map = ArenaMap::new(&pool).unwrap();
 /// map.insert(b"key", 0, b"value").unwrap();
 /// let entry = map.get(b"key", 0).unwrap();
@@ -136,8 +137,9 @@ fn show(name: &str, record: Record<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Resu
 /// For a few bytes that are to stay for long, copy them.
 ///
 /// ```
-/// use epoch_arena_map::{ArenaMap, OwnedEntry};
-/// let map = ArenaMap::new(&epoch_arena_pool::ArenaPool::builder().build()?)?;
+/// # mod epoch_arena { pub use epoch_arena_map::*; pub use epoch_arena_pool::*; }
+/// use epoch_arena::{ArenaMap, OwnedEntry};
+/// let map = ArenaMap::new(&epoch_arena::ArenaPool::builder().build()?)?;
 /// map.insert(b"key", 0, b"value")?;
 /// let owned: OwnedEntry = map.get(b"key", 0).unwrap().to_owned();
 /// drop(map);

@@ -8,8 +8,8 @@ use epoch_arena_pool::{AdvanceError, AllocError, Epoch, OverBudget, RawError};
 /// is dropped.)
 ///
 /// ```
-/// use epoch_arena_map::{ArenaMap, InsertError};
-/// use epoch_arena_pool::ArenaPool;
+/// # mod epoch_arena { pub use epoch_arena_map::*; pub use epoch_arena_pool::*; }
+/// use epoch_arena::{ArenaMap, ArenaPool, InsertError};
 /// let pool = ArenaPool::builder().build()?;
 /// let map = ArenaMap::new(&pool)?;
 /// map.insert(b"key", 1, b"value")?;
@@ -37,8 +37,8 @@ impl InsertError {
     /// The figures of the memory's budget, if that is why it failed. Constant time.
     ///
     /// ```
-    /// use epoch_arena_map::{ArenaMap, InsertError};
-    /// use epoch_arena_pool::{ArenaPool, Memory};
+    /// # mod epoch_arena { pub use epoch_arena_map::*; pub use epoch_arena_pool::*; }
+    /// use epoch_arena::{ArenaMap, ArenaPool, InsertError, Memory};
     /// let memory = Memory::builder().block_size(64 << 10).budget(64 << 10).build()?;
     /// let map = ArenaMap::new(&ArenaPool::builder().memory(memory).build()?)?;
     /// let refused = map.insert(b"key", 0, &[0; 70_000]).unwrap_err();
@@ -86,8 +86,8 @@ impl From<RawError> for InsertError {
 /// A map was not made, or not rotated; nothing was changed.
 ///
 /// ```
-/// use epoch_arena_map::{ArenaMap, MapError};
-/// use epoch_arena_pool::ArenaPool;
+/// # mod epoch_arena { pub use epoch_arena_map::*; pub use epoch_arena_pool::*; }
+/// use epoch_arena::{ArenaMap, ArenaPool, MapError};
 /// let map = ArenaMap::new(&ArenaPool::builder().build()?)?;
 /// let next = map.rotate()?;
 /// assert_eq!(map.rotate().err(), Some(MapError::Rotated));
@@ -108,7 +108,8 @@ impl MapError {
     /// As [`InsertError::over_budget`]. Constant time.
     ///
     /// ```
-    /// assert_eq!(epoch_arena_map::MapError::Rotated.over_budget(), None);
+    /// # use epoch_arena_map as epoch_arena;
+    /// assert_eq!(epoch_arena::MapError::Rotated.over_budget(), None);
     /// ```
     pub const fn over_budget(&self) -> Option<OverBudget> {
         match self {

@@ -1,8 +1,8 @@
 //! An ordered, concurrent, versioned map whose records and index live in one epoch of an arena.
 //!
 //! ```
-//! use epoch_arena_map::ArenaMap;
-//! use epoch_arena_pool::ArenaPool;
+//! # mod epoch_arena { pub use epoch_arena_map::*; pub use epoch_arena_pool::*; }
+//! use epoch_arena::{ArenaMap, ArenaPool};
 //!
 //! let pool = ArenaPool::builder().build()?;
 //! let map = ArenaMap::new(&pool)?;

@@ -49,8 +49,8 @@ const _: () = assert!(Shape::DEFAULT.first <= MOST_SLOTS && Shape::DEFAULT.page 
 /// [`OwnedEntry`]: crate::OwnedEntry
 ///
 /// ```
-/// use epoch_arena_map::ArenaMap;
-/// use epoch_arena_pool::ArenaPool;
+/// # mod epoch_arena { pub use epoch_arena_map::*; pub use epoch_arena_pool::*; }
+/// use epoch_arena::{ArenaMap, ArenaPool};
 ///
 /// let pool = ArenaPool::builder().build()?;
 /// let map = ArenaMap::new(&pool)?;

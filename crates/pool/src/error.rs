@@ -11,7 +11,8 @@ use crate::epochs::slots::MAX_RETAINED;
 /// names the setting.
 ///
 /// ```
-/// use epoch_arena_pool::{ArenaPool, BuildError};
+/// # use epoch_arena_pool as epoch_arena;
+/// use epoch_arena::{ArenaPool, BuildError};
 /// let refused = ArenaPool::builder().retained_epochs(0).build().unwrap_err();
 /// assert_eq!(refused, BuildError::RetainedEpochs);
 /// assert!(refused.to_string().contains("retained_epochs"));
@@ -48,7 +49,8 @@ const EXHAUSTED: &str =
 /// The pool stays in the epoch it was in; nothing was changed.
 ///
 /// ```
-/// use epoch_arena_pool::{AdvanceError, ArenaPool};
+/// # use epoch_arena_pool as epoch_arena;
+/// use epoch_arena::{AdvanceError, ArenaPool};
 /// let pool = ArenaPool::builder().build()?;
 /// let seen_full = pool.current_epoch();
 /// let now = pool.advance_from(seen_full)?; // the first of several writers advances
@@ -79,7 +81,8 @@ impl std::error::Error for AdvanceError {}
 /// An epoch was not sealed while [`ArenaPool::wait_sealed`](crate::ArenaPool::wait_sealed) waited.
 ///
 /// ```
-/// use epoch_arena_pool::{ArenaPool, WaitError};
+/// # use epoch_arena_pool as epoch_arena;
+/// use epoch_arena::{ArenaPool, WaitError};
 /// use std::time::Duration;
 /// let pool = ArenaPool::builder().build()?;
 /// let epoch = pool.current_epoch();
@@ -119,7 +122,8 @@ impl std::error::Error for WaitError {}
 /// A guard that does not protect this pool: of another collector, or the unprotected one.
 ///
 /// ```
-/// use epoch_arena_pool::{ArenaPool, ForeignGuard};
+/// # use epoch_arena_pool as epoch_arena;
+/// use epoch_arena::{ArenaPool, ForeignGuard, crossbeam_epoch};
 /// let pool = ArenaPool::builder().build()?; // with a collector of its own
 /// let guard = crossbeam_epoch::pin(); // of the default collector
 /// assert_eq!(pool.pin_with(&guard).err(), Some(ForeignGuard));
@@ -142,7 +146,8 @@ impl std::error::Error for ForeignGuard {}
 /// A value could not be copied into the current epoch; nothing was changed.
 ///
 /// ```
-/// use epoch_arena_pool::{ArenaPool, PromoteError};
+/// # use epoch_arena_pool as epoch_arena;
+/// use epoch_arena::{ArenaPool, PromoteError};
 /// let (pool, other) = (ArenaPool::builder().build()?, ArenaPool::builder().build()?);
 /// let handle = other.pin().alloc_copy(b"key")?;
 /// assert_eq!(pool.pin().promote(handle), Err(PromoteError::Stale));
@@ -161,7 +166,8 @@ impl PromoteError {
     /// As [`AllocError::over_budget`]. Constant time.
     ///
     /// ```
-    /// use epoch_arena_pool::{ArenaPool, Memory};
+    /// # use epoch_arena_pool as epoch_arena;
+    /// use epoch_arena::{ArenaPool, Memory};
     /// let memory = Memory::builder().block_size(64 << 10).budget(64 << 10).build()?;
     /// let pool = ArenaPool::builder().memory(memory).build()?;
     /// let guard = pool.pin();
@@ -200,7 +206,8 @@ impl From<AllocError> for PromoteError {
 /// Bytes could not be allocated in the epoch that was named; nothing was changed.
 ///
 /// ```
-/// use epoch_arena_pool::{Alignment, ArenaPool, RawError};
+/// # use epoch_arena_pool as epoch_arena;
+/// use epoch_arena::{Alignment, ArenaPool, RawError};
 /// let pool = ArenaPool::builder().build()?;
 /// let before = pool.current_epoch();
 /// let now = pool.advance()?;
@@ -244,7 +251,8 @@ impl From<AllocError> for RawError {
 /// A batch has no room for a value; nothing was changed.
 ///
 /// ```
-/// use epoch_arena_pool::ArenaPool;
+/// # use epoch_arena_pool as epoch_arena;
+/// use epoch_arena::ArenaPool;
 /// let pool = ArenaPool::builder().build()?;
 /// let guard = pool.pin();
 /// let mut batch = guard.batch(8)?;

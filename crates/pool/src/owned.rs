@@ -23,7 +23,8 @@ use crate::sync::Arc;
 /// that are to stay for long.
 ///
 /// ```
-/// use epoch_arena_pool::{ArenaPool, OwnedBytes};
+/// # use epoch_arena_pool as epoch_arena;
+/// use epoch_arena::{ArenaPool, OwnedBytes};
 /// let pool = ArenaPool::builder().build()?;
 /// let handle = pool.pin().alloc_copy(b"answer")?;
 /// let lease = pool.lease(handle.epoch()).expect("it is live");
@@ -56,8 +57,9 @@ use crate::sync::Arc;
 /// `epoch-arena-map` has no such garbage.
 ///
 /// ```
+/// # use epoch_arena_pool as epoch_arena;
 /// use crossbeam_skiplist::SkipMap;
-/// use epoch_arena_pool::{ArenaPool, crossbeam_epoch};
+/// use epoch_arena::{ArenaPool, crossbeam_epoch};
 ///
 /// let pool = ArenaPool::builder().build()?;
 /// let handle = pool.pin().alloc_copy(b"counter")?;

@@ -60,7 +60,8 @@ pub const DEFAULT_HIGH_WATER: usize = 64 << 20;
 /// in the child that lock stays held for ever.
 ///
 /// ```
-/// use epoch_arena_block::{Heap, Memory};
+/// # use epoch_arena_block as epoch_arena;
+/// use epoch_arena::{Heap, Memory};
 ///
 /// let memory = Memory::builder()
 ///     .source(Heap)

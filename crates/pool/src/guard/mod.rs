@@ -45,8 +45,9 @@ use crate::local::state::Local;
 /// A guard is `!Send` and `!Sync`: a pin belongs to its thread.
 ///
 /// ```compile_fail,E0277
+/// # use epoch_arena_pool as epoch_arena;
 /// fn send<T: Send>(_: T) {}
-/// let pool = epoch_arena_pool::ArenaPool::builder().build().unwrap();
+/// let pool = epoch_arena::ArenaPool::builder().build().unwrap();
 /// send(pool.pin());
 /// ```
 ///
@@ -65,7 +66,7 @@ use crate::local::state::Local;
 /// A guard beside one of your own does not outlive that:
 ///
 /// ```compile_fail,E0505
-/// # use epoch_arena_pool::ArenaPool;
+/// # use epoch_arena_pool::{ArenaPool, crossbeam_epoch};
 /// let pool = ArenaPool::builder()
 ///     .collector(crossbeam_epoch::default_collector().clone())
 ///     .build()

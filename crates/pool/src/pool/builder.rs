@@ -30,7 +30,8 @@ impl ArenaPool {
 /// Settings of an [`ArenaPool`]; see [`ArenaPool::builder`].
 ///
 /// ```
-/// use epoch_arena_pool::{ArenaPool, Memory};
+/// # use epoch_arena_pool as epoch_arena;
+/// use epoch_arena::{ArenaPool, Memory};
 ///
 /// let pool = ArenaPool::builder()
 ///     .retained_epochs(4) // the current one and three before it

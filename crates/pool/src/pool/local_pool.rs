@@ -15,7 +15,8 @@ use crate::sync::Arc;
 /// `!Send`, as the state is its thread's.
 ///
 /// ```
-/// use epoch_arena_pool::ArenaPool;
+/// # use epoch_arena_pool as epoch_arena;
+/// use epoch_arena::ArenaPool;
 /// let pool = ArenaPool::builder().build()?;
 /// std::thread::scope(|s| {
 ///     for _ in 0..2 {
@@ -35,8 +36,9 @@ use crate::sync::Arc;
 /// ```
 ///
 /// ```compile_fail,E0277
+/// # use epoch_arena_pool as epoch_arena;
 /// fn send<T: Send>(_: T) {}
-/// send(epoch_arena_pool::ArenaPool::builder().build().unwrap().local());
+/// send(epoch_arena::ArenaPool::builder().build().unwrap().local());
 /// ```
 #[must_use = "it only spares `pin` a look-up; keep it and pin by it"]
 pub struct LocalPool {

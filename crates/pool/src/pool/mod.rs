@@ -28,7 +28,8 @@ use crate::sync::Arc;
 /// Cloning is cheap and gives the same pool.
 ///
 /// ```
-/// use epoch_arena_pool::ArenaPool;
+/// # use epoch_arena_pool as epoch_arena;
+/// use epoch_arena::ArenaPool;
 ///
 /// let pool = ArenaPool::builder().retained_epochs(4).build()?;
 /// let guard = pool.pin();
@@ -96,7 +97,8 @@ impl ArenaPool {
     /// [`ForeignGuard`] if the guard is of another collector, or the unprotected one.
     ///
     /// ```
-    /// use epoch_arena_pool::ArenaPool;
+    /// # use epoch_arena_pool as epoch_arena;
+    /// use epoch_arena::{ArenaPool, crossbeam_epoch};
     /// let pool = ArenaPool::builder()
     ///     .collector(crossbeam_epoch::default_collector().clone())
     ///     .build()?;

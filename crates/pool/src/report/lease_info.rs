@@ -17,7 +17,8 @@ use crate::sync::Arc;
 /// consists of.
 ///
 /// ```
-/// use epoch_arena_pool::ArenaPool;
+/// # use epoch_arena_pool as epoch_arena;
+/// use epoch_arena::ArenaPool;
 /// let pool = ArenaPool::builder().build()?;
 /// let lease = pool.lease(pool.current_epoch()).expect("it is live");
 /// let another = lease.clone();

@@ -11,7 +11,8 @@ use super::plural::Plural;
 /// [`PoolStats`](crate::PoolStats) report it: one entry per thread, however many guards it has in the pools that share the collector.
 ///
 /// ```
-/// use epoch_arena_pool::ArenaPool;
+/// # use epoch_arena_pool as epoch_arena;
+/// use epoch_arena::ArenaPool;
 /// let pool = ArenaPool::builder().build()?;
 /// let guard = pool.pin();
 /// let pinned = &pool.stats().pinned[0];
