@@ -11,7 +11,7 @@ const BATCH: u64 = 64;
 /// A writer with one guard for all its puts holds back no more than what was retired between a few of its calls.
 #[test]
 fn a_writer_that_refreshes_if_needed_holds_back_few_epochs() {
-    const ROUNDS: usize = if cfg!(miri) { 30 } else { 2_000 };
+    const ROUNDS: usize = if cfg!(miri) { 10 } else { 2_000 };
     let pool = pool(1);
     std::thread::scope(|s| {
         let ((to_writer, orders), (to_us, reports)) = (channel(), channel());
