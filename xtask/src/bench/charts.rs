@@ -1,6 +1,6 @@
 //! The charts of a group, from its records.
 
-use epoch_arena_bench_wire::{ROSTER, Record, Role, contestant};
+use epoch_arena_bench_wire::{ROSTER, Record};
 
 use super::groups::{Columns, Figure, Headline, Info, step_of, usual_set};
 use super::text::in_full;
@@ -13,7 +13,7 @@ pub fn charts(info: &Info, records: &[Record]) -> Vec<Chart> {
     for (nth, grid) in Grid::of(info, records).iter().filter(|grid| !grid.is_sweep()).enumerate() {
         match info.columns {
             Columns::Keys => {
-                charts.push(Chart { title: title(info, &grid.title), ..bars(grid, records, grid.lead, true) });
+                charts.push(Chart { title: title(info, &grid.title), ..bars(grid, grid.lead, true) });
             }
             Columns::Detail => {}
             // A table of different things: a picture of each, but for those that a line shows better.
@@ -26,7 +26,7 @@ pub fn charts(info: &Info, records: &[Record]) -> Vec<Chart> {
                 charts.extend(others.map(|at| Chart {
                     title: kind(at),
                     aside: grid.columns[at].starts_with("plateau") || nth > 0,
-                    ..bars(grid, records, at, false)
+                    ..bars(grid, at, false)
                 }));
             }
         }
@@ -42,38 +42,32 @@ fn title(info: &Info, name: &str) -> String {
     format!("{}, {kind}{crew}{rest}", info.title)
 }
 
-/// The value of the record that is its own reference: the floor's.
-fn floor_of(records: &[Record], like: &Record) -> Option<f64> {
-    let same = |record: &&Record| {
-        (&record.bench, &record.keys, record.threads) == (&like.bench, &like.keys, like.threads)
-            && contestant(&record.contestant).is_some_and(|one| one.role == Role::Floor)
-            && record.ratio_to_floor == Some(1.0)
-    };
-    records.iter().find(same)?.value
-}
-
-/// A figure's bar: its length is the ratio at the floor's speed. Contestants with processes of their own ran at another
-/// moment of the machine, and only their ratio can stand beside the others'; the text tells the time as it was.
-fn bar(grid: &Grid<'_>, records: &[Record], row: &Row<'_>, column: usize) -> Option<Point> {
-    let (record, words) = row.cell(column).zip(grid.words(row, column))?;
-    let ratio = record.ratio_to_floor.filter(|_| record.unit != "B/B");
-    let floor = ratio.and_then(|_| floor_of(records, record));
-    let spread = record.quartiles.map(|quartiles| quartiles.map(|end| end * floor.unwrap_or(1.0)));
+/// A figure's bar: as long as the ratio, as contestants with processes of their own ran at another moment of the machine;
+/// the text tells the time as it was.
+fn bar(grid: &Grid<'_>, row: &Row<'_>, column: usize) -> Option<Point> {
+    let record = row.cell(column)?;
     Some(Point {
         name: label(row.who),
         color: role(row.who).into(),
-        y: ratio.zip(floor).map_or(record.value.unwrap_or_default(), |(ratio, floor)| ratio * floor),
-        spread: spread.filter(|_| floor.is_some() || record.ratio_to_floor.is_none()),
-        text: words.short(),
+        y: record.compared()?,
+        spread: record.quartiles,
+        text: grid.words(row, column)?.short(),
         hover: in_full(grid, row, column),
         ..Point::default()
     })
 }
 
+/// The caption of an axis.
+fn caption(unit: &str, bars_of: Option<&Record>) -> String {
+    let better = if unit.starts_with("fraction") { "higher" } else { "lower" };
+    let ratio = bars_of.and_then(|record| record.ratio_to_floor).map_or("", |_| "; bars by the ratio");
+    format!("{}, {better} is better{ratio}", unit_name(unit))
+}
+
 /// Bars of the contestants: of one column, or of all, the others for the reader to pick.
-fn bars(grid: &Grid<'_>, records: &[Record], lead: usize, all: bool) -> Chart {
+fn bars(grid: &Grid<'_>, lead: usize, all: bool) -> Chart {
     let series = |at: usize| {
-        let mut points: Vec<Point> = grid.rows.iter().filter_map(|row| bar(grid, records, row, at)).collect();
+        let mut points: Vec<Point> = grid.rows.iter().filter_map(|row| bar(grid, row, at)).collect();
         points.sort_by(|a, b| a.y.total_cmp(&b.y));
         Series { name: grid.columns[at].clone(), hidden: at != lead, points, ..Series::default() }
     };
@@ -84,7 +78,7 @@ fn bars(grid: &Grid<'_>, records: &[Record], lead: usize, all: bool) -> Chart {
     let keys = if all { format!("; keys {}", grid.columns[lead]) } else { String::new() };
     Chart {
         title: grid.title.clone(),
-        unit: format!("{}, {}{keys}", unit_name(unit), better(unit)),
+        unit: caption(unit, cell) + &keys,
         series: columns.into_iter().map(series).collect(),
         ..Chart::default()
     }
@@ -99,11 +93,6 @@ fn color(who: &str) -> String {
         "ours" => format!("peer-{}", 4 + rank(who) % 2 * 2),
         _ => format!("peer-{}", rank(who) % 13),
     }
-}
-
-/// Which end of an axis is the good one.
-fn better(unit: &str) -> &'static str {
-    if unit.starts_with("fraction") || unit.ends_with("/s") { "higher is better" } else { "lower is better" }
 }
 
 /// Percentiles that have a name on the axis.
@@ -160,9 +149,8 @@ fn picture(info: &Info, record: &Record) -> Option<(Chart, Vec<Point>)> {
     let (bench, detail) = rest.split_once('-').unwrap_or((rest, ""));
     if let Some((axis, x)) = step_of(record) {
         let (title, grows) = info.sweep(axis);
-        let unit = format!("{}, {}", unit_name(&record.unit), better(&record.unit));
         let point = Point { x, y: record.value?, hover: in_full(&count(x)), ..Point::default() };
-        return Some((chart(title, &unit, &grows, true, Vec::new()), vec![point]));
+        return Some((chart(title, &caption(&record.unit, None), &grows, true, Vec::new()), vec![point]));
     }
     if let Some(series) = &record.series {
         let (what, least, part) = match record.unit.as_str() {
@@ -192,10 +180,10 @@ pub fn headline(picture: &Headline, records: &[Record]) -> Vec<Chart> {
         let rows = rows.iter().map(|(who, record)| Row { who, cells: vec![Some(record)] }).collect();
         let grid = Grid { title: panel.title.clone(), unit, columns: vec![String::new()], lead: 0, rows };
         // In the order of the description in each panel, so that one row is one contestant.
-        let points = grid.rows.iter().filter_map(|row| bar(&grid, records, row, 0)).collect();
+        let points = grid.rows.iter().filter_map(|row| bar(&grid, row, 0)).collect();
         Some(Chart {
             title: panel.title.clone(),
-            unit: format!("{}, {}", unit_name(unit), better(unit)),
+            unit: caption(unit, grid.rows[0].cell(0)),
             series: vec![Series { points, ..Series::default() }],
             ..Chart::default()
         })

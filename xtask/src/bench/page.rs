@@ -125,7 +125,7 @@ fn method() -> Markup {
             p.text {
                 "Contestants take turns in rounds, the floor among them; a value is the median over the rounds, a ratio the median of \
                  those taken within each round. Times differ from machine to machine and from run to run: " strong { "only ratios of \
-                 one run count" } ". Bars are as long as the ratio says, on a scale that shows the floor's time; the thin line at the \
+                 one run count" } ". Bars are as long as the ratio, where there is one; the thin line at the \
                  end of one spans the quartiles, between which half of all rounds lie. Two contestants whose quartiles overlap are \
                  level (~), for the run does not tell which is ahead: in # with another one, at a figure with this library's. So are \
                  those with fewer than three rounds. All details stand in " code { "docs/benchmarks.md" } "."
