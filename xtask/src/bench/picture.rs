@@ -1,7 +1,7 @@
 //! The README's picture: bars without a script, light and dark as the reader's system is.
 
 use epoch_arena_bench_wire::Record;
-use maud::{PreEscaped, html};
+use maud::{Markup, PreEscaped, html};
 
 use super::charts::headline;
 use super::groups::GROUPS;
@@ -20,37 +20,45 @@ const NAME: f64 = 150.0;
 const BARS: f64 = 116.0;
 const ROW: f64 = 20.0;
 
-/// The first picture of the page of which the run has figures; bars that would not fit are cut at six times the shortest
-/// of this library's.
+/// The pictures at the top of the page, one below the other; bars that would not fit are cut at six times the shortest of
+/// this library's.
 pub fn svg(records: &[Record]) -> Option<String> {
-    let (picture, panels) = GROUPS.headline.iter().find_map(|picture| {
-        let panels = headline(picture, records);
-        (!panels.is_empty()).then_some((picture, panels))
-    })?;
-    let rows = panels.iter().map(|panel| points(panel).len()).max().unwrap_or(0);
-    let height = 40.0 + ROW * rows as f64;
-    let place = |at: usize| ((at % COLUMNS) as f64 * COLUMN, TOP + (at / COLUMNS) as f64 * height);
-    let (width, bottom) = (COLUMNS as f64 * COLUMN, TOP + panels.len().div_ceil(COLUMNS) as f64 * height);
+    let all = GROUPS.headline.iter().map(|picture| (picture, headline(picture, records)));
+    let pictures: Vec<_> = all.filter(|(_, panels)| !panels.is_empty()).collect();
+    let row = |panels: &[Chart]| 40.0 + ROW * panels.iter().map(|panel| points(panel).len()).max().unwrap_or(0) as f64;
+    let height = |panels: &[Chart]| TOP + panels.len().div_ceil(COLUMNS) as f64 * row(panels);
+    let tops = pictures.iter().scan(0.0, |top, (_, panels)| {
+        *top += height(panels);
+        Some(*top - height(panels))
+    });
+    let (width, bottom) = (COLUMNS as f64 * COLUMN, pictures.iter().map(|(_, panels)| height(panels)).sum::<f64>());
     let markup = html! {
         svg xmlns="http://www.w3.org/2000/svg" viewBox={ "0 0 " (width) " " (bottom) } width=(width) height=(bottom) role="img" aria-label=(TEXT) {
             style { (PreEscaped(STYLE)) }
-            text.bold x="0" y="16" { (picture.title) }
-            text.soft x="0" y="34" { (picture.what) }
-            @for (at, panel) in panels.iter().enumerate() {
-                @let (left, top) = place(at);
-                text.bold x=(left) y=(top + 18.0) { (panel.title) " " tspan.soft { (panel.unit) } }
-                @let most = longest(points(panel));
-                @for (at, point) in points(panel).iter().enumerate() {
-                    @let y = top + 28.0 + ROW * at as f64;
-                    @let width = (point.y / most).min(1.0) * BARS;
-                    text.soft x=(left + NAME - 8.0) y=(y + 12.0) text-anchor="end" { (point.name) }
-                    rect class=(point.color) x=(left + NAME) y=(y) width=(format!("{width:.1}")) height="15" rx="2" {}
-                    text x=(format!("{:.1}", left + NAME + width + 6.0)) y=(y + 12.0) { (point.text) @if point.y > most { " (cut)" } }
+            @for ((picture, panels), top) in pictures.iter().zip(tops) {
+                text.bold x="0" y=(top + 16.0) { (picture.title) }
+                text.soft x="0" y=(top + 34.0) { (picture.what) }
+                @for (at, panel) in panels.iter().enumerate() {
+                    (bars(panel, (at % COLUMNS) as f64 * COLUMN, top + TOP + (at / COLUMNS) as f64 * row(panels)))
                 }
             }
         }
     };
-    Some(markup.into_string())
+    (!pictures.is_empty()).then(|| markup.into_string())
+}
+
+fn bars(panel: &Chart, left: f64, top: f64) -> Markup {
+    let most = longest(points(panel));
+    html! {
+        text.bold x=(left) y=(top + 18.0) { (panel.title) " " tspan.soft { (panel.unit) } }
+        @for (at, point) in points(panel).iter().enumerate() {
+            @let y = top + 28.0 + ROW * at as f64;
+            @let width = (point.y / most).min(1.0) * BARS;
+            text.soft x=(left + NAME - 8.0) y=(y + 12.0) text-anchor="end" { (point.name) }
+            rect class=(point.color) x=(left + NAME) y=(y) width=(format!("{width:.1}")) height="15" rx="2" {}
+            text x=(format!("{:.1}", left + NAME + width + 6.0)) y=(y + 12.0) { (point.text) @if point.y > most { " (cut)" } }
+        }
+    }
 }
 
 fn points(panel: &Chart) -> &[Point] {
