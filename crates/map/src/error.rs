@@ -83,7 +83,8 @@ impl From<RawError> for InsertError {
     }
 }
 
-/// A map was not made, or not rotated; nothing was changed.
+/// A map was not made. After a `rotate` that returned [`Advance`](Self::Advance) or [`Alloc`](Self::Alloc) it can be called
+/// again; after `Alloc` the pool has advanced, so the old map takes no more records.
 ///
 /// ```
 /// # mod epoch_arena { pub use epoch_arena_map::*; pub use epoch_arena_pool::*; }
@@ -100,7 +101,8 @@ pub enum MapError {
     Rotated,
     /// The pool could not open another epoch.
     Advance(AdvanceError),
-    /// There was no memory for the first page.
+    /// There was no memory for the first page. If the old map fills the budget: freeze it, flush it, drop it, and then
+    /// call [`ArenaMap::new`](crate::ArenaMap::new).
     Alloc(AllocError),
 }
 

@@ -38,6 +38,8 @@
 //!   is. Other leaves go on.
 //! - A record is never removed and its value never replaced: insert a newer version. [`range_at`] passes over
 //!   older ones, one by one.
+//! - A read at a version can be repeated only if no record of that version or an older one is inserted later. With
+//!   several writers, read below the oldest version that a writer has drawn and not yet inserted.
 //! - The whole map, and all maps of its epoch, are held by one [`OwnedEntry`].
 //!
 //! Why it is sound is written in `docs/map.md` of the repository.

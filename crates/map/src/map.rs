@@ -44,7 +44,7 @@ const _: () = assert!(Shape::DEFAULT.first <= MOST_SLOTS && Shape::DEFAULT.page 
 /// The map takes records while the pool is in its epoch. [`ArenaPool::advance`] freezes all maps of the
 /// epoch at once, and [`rotate`](Self::rotate) makes the next map as well. Dropping it takes constant time,
 /// whatever is in it; the memory is free when all maps of the epoch, and all [`OwnedEntry`]s of theirs, are
-/// gone, and the pool has retired it.
+/// gone, and the pool has retired it. Threads share a map in an `Arc`, or borrow it; it is no handle, as a pool is.
 ///
 /// [`OwnedEntry`]: crate::OwnedEntry
 ///
@@ -131,15 +131,20 @@ impl ArenaMap {
 
     /// Advances the pool and makes the next map: this one takes no more records, and writers that find it
     /// [`Frozen`](crate::InsertError::Frozen) go to the next one. If the pool has left the map's epoch already,
-    /// the next map is made in the current one. Of several callers one gets it, the others `Rotated`.
+    /// the next map is made in the current one. One call ever gets it, all others get `Rotated`: publish the next
+    /// map where the other threads look for it, under a lock for instance; they retry there.
     ///
     /// Records that are being inserted at this moment may still appear here; [`freeze`](Self::freeze) waits
-    /// for them.
+    /// for them. So a thread that drew version 5 may insert it into the next map after version 6 of the same key went
+    /// into this one: the newest version of a key can be in either, until this map is frozen. A caller may be
+    /// pinned; drop the guard before you wait for a flush, which waits for the guard.
     ///
     /// # Errors
     ///
     /// [`MapError::Rotated`] for all but one caller; [`MapError::Advance`] if the pool cannot open an
-    /// epoch; [`MapError::Alloc`] if there is no memory. After the last two another call may succeed.
+    /// epoch; [`MapError::Alloc`] if there is no memory for the next map: the pool has advanced then, and this map is
+    /// closed. After the last two another call may succeed. If this map fills the budget, it does not:
+    /// freeze this map, flush it, drop it, and make the next one with [`new`](Self::new).
     ///
     /// ```
     /// # use epoch_arena_map::{ArenaMap, InsertError};
@@ -169,7 +174,8 @@ impl ArenaMap {
 
     /// Waits until no insert is under way any more, for at most `timeout`: from then on the map is as it
     /// will be for ever, and a flush may begin. It waits for all guards that were pinned when the pool left
-    /// the map's epoch; while the pool is in it, for somebody to advance or [`rotate`](Self::rotate), too.
+    /// the map's epoch. If the pool is in that epoch still, it first waits for a thread that advances or
+    /// [`rotate`](Self::rotate)s.
     ///
     /// # Errors
     ///

@@ -97,6 +97,21 @@ impl ArenaMap {
         Range::new(self, Bound::Unbounded, Bound::Unbounded)
     }
 
+    /// Of each key the newest record that is not newer than `at`, in order, from both ends.
+    ///
+    /// ```
+    /// # use epoch_arena_map::ArenaMap;
+    /// # let map = ArenaMap::new(&epoch_arena_pool::ArenaPool::builder().build()?)?;
+    /// for (key, version) in [("a", 1), ("a", 5), ("b", 4), ("c", 9)] {
+    ///     map.insert(key.as_bytes(), version, b"")?;
+    /// }
+    /// assert!(map.iter_at(u64::MAX).map(|entry| entry.version()).eq([5, 4, 9]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn iter_at(&self, at: u64) -> RangeAt<'_> {
+        RangeAt::new(self.iter(), at)
+    }
+
     /// The records whose keys are in a range, every version, in order, from both ends. It has every record
     /// that was in the map when it was made; of those that are inserted meanwhile it may have some.
     ///
@@ -115,7 +130,8 @@ impl ArenaMap {
         Range::new(self, start, keys.end_bound().map(AsRef::as_ref))
     }
 
-    /// Of each key in a range, the newest record that is not newer than `at`, in order, from both ends.
+    /// Of each key in a range, the newest record that is not newer than `at`, in order, from both ends. For all keys:
+    /// [`iter_at`](Self::iter_at).
     ///
     /// ```
     /// # use epoch_arena_map::ArenaMap;

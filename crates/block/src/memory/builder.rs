@@ -89,7 +89,7 @@ impl MemoryBuilder {
         self
     }
 
-    /// The most bytes of free blocks that are kept for later instead of going back to the source.
+    /// The most bytes of free blocks that are kept for later instead of going back to the source; 64 MiB by default.
     /// For a steady load, the bytes of one epoch or more: below that, every epoch maps and
     /// faults its memory anew.
     ///
@@ -171,7 +171,7 @@ impl MemoryBuilder {
             source,
             block_size: self.block_size,
             budget: self.budget,
-            high_water: self.high_water.max(self.prefault),
+            high_water: self.high_water.max(self.prefault).min(self.budget),
             prefault: self.prefault,
             huge_pages_from: self.huge_pages_from,
         }))

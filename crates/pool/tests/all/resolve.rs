@@ -4,7 +4,7 @@ use epoch_arena_pool::{ArenaHandle, Resolve};
 
 use crate::pools::{advance, pool, put};
 
-fn found<'r>(by: &'r impl Resolve, handle: ArenaHandle) -> Option<&'r [u8]> {
+fn found(by: &impl Resolve, handle: ArenaHandle) -> Option<&[u8]> {
     by.get(handle)
 }
 
