@@ -114,6 +114,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! **Errors.** Each call has a small error of its own, which says what to do. [`Error`] is for functions that call
+//! several: every one of them becomes it by `?`, and [`Error::over_budget`] has the figures of a refusal.
+//!
 //! **Collections.** With the feature `allocator-api2`, a `&EpochArena` and a `&Block` are allocators:
 //! `allocator_api2::vec::Vec`, hashbrown's maps and the like live in them.
 //!

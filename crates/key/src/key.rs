@@ -131,7 +131,8 @@ impl ArenaKey {
     }
 
     /// A copy of the key in the current epoch, packed, whatever its length: a key that was once
-    /// made is not refused for the length.
+    /// made is not refused for the length. This key stays as it is and expires with its epoch: put the copy wherever you
+    /// keep it. A key of the current epoch is copied again.
     ///
     /// # Errors
     ///

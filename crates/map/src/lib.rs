@@ -40,6 +40,9 @@
 //!   older ones, one by one.
 //! - A read at a version can be repeated only if no record of that version or an older one is inserted later. With
 //!   several writers, read below the oldest version that a writer has drawn and not yet inserted.
+//! - Several inserts are not one: others see the first before the last, and a refusal in between leaves those before it.
+//!   Let readers look only at versions whose inserts are all done.
+//! - There are no deletions: insert a version that says so, by a byte of its value or the lowest bit of the version.
 //! - The whole map, and all maps of its epoch, are held by one [`OwnedEntry`].
 //!
 //! Why it is sound is written in `docs/map.md` of the repository.

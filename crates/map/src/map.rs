@@ -44,7 +44,8 @@ const _: () = assert!(Shape::DEFAULT.first <= MOST_SLOTS && Shape::DEFAULT.page 
 /// The map takes records while the pool is in its epoch. [`ArenaPool::advance`] freezes all maps of the
 /// epoch at once, and [`rotate`](Self::rotate) makes the next map as well. Dropping it takes constant time,
 /// whatever is in it; the memory is free when all maps of the epoch, and all [`OwnedEntry`]s of theirs, are
-/// gone, and the pool has retired it. Threads share a map in an `Arc`, or borrow it; it is no handle, as a pool is.
+/// gone, and the pool has retired it. (Where bytes are overwritten first, as by default with debug assertions, the next
+/// `advance` or `maintain` frees it.) The pool's figures list a map as the lease that it is. Threads share a map in an `Arc`, or borrow it; it is no handle, as a pool is.
 ///
 /// [`OwnedEntry`]: crate::OwnedEntry
 ///

@@ -113,7 +113,8 @@ impl ArenaMap {
     }
 
     /// The records whose keys are in a range, every version, in order, from both ends. It has every record
-    /// that was in the map when it was made; of those that are inserted meanwhile it may have some.
+    /// that was in the map when it was made; of those that are inserted meanwhile it may have some. Of bounds that
+    /// cross, as `"c".."a"`, nothing is between. [`seek`](Range::seek) skips from the front; for the back, make another range.
     ///
     /// ```
     /// # use epoch_arena_map::ArenaMap;
@@ -123,6 +124,8 @@ impl ArenaMap {
     /// }
     /// assert!(map.range("b"..="c").map(|entry| entry.key()).eq([b"b", b"c"]));
     /// assert_eq!(map.range("b"..).next_back().unwrap().key(), b"d");
+    /// use std::ops::Bound::{Excluded, Unbounded};
+    /// assert_eq!(map.range::<&str, _>((Excluded("b"), Unbounded)).count(), 2);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn range<K: AsRef<[u8]>, R: RangeBounds<K>>(&self, keys: R) -> Range<'_> {

@@ -52,7 +52,7 @@ impl ArenaGuard<'_> {
         Ok(unsafe { ArenaHandle::new(first, bytes.len(), stamp) })
     }
 
-    /// Copies the text into the current epoch, as its bytes.
+    /// Copies the text into the current epoch, as its bytes; [`std::str::from_utf8`] gives the text back.
     ///
     /// # Errors
     ///
@@ -297,7 +297,8 @@ impl ArenaGuard<'_> {
     }
 
     /// Copies a value that is about to expire into the current epoch, packed: one survivor need
-    /// not hold its whole epoch.
+    /// not hold its whole epoch. The old handle stays as it is and expires with its epoch: put the new one
+    /// wherever you keep it. A value of the current epoch is copied again, so look at [`ArenaHandle::epoch`] first.
     ///
     /// # Errors
     ///

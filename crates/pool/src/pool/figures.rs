@@ -14,7 +14,8 @@ impl ArenaPool {
     /// what no guard can see, returns the memory's free blocks above its high-water
     /// mark to the system, faults in the blocks that it is to keep ready
     /// (`MemoryBuilder::prefault`), and reports what is still held and which threads are pinned. Call it now
-    /// and then; nothing depends on it but memory. Looks at the chunks that came back since the last time,
+    /// and then; nothing depends on it but memory. Where no guard and no lease is left, one call reclaims all that is
+    /// retired. Looks at the chunks that came back since the last time,
     /// of all pools over the memory, a few at a time; linear in the epochs that are held.
     ///
     /// ```

@@ -178,7 +178,8 @@ impl fmt::Display for PoolStats {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct MaintainReport {
-    /// Epochs that were reclaimed by this call.
+    /// Epochs that this call took off the pool's list. The memory of some may have been free before: the last holder
+    /// of an epoch frees it.
     pub reclaimed_epochs: usize,
     /// Bytes of free blocks that the memory gave back to its source.
     pub returned: usize,
