@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ptr::NonNull;
 
+use crate::ahead::prefetch;
 use crate::epoch::Epoch;
 use crate::pack;
 
@@ -110,6 +111,13 @@ impl ArenaHandle {
     #[inline(always)]
     pub const fn tag(self) -> u64 {
         self.tag
+    }
+
+    /// Asks the processor for the first of the bytes, which are to be read soon; a hint, also where they are gone.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn prefetch(self) {
+        prefetch(self.first.as_ptr());
     }
 
     /// The bytes, if `stamp` is that of the handle's epoch.

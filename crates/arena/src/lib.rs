@@ -32,12 +32,12 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(clippy::multiple_unsafe_ops_per_block)]
 
+mod ahead;
 mod allocator;
 mod arena;
 mod copy;
 mod epoch;
 mod error;
-mod groups;
 mod growth;
 mod handle;
 #[cfg(all(test, epoch_arena_loom))]
@@ -62,9 +62,9 @@ pub const MAX_LEN: usize = pack::MAX_LEN;
 /// The parts that the pool is built from. Not for use elsewhere: no promise of stability.
 #[doc(hidden)]
 pub mod raw {
+    pub use crate::ahead::{ahead, prefetch};
     pub use crate::copy::copy;
     pub use crate::epoch::{EPOCHS, EpochCounter};
-    pub use crate::groups::{GROUP, Groups, prefetch};
     pub use crate::traits::sealed::Sealed;
     pub use crate::writer::{Home, Writer, end_batch, extend_batch};
 }

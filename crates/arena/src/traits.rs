@@ -3,7 +3,7 @@
 use std::array;
 use std::borrow::Borrow;
 
-use crate::groups::{Groups, prefetch};
+use crate::ahead::ahead;
 use crate::handle::ArenaHandle;
 
 /// It seals the traits.
@@ -62,11 +62,15 @@ pub trait Resolve: sealed::Sealed {
     where
         Self: Sized,
     {
-        array::from_fn(|index| self.get_ahead(handles[index]))
+        array::from_fn(|index| {
+            handles[index].prefetch();
+            self.get(handles[index])
+        })
     }
 
-    /// The bytes of any number of handles, in their order, each as [`get`](Self::get) gives them when its turn
-    /// comes, or up to seven turns before. They are resolved eight at a time, as by [`get_many`](Self::get_many).
+    /// The bytes of any number of handles, in their order, each as [`get`](Self::get) gives them when their turn comes.
+    /// The processor is asked for them eight turns before, by a clone of the iterator: so their cache misses are
+    /// overlapped, as by [`get_many`](Self::get_many).
     ///
     /// ```
     /// use epoch_arena_core::{ArenaHandle, Resolve};
@@ -74,20 +78,13 @@ pub trait Resolve: sealed::Sealed {
     ///     by.get_each(handles).any(|bytes| bytes == Some(word))
     /// }
     /// ```
+    #[inline]
     fn get_each<I>(&self, handles: I) -> impl Iterator<Item = Option<&[u8]>>
     where
-        I: IntoIterator<Item: Borrow<ArenaHandle>>,
+        I: IntoIterator<Item: Borrow<ArenaHandle>, IntoIter: Clone>,
         Self: Sized,
     {
-        Groups::new(handles, |group| {
-            group.map(|handle| self.get_ahead(*handle?.borrow()))
-        })
-    }
-
-    /// As [`get`](Self::get), and asks the processor for the first of the bytes, which are to be read later.
-    #[doc(hidden)]
-    #[inline(always)]
-    fn get_ahead(&self, handle: ArenaHandle) -> Option<&[u8]> {
-        self.get(handle).inspect(|bytes| prefetch(bytes.as_ptr()))
+        let handles = ahead(handles.into_iter(), |handle| handle.borrow().prefetch());
+        handles.map(|handle| self.get(*handle.borrow()))
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 use std::fmt;
 
-use epoch_arena_core::raw::{Groups, prefetch};
+use epoch_arena_core::raw::ahead;
 use epoch_arena_core::{ArenaHandle, Epoch, Resolve};
 use epoch_arena_pool::{ArenaGuard, PromoteError};
 
@@ -102,10 +102,10 @@ impl ArenaKey {
         Some(KeyRef::with_prefix(bytes, self.prefix))
     }
 
-    /// Any number of keys with their bytes, in their order, each as [`resolve`](Self::resolve) gives it. Eight at a
-    /// time are resolved, and their bytes asked for: so one who goes on to read the bytes, to hash or to
-    /// copy them, waits for eight keys at once. Where the first eight bytes decide, as in most sorts, `resolve`
-    /// is enough, which looks at no bytes.
+    /// Any number of keys with their bytes, in their order, each as [`resolve`](Self::resolve) gives it when its turn
+    /// comes. The processor is asked for their bytes eight turns before, by a clone of the iterator: so the cache misses
+    /// of one who goes on to read them, to hash or to copy them, are overlapped. Where the first eight bytes decide,
+    /// as in most sorts, `resolve` is enough, which looks at no bytes.
     ///
     /// ```
     /// # use epoch_arena_key::ArenaKey;
@@ -113,21 +113,17 @@ impl ArenaKey {
     /// # let pool = ArenaPool::builder().build()?;
     /// let guard = pool.pin();
     /// let keys = ["one", "two", "three"].map(|key| ArenaKey::copy_from(key.as_bytes(), &guard).unwrap());
-    /// let long = ArenaKey::resolve_each(&keys, &guard).flatten().filter(|key| key.ends_with(b"e"));
-    /// assert_eq!(long.count(), 2);
+    /// let ends = ArenaKey::resolve_each(&keys, &guard).flatten().filter(|key| key.ends_with(b"e"));
+    /// assert_eq!(ends.count(), 2);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[inline]
     pub fn resolve_each<'r, R: Resolve>(
-        keys: impl IntoIterator<Item: Borrow<Self>>,
+        keys: impl IntoIterator<Item: Borrow<Self>, IntoIter: Clone>,
         resolve: &'r R,
     ) -> impl Iterator<Item = Option<KeyRef<'r>>> {
-        Groups::new(keys, |group| {
-            group.map(|key| {
-                let key = key?.borrow().resolve(resolve)?;
-                prefetch(key.as_bytes().as_ptr());
-                Some(key)
-            })
-        })
+        let keys = ahead(keys.into_iter(), |key| key.borrow().handle.prefetch());
+        keys.map(|key| key.borrow().resolve(resolve))
     }
 
     /// A copy of the key in the current epoch, packed, whatever its length: a key that was once

@@ -55,6 +55,7 @@
 
 mod entry;
 mod error;
+mod groups;
 mod insert;
 mod map;
 #[cfg(all(test, epoch_arena_loom))]

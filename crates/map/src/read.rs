@@ -2,9 +2,8 @@
 
 use std::ops::{Bound, RangeBounds};
 
-use epoch_arena_pool::raw::{GROUP, Groups};
-
 use crate::entry::Entry;
+use crate::groups::{GROUP, Groups};
 use crate::map::ArenaMap;
 use crate::range::Range;
 use crate::range_at::RangeAt;

@@ -75,7 +75,7 @@ pub use report::stats::{MaintainReport, PoolStats};
 /// What the layers above share with this one. Not for use elsewhere: no promise of stability.
 #[doc(hidden)]
 pub mod raw {
-    pub use epoch_arena_core::raw::{GROUP, Groups, prefetch};
+    pub use epoch_arena_core::raw::prefetch;
 }
 
 /// The README's example, as a test.

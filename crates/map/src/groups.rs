@@ -1,34 +1,19 @@
 //! Many at a time: what waits for memory waits once for a group.
 
-use std::array;
-use std::iter::Fuse;
+use std::array::{self, IntoIter};
+use std::iter::{Fuse, Take};
 
 /// How many are a group: about as many cache misses as a core overlaps.
-pub const GROUP: usize = 8;
-
-/// Asks the processor to load the cache line at an address; a hint, which changes nothing.
-#[inline(always)]
-pub fn prefetch(at: *const u8) {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
-    // SAFETY: a hint is allowed for any address.
-    unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at.cast());
-    }
-    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-    let _ = at;
-}
+pub(crate) const GROUP: usize = 8;
 
 /// An iterator over what `find` gives for the items of another one, of which it takes a group at a time. Where there
 /// are fewer, the items of a group come first.
 #[derive(Debug)]
-pub struct Groups<I: Iterator, T, F> {
+pub(crate) struct Groups<I: Iterator, T, F> {
     items: Fuse<I>,
     find: F,
-    found: [Option<T>; GROUP],
-    /// The next of `found` to be given out.
-    next: usize,
-    /// Behind the last of them.
-    end: usize,
+    /// What was found, and is to be given out.
+    found: Take<IntoIter<Option<T>, GROUP>>,
 }
 
 impl<I, T, F> Groups<I, T, F>
@@ -37,13 +22,12 @@ where
     F: FnMut([Option<I::Item>; GROUP]) -> [Option<T>; GROUP],
 {
     /// Takes nothing yet.
+    #[inline]
     pub fn new(items: impl IntoIterator<IntoIter = I>, find: F) -> Self {
         Self {
             items: items.into_iter().fuse(),
             find,
-            found: [const { None }; GROUP],
-            next: 0,
-            end: 0,
+            found: [const { None }; GROUP].into_iter().take(0),
         }
     }
 }
@@ -57,24 +41,22 @@ where
 
     #[inline]
     fn next(&mut self) -> Option<Option<T>> {
-        if self.next == self.end {
-            let group = array::from_fn(|_| self.items.next());
-            (self.next, self.end) = (0, group.iter().flatten().count());
-            if self.end == 0 {
-                return None;
+        if self.found.len() == 0 {
+            let mut count = 0;
+            let group = array::from_fn(|_| self.items.next().inspect(|_| count += 1));
+            if count > 0 {
+                self.found = (self.find)(group).into_iter().take(count);
             }
-            self.found = (self.find)(group);
         }
-        let found = self.found[self.next].take();
-        self.next += 1;
-        Some(found)
+        self.found.next()
     }
 
+    #[inline]
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let taken = self.end - self.next;
+        let found = self.found.len();
         let (least, most) = self.items.size_hint();
-        let most = most.and_then(|most| most.checked_add(taken));
-        (least.saturating_add(taken), most)
+        let most = most.and_then(|most| most.checked_add(found));
+        (least.saturating_add(found), most)
     }
 }
 
