@@ -12,9 +12,7 @@ pub fn charts(info: &Info, records: &[Record]) -> Vec<Chart> {
     let mut charts = lines(info, records);
     for (nth, grid) in Grid::of(info, records).iter().filter(|grid| !grid.is_sweep()).enumerate() {
         match info.columns {
-            Columns::Keys => {
-                charts.push(Chart { title: title(info, &grid.title), ..bars(grid, grid.lead, true) });
-            }
+            Columns::Keys => charts.push(bars(grid, grid.lead, true)),
             Columns::Detail => {}
             // A table of different things: a picture of each, but for those that a line shows better.
             Columns::Rest => {
@@ -32,14 +30,6 @@ pub fn charts(info: &Info, records: &[Record]) -> Vec<Chart> {
         }
     }
     charts
-}
-
-/// `put/warm, 2 threads` as a reader knows it.
-fn title(info: &Info, name: &str) -> String {
-    let (bench, rest) = name.split_once(',').map_or((name, ""), |(bench, rest)| (bench, rest));
-    let kind = info.kind(bench.strip_prefix(&info.name).unwrap_or(bench).trim_start_matches('/'));
-    let crew = if rest.is_empty() { "" } else { "," };
-    format!("{}, {kind}{crew}{rest}", info.title)
 }
 
 /// A figure's bar: as long as the ratio, as contestants with processes of their own ran at another moment of the machine;

@@ -61,7 +61,7 @@ fn replaced(text: &str, section: &str) -> Result<String, String> {
 fn short(saved: &Saved, has_picture: bool) -> String {
     let Saved { machine, date, commit, command, .. } = saved;
     let words = format!(
-        "One {} run on {}, {} cores, {date}, commit `{commit}`; written by `{command} --update-docs`, not by hand. Only ratios of \
+        "One {} run on {}, {} cores, {date}, commit `{commit}`; by `{command}`, not written by hand. Only ratios of \
          one run count; the whole of it, targets included, is in [docs/benchmarks.md]({DETAILS}#results).",
         machine.effort, machine.cpu, machine.cores,
     );

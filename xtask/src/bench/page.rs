@@ -66,7 +66,7 @@ fn section(info: &Info, saved: &Saved) -> Markup {
     html! {
         section id=(info.name) {
             h2 { (info.title) }
-            p { (start(&info.what)) "." }
+            p.what { (info.what) }
             (grid(charts.iter().filter(|chart| !chart.aside)))
             p.caveat { (info.caveat) }
             @if charts.iter().any(|chart| chart.aside) {
@@ -168,13 +168,6 @@ fn machine(saved: &Saved) -> Markup {
             dl { @for (name, value) in saved.facts() { dt { (name) } dd { (value) } } }
         }
     }
-}
-
-/// With a capital letter.
-fn start(text: &str) -> String {
-    let mut rest = text.chars();
-    let first = rest.next().map_or_else(String::new, |first| first.to_uppercase().to_string());
-    first + rest.as_str()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::machine::Machine;
 pub struct Saved {
     /// When it ended.
     pub date: String,
-    /// The command that repeats it.
+    /// Its command.
     pub command: String,
     /// The commit it was built from; a `+` behind it: with changes that were not committed.
     pub commit: String,

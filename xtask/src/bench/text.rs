@@ -167,7 +167,7 @@ mod tests {
         let longest = text.lines().map(|line| line.chars().count()).max();
         assert!(longest.is_some_and(|longest| longest <= 80), "{text}");
         assert!(text.contains("SKIPPED bumpalo, per thread on words: no word list"), "{text}");
-        for part in ["263 1.50x", "epoch-arena, pin per key", "yours", "put/warm, ns per key"] {
+        for part in ["263 1.50x", "epoch-arena, pin per key", "yours", "Put, into warm memory, ns per key"] {
             assert!(text.contains(part), "{part} in {text}");
         }
     }

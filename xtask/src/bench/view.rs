@@ -174,7 +174,7 @@ fn place(info: &Info, record: &Record) -> Option<(String, String)> {
     let keys = if record.keys == "-" { String::new() } else { format!(", keys {}", record.keys) };
     let (bench, detail) = record.bench.split_once('-').unwrap_or((&record.bench, "value"));
     Some(match info.columns {
-        Columns::Keys => (format!("{}{crew}", record.bench), record.keys.clone()),
+        Columns::Keys => (format!("{}, {}{crew}", info.title, info.kind(rest)), record.keys.clone()),
         Columns::Rest => (format!("{}{crew}{keys}", info.name), rest.replace('-', " ")),
         Columns::Detail if info.shown.is_empty() || info.shown.iter().any(|shown| shown == detail) => {
             (format!("{bench}{crew}{keys}"), detail.replace('-', " "))
