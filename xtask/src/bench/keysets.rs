@@ -1,6 +1,5 @@
 //! Which key sets there are on this machine.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -26,21 +25,11 @@ pub fn collect(files: &[PathBuf], folder: &Path) -> Result<KeySets, String> {
             Err(reason) => sets.skipped.push((name.into(), reason)),
         }
     }
-    let mut taken: BTreeSet<String> = sets.usable.iter().map(KeySource::name).collect();
     for path in files {
         Keys::read(path).map_err(|error| error.to_string())?;
-        let name = unused_name(path, &taken);
-        taken.insert(name.clone());
-        sets.usable.push(KeySource::File { name, path: path.clone() });
+        sets.usable.push(KeySource::File { name: path.display().to_string(), path: path.clone() });
     }
     Ok(sets)
-}
-
-/// The file's name, with a number if that name is in use.
-fn unused_name(path: &Path, taken: &BTreeSet<String>) -> String {
-    let base = path.file_name().map_or_else(|| "keys".into(), |name| name.to_string_lossy().into_owned());
-    let mut names = std::iter::once(base.clone()).chain((2..).map(|number| format!("{base}#{number}")));
-    names.find(|name| !taken.contains(name)).unwrap_or(base.clone())
 }
 
 /// Lists the files below the toolchain's sysroot, once for all processes; gives the file with the list.
@@ -86,12 +75,5 @@ mod tests {
     fn a_bad_file_ends_the_run_before_it_begins() {
         let error = collect(&["/nonexistent/keys".into()], tempfile::tempdir().unwrap().path()).unwrap_err();
         assert!(error.contains("/nonexistent/keys") && error.contains("one key per line"), "{error}");
-    }
-
-    #[test]
-    fn two_files_of_one_name_stay_apart() {
-        let taken = BTreeSet::from(["words".to_owned()]);
-        assert_eq!(unused_name(Path::new("/a/words"), &taken), "words#2");
-        assert_eq!(unused_name(Path::new("/a/other"), &taken), "other");
     }
 }

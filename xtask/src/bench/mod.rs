@@ -86,12 +86,8 @@ struct Places {
 
 impl Places {
     fn write(&self, saved: &Saved) -> Result<(), String> {
-        let files = [(Some(&self.page), page::page(saved)), (self.json.as_ref(), saved.json())];
-        for (file, text) in files {
-            let Some(file) = file else { continue };
-            crate::page::write(file, &text)?;
-        }
-        Ok(())
+        crate::page::write(&self.page, &page::page(saved))?;
+        self.json.as_ref().map_or(Ok(()), |file| crate::page::write(file, &saved.json()))
     }
 }
 

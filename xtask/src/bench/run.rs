@@ -21,7 +21,6 @@ pub struct Run<'b> {
     built: &'b Built,
     interrupted: Arc<AtomicBool>,
     bar: ProgressBar,
-    last: String,
     failures: Vec<String>,
 }
 
@@ -48,7 +47,7 @@ impl<'b> Run<'b> {
         let bar = ProgressBar::with_draw_target(Some(steps.iter().map(work).sum()), ProgressDrawTarget::stderr());
         let style = ProgressStyle::with_template("{elapsed_precise} [{bar:30}] {percent:>3}%, {eta} left, {wide_msg}");
         bar.set_style(style.map_err(|error| error.to_string())?.progress_chars("=> "));
-        Ok(Self { built, interrupted, bar, last: String::new(), failures: Vec::new() })
+        Ok(Self { built, interrupted, bar, failures: Vec::new() })
     }
 
     /// Whether Ctrl-C was pressed.
@@ -153,16 +152,14 @@ impl<'b> Run<'b> {
         }
     }
 
-    /// On a terminal beside the bar; elsewhere a line whenever something new begins.
-    fn announce(&mut self, job: &Job) {
-        let keys = if job.keys.name() == "-" { String::new() } else { format!(" on {}", job.keys.name()) };
-        let crew = if job.threads > 1 { format!(", {} threads", job.threads) } else { String::new() };
-        let what = format!("{}{keys}{crew}", job.name());
-        if self.bar.is_hidden() && self.last != what {
+    /// On a terminal beside the bar; elsewhere a line for each.
+    fn announce(&self, job: &Job) {
+        let who = job.contestants.join(" ");
+        let what = format!("{} on {}, threads: {}, {who}", job.name(), job.keys.name(), job.threads);
+        if self.bar.is_hidden() {
             eprintln!("{what}");
         }
-        self.bar.set_message(what.clone());
-        self.last = what;
+        self.bar.set_message(what);
     }
 
     /// Prints without the bar in between.
@@ -244,7 +241,6 @@ mod tests {
             built: &built,
             interrupted: Arc::new(AtomicBool::new(interrupted)),
             bar: ProgressBar::hidden(),
-            last: String::new(),
             failures: Vec::new(),
         };
         let mut heard = Heard::default();
