@@ -101,8 +101,8 @@ const WINDOW: f64 = 8.0;
 /// first, as the legend stands beside them.
 fn lines(info: &Info, records: &[Record]) -> Vec<Chart> {
     let mine = || records.iter().filter(|record| info.has(record) && record.value.is_some());
-    let usual = usual_set(records);
-    let front = mine().map(|record| &*record.keys).find(|keys| *keys == usual).or(mine().next().map(|it| &*it.keys));
+    let keys = || mine().map(|record| record.keys.as_str());
+    let front = keys().find(|keys| *keys == usual_set(records)).or(keys().next());
     let mut charts: Vec<Chart> = Vec::new();
     for record in mine() {
         let Some((mut picture, mut points)) = picture(info, record) else { continue };
@@ -178,8 +178,7 @@ pub fn headline(picture: &Headline, records: &[Record]) -> Vec<Chart> {
             ..Chart::default()
         })
     };
-    let panels: Vec<Option<Chart>> = picture.panels.iter().map(panel).collect();
-    panels.into_iter().collect::<Option<Vec<Chart>>>().unwrap_or_default()
+    picture.panels.iter().map(panel).collect::<Option<Vec<Chart>>>().unwrap_or_default()
 }
 
 /// Who is drawn anywhere, for the reader to pick.

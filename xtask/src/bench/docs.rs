@@ -48,11 +48,9 @@ fn write(file: &str, text: &str) -> Result<(), String> {
 
 /// The text, with a new section between the markers.
 fn replaced(text: &str, section: &str) -> Result<String, String> {
-    let once = |text: &'_ str, marker: &str| text.matches(marker).count() == 1;
+    let once = |marker| text.matches(marker).count() == 1;
     match text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1))) {
-        Some((before, after)) if once(text, BEGIN) && once(text, END) => {
-            Ok(format!("{before}{BEGIN}\n{section}{END}{after}"))
-        }
+        Some((before, after)) if once(BEGIN) && once(END) => Ok(format!("{before}{BEGIN}\n{section}{END}{after}")),
         _ => Err(format!("it must have `{BEGIN}` once, and `{END}` once behind it, each on a line of its own")),
     }
 }

@@ -163,14 +163,13 @@ pub struct Overview {
 impl Figure {
     /// The record of a contestant: on the usual key set, or else on the first that was measured.
     pub fn find<'r>(&self, records: &'r [Record], who: &str) -> Option<&'r Record> {
-        let several = self.all_cores;
         let fixed = !records.iter().any(|record| record.bench == self.bench && record.threads < 2);
         let mine = || {
             records.iter().filter(move |record| {
                 record.bench == self.bench
                     && record.contestant == who
                     && record.value.is_some()
-                    && (fixed || (record.threads > 1) == several)
+                    && (fixed || (record.threads > 1) == self.all_cores)
             })
         };
         let usual = usual_set(records);

@@ -129,9 +129,8 @@ pub fn run(args: Args) -> Result<(), String> {
 /// Reads an earlier run, and prints the requested part.
 fn report(file: &Path, args: &Args, width: usize) -> Result<Saved, String> {
     let mut saved = Saved::read(file)?;
-    let group = |record: &Record, group: &Group| groups::info(*group).has(record);
     saved.records.retain(|record| {
-        (args.only.is_empty() || args.only.iter().any(|one| group(record, one)))
+        (args.only.is_empty() || args.only.iter().any(|group| groups::info(*group).has(record)))
             && (args.contestants.is_empty() || args.contestants.contains(&record.contestant))
     });
     println!("{}\n{}\n", saved.machine.line(), text::legend(&saved.records));

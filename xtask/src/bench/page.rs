@@ -26,11 +26,10 @@ pub fn page(saved: &Saved) -> String {
 }
 
 fn head(saved: &Saved, groups: &[&Info]) -> Markup {
-    let machine = &saved.machine;
     html! {
         p.lead { "A concurrent arena for byte strings that expire together, beside the physical floor and what people use today." }
         p.run {
-            (machine.cpu) ", " (machine.cores) " cores · " (saved.date) " · commit " (saved.commit) " · " (machine.effort) " run"
+            (saved.machine.line()) " · " (saved.date) " · commit " (saved.commit)
             @if saved.interrupted { " · " strong { "interrupted: not everything was measured" } }
         }
         nav {

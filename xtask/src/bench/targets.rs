@@ -101,7 +101,7 @@ pub fn judge(records: &[Record]) -> Vec<Judged> {
 /// In a line: how many are met, missed, and too close to tell.
 pub fn summary(judged: &[Judged]) -> String {
     let of = |verdict| judged.iter().filter(|one| one.verdict == verdict).count();
-    let (met, close, missed) = (of(Verdict::Met), of(Verdict::Close), of(Verdict::Missed));
+    let [met, close, missed] = [Verdict::Met, Verdict::Close, Verdict::Missed].map(of);
     format!("{met} met, {missed} missed, {close} within the spread, of {} measured", judged.len())
 }
 
@@ -111,10 +111,9 @@ impl Target {
         let verdict = parts.iter().map(Part::verdict).max()?;
         let (times, of) =
             self.unit.strip_prefix('x').map_or(("", format!(" {}", self.unit)), |of| ("x", of.to_owned()));
-        let same = parts.iter().all(|part| part.limit == parts[0].limit);
-        let limit = |part: &Part| {
-            let name = if same { String::new() } else { format!(" ({})", part.name) };
-            format!("{}{times}{name}", part.limit)
+        let limit = |part: &Part| match self.at_most {
+            Some(Limit::Each(_)) => format!("{}{times} ({})", part.limit, part.name),
+            _ => format!("{}{times}", part.limit),
         };
         let figure = |part: &Part| {
             let mark = ["", " ~", " ✗"][part.verdict() as usize];

@@ -48,16 +48,16 @@ fn parts(grid: &Grid<'_>, width: usize) -> Vec<String> {
         let most = grid.rows.iter().map(|row| cell(grid, row, at).chars().count()).max();
         most.unwrap_or(0).max(grid.columns[at].chars().count()) + 2
     };
-    let mut parts: Vec<Vec<usize>> = vec![Vec::new()];
-    let mut taken = fixed;
+    let (mut parts, mut taken) = (Vec::<Vec<usize>>::new(), 0);
     for at in 0..grid.columns.len() {
-        let full = taken + wide(at) > width;
-        if full && parts.last().is_some_and(|part| !part.is_empty()) {
-            parts.push(Vec::new());
-            taken = fixed;
+        match parts.last_mut().filter(|_| taken + wide(at) <= width) {
+            Some(part) => part.push(at),
+            None => {
+                parts.push(vec![at]);
+                taken = fixed;
+            }
         }
         taken += wide(at);
-        parts.last_mut().map(|part| part.push(at)).unwrap_or_default();
     }
     parts.iter().map(|part| table(grid, part, width)).collect()
 }
