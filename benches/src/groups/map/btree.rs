@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::{Map, Scan, Size, first};
+use super::{Map, Scan, Size, first, sum};
 
 type Tree = BTreeMap<Box<[u8]>, Box<[u8]>>;
 
@@ -26,14 +26,8 @@ impl Map for Tree {
     }
 
     fn scan(&self, scan: Scan<'_>) -> u64 {
-        match scan {
-            Scan::Forward => self.values().map(|value| first(value)).sum(),
-            Scan::Backward => self.values().rev().map(|value| first(value)).sum(),
-            Scan::From(key, most) => {
-                let range = self.range::<[u8], _>((Bound::Included(key), Bound::Unbounded));
-                range.take(most).map(|(_, value)| first(value)).sum()
-            }
-        }
+        let from = |key| self.range::<[u8], _>((Bound::Included(key), Bound::Unbounded));
+        sum(scan, || self.iter(), from, |(_, value)| first(value))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::borrow::Borrow;
 
-use super::{Map, Scan, Size, first};
+use super::{Map, Scan, Size, first, sum};
 
 /// A key as such a tree keeps it, and as it is looked for.
 pub trait Key: Borrow<Self::Probe> + Ord + Clone + Send + Sync + 'static {
@@ -71,15 +71,13 @@ impl<K: Key> Map for TreeIndex<K> {
 
     fn scan(&self, scan: Scan<'_>) -> u64 {
         let guard = scc::Guard::new();
-        let all = || self.0.iter(&guard);
-        match scan {
-            Scan::Forward => all().map(|(_, value)| first(value)).sum(),
-            Scan::Backward => all().rev().map(|(_, value)| first(value)).sum(),
-            Scan::From(key, most) => {
-                let range = self.0.range(K::key(key).., &guard);
-                range.take(most).map(|(_, value)| first(value)).sum()
-            }
-        }
+        let from = |key| self.0.range(K::key(key).., &guard);
+        sum(
+            scan,
+            || self.0.iter(&guard),
+            from,
+            |(_, value)| first(value),
+        )
     }
 }
 
@@ -109,14 +107,8 @@ impl<K: Key + concurrent_map::Minimum> Map for Concurrent<K> {
     }
 
     fn scan(&self, scan: Scan<'_>) -> u64 {
-        match scan {
-            Scan::Forward => self.0.iter().map(|(_, value)| first(&value)).sum(),
-            Scan::Backward => self.0.iter().rev().map(|(_, value)| first(&value)).sum(),
-            Scan::From(key, most) => {
-                let range = self.0.range::<K, _>(K::key(key)..);
-                range.take(most).map(|(_, value)| first(&value)).sum()
-            }
-        }
+        let from = |key| self.0.range::<K, _>(K::key(key)..);
+        sum(scan, || self.0.iter(), from, |(_, value)| first(&value))
     }
 }
 
@@ -145,14 +137,10 @@ impl<K: Key<Probe: blart::AsBytes> + blart::AsBytes> Map for Radix<K> {
     }
 
     fn scan(&self, scan: Scan<'_>) -> u64 {
-        match scan {
-            Scan::Forward => self.0.values().map(|value| first(value)).sum(),
-            Scan::Backward => self.0.values().rev().map(|value| first(value)).sum(),
-            Scan::From(key, most) => {
-                let from = std::ops::Bound::Included(K::probe(key));
-                let range = self.0.range((from, std::ops::Bound::Unbounded));
-                range.take(most).map(|(_, value)| first(value)).sum()
-            }
-        }
+        let from = |key| {
+            let from = std::ops::Bound::Included(K::probe(key));
+            self.0.range((from, std::ops::Bound::Unbounded))
+        };
+        sum(scan, || self.0.iter(), from, |(_, value)| first(value))
     }
 }

@@ -89,6 +89,21 @@ fn first(value: &[u8]) -> u64 {
     value.first().copied().map_or(0, u64::from)
 }
 
+/// A scan of a map that can be walked both ways, from either end or from a key on.
+#[inline(always)]
+fn sum<'k, E, A: DoubleEndedIterator<Item = E>, F: Iterator<Item = E>>(
+    scan: Scan<'k>,
+    all: impl FnOnce() -> A,
+    from: impl FnOnce(&'k [u8]) -> F,
+    value: impl FnMut(E) -> u64,
+) -> u64 {
+    match scan {
+        Scan::Forward => all().map(value).sum(),
+        Scan::Backward => all().rev().map(value).sum(),
+        Scan::From(key, most) => from(key).take(most).map(value).sum(),
+    }
+}
+
 /// How many keys a job needs: its records, and what mix E adds. `None` where the group is another.
 pub fn keys_of(job: &Job) -> Option<usize> {
     let records = job.at.unwrap_or(job.count);

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use epoch_arena::ArenaPool;
-use epoch_arena_map::ArenaMap;
+use epoch_arena_map::{ArenaMap, Entry};
 
-use super::{Map, Scan, Size, first};
+use super::{Map, Scan, Size, first, sum};
 
 /// A map; with `WRITER`, each thread loads by one writer under one pin.
 pub struct Ours<const WRITER: bool>(Arc<ArenaMap>);
@@ -45,14 +45,9 @@ impl<const WRITER: bool> Map for Ours<WRITER> {
     }
 
     fn scan(&self, scan: Scan<'_>) -> u64 {
-        match scan {
-            Scan::Forward => self.0.iter().map(|entry| first(entry.value())).sum(),
-            Scan::Backward => self.0.iter().rev().map(|entry| first(entry.value())).sum(),
-            // As a reader of an engine does: the newest version of each key.
-            Scan::From(key, most) => {
-                let range = self.0.range_at(key.., u64::MAX);
-                range.take(most).map(|entry| first(entry.value())).sum()
-            }
-        }
+        // As a reader of an engine does: the newest version of each key.
+        let from = |key| self.0.range_at(key.., u64::MAX);
+        let value = |entry: Entry<'_>| first(entry.value());
+        sum(scan, || self.0.iter(), from, value)
     }
 }

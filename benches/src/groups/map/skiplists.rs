@@ -1,6 +1,8 @@
 //! Skip lists: crossbeam's with boxes, the memtable that lsm-tree makes of it, and skl's in an arena.
 
-use super::{Map, Scan, Size, first};
+use std::ops::Bound::{Included, Unbounded};
+
+use super::{Map, Scan, Size, first, sum};
 
 /// crossbeam's, with a box for each key and each value.
 #[cfg(feature = "peer-skiplist")]
@@ -30,15 +32,8 @@ impl Map for Boxed {
     }
 
     fn scan(&self, scan: Scan<'_>) -> u64 {
-        match scan {
-            Scan::Forward => self.0.iter().map(|entry| first(entry.value())).sum(),
-            Scan::Backward => self.0.iter().rev().map(|entry| first(entry.value())).sum(),
-            Scan::From(key, most) => {
-                let range = (std::ops::Bound::Included(key), std::ops::Bound::Unbounded);
-                let range = self.0.range::<[u8], _>(range);
-                range.take(most).map(|entry| first(entry.value())).sum()
-            }
-        }
+        let from = |key| self.0.range::<[u8], _>((Included(key), Unbounded));
+        sum(scan, || self.0.iter(), from, |entry| first(entry.value()))
     }
 }
 
@@ -111,15 +106,11 @@ impl Map for Skl {
 
     fn scan(&self, scan: Scan<'_>) -> u64 {
         use skl::dynamic::multiple_version::Map;
+        let from = |key| {
+            self.0
+                .range::<[u8], _>(u64::MAX, (Included(key), Unbounded))
+        };
         let all = || self.0.iter(u64::MAX);
-        match scan {
-            Scan::Forward => all().map(|entry| first(entry.value())).sum(),
-            Scan::Backward => all().rev().map(|entry| first(entry.value())).sum(),
-            Scan::From(key, most) => {
-                let range = (std::ops::Bound::Included(key), std::ops::Bound::Unbounded);
-                let range = self.0.range::<[u8], _>(u64::MAX, range);
-                range.take(most).map(|entry| first(entry.value())).sum()
-            }
-        }
+        sum(scan, all, from, |entry| first(entry.value()))
     }
 }
