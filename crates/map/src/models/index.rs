@@ -10,6 +10,7 @@ use crate::sync::{AtomicU64, Ordering};
 use crate::tree::index::Index;
 use crate::tree::page::Page;
 use crate::tree::page::draft::Draft;
+use crate::tree::place::Place;
 use crate::tree::record::Record;
 
 /// A leaf with these records, and an index that knows no other page.
@@ -134,14 +135,63 @@ fn made_and_moved_against_a_reader(slots: usize, made: &'static [u8], key: &'sta
         let (index, first) = index_over(&[1, 2]);
         let make = |key: &u8| enter(&index, extend(first, &[*key]), slots);
         [30, 20].iter().for_each(make);
-        against_a_reader(&index, key, true, || made.iter().for_each(make));
+        let is_there = key != [25];
+        against_a_reader(&index, key, is_there, || made.iter().for_each(make));
     });
 }
 
 #[test]
 fn index_a_page_is_made_and_moved_against_a_reader() {
     made_and_moved_against_a_reader(5, &[10, 5], &[30]);
+    made_and_moved_against_a_reader(5, &[10], &[25]);
     made_and_moved_against_a_reader(3, &[10], &[20]);
+}
+
+/// The page that a reader takes for the last one is complete.
+#[test]
+fn index_a_page_is_made_and_the_last_one_moved_against_a_reader() {
+    model(|| {
+        let (index, first) = index_over(&[1, 2]);
+        enter(&index, extend(first, &[20]), 3);
+        let all = index.clone();
+        let read = move || {
+            let last = Place::unknown(all.find_last());
+            assert!(last.get(&newest(&[20])).is_some());
+        };
+        beside(|| enter(&index, extend(first, &[10]), 3), read);
+    });
+}
+
+/// A page that keeps all its children gets other heads: a reader finds the child of each key all the same.
+fn other_heads_against_a_reader(key: &'static [u8]) {
+    model(move || {
+        let keys: [&[u8]; 4] = [b"abcdefg5", b"abcdefgx", b"abcdefg~", b"abcdefg\x7f"];
+        let mut last = leaf(2, &[]);
+        let leaves = keys.map(|key| {
+            last = extend(last, key);
+            last
+        });
+        let mut page = Draft::new(fresh(3), 1, leaves[0].low());
+        for (index, leaf) in leaves[..3].iter().enumerate() {
+            page.set(index, newest(keys[index]).head(0), leaf.header_ptr().cast());
+        }
+        let page = page.finish(None, 0, 3, true);
+        let read = move || {
+            let place = page.choose::<false>(None, &newest(key));
+            assert!(place.get(&newest(key)).is_some());
+        };
+        let write = || {
+            page.lock().split_at(fresh(3), 3, leaves[3]);
+        };
+        beside(write, read);
+        assert_eq!(page.skip(), 7);
+    });
+}
+
+#[test]
+fn index_an_inner_page_keeps_children_with_other_heads_against_a_reader() {
+    other_heads_against_a_reader(b"abcdefgx");
+    other_heads_against_a_reader(b"abcdefg~");
 }
 
 /// Two threads enter one page: it is there once.
