@@ -24,6 +24,12 @@ pub fn steps(quick: bool) -> Vec<Step> {
     let seeds = |flags: &str, count: u32| format!("{flags} -Zmiri-many-seeds=0..{count}");
     let block_races = crates("block", "budget::racing allocator::threads_share");
     let arena_races = crates("core", "threads:: allocator::threads_share");
+    let map_races = "-p epoch-arena-map --lib -- tests::histories:: tests::threads::";
+    let mut map = vec![miri(&seeds(CROSSBEAM, schedules / 2), map_races)];
+    if !quick {
+        map.push(miri(CROSSBEAM, "-p epoch-arena-map --lib -- tests::model:: tests::parked:: tree::"));
+        map.push(miri(CROSSBEAM, "-p epoch-arena-map --test all -- life:: statics::"));
+    }
     let bug = |test| miri(STRICT, &seeded("memory", test));
     let race = |test| miri(STRICT, &seeded("threads", test));
     let step = |name, commands| Step::tests(Name::Miri, name, commands);
@@ -40,6 +46,7 @@ pub fn steps(quick: bool) -> Vec<Step> {
         .catches("data race", race("data_race"), "Data race detected")
         .catches("Relaxed publication", race("relaxed_publication"), "Data race detected"),
         step("pool", vec![miri(&seeds(CROSSBEAM, races), "-p epoch-arena-pool --test all -- miri::")]),
+        step("map", map),
     ];
     let needs = [Need::Nightly, Need::Miri, Need::RustSrc];
     steps.into_iter().map(|step| step.needs(&needs)).collect()
