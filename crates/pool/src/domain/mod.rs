@@ -131,3 +131,6 @@ impl Domains {
         })
     }
 }
+
+#[cfg(all(test, not(epoch_arena_loom)))]
+mod tests;

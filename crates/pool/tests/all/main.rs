@@ -9,6 +9,7 @@ mod bad_input;
 mod batch;
 mod budget;
 mod callbacks;
+mod domains;
 mod epochs;
 mod exits;
 mod faults;
