@@ -261,6 +261,24 @@ fn a_nested_guard_is_reported_by_the_outermost_pin() {
     assert_eq!(pool.maintain().reclaimed_epochs, 3);
 }
 
+/// A refresh of a nested guard lets nothing go, and the report says so: the thread is pinned since its first guard.
+#[test]
+fn a_refresh_of_a_nested_guard_does_not_renew_what_is_reported() {
+    let pool = pool(1);
+    let first = pool.pin();
+    let since = first.epoch();
+    put_many(&pool, 1, &[1; 1_000]);
+    advance(&pool, 3);
+    let mut nested = pool.pin();
+    assert!(!nested.refresh());
+    let report = pool.maintain();
+    assert_eq!((report.pinned[0].epoch, report.pinned[0].lag), (since, 3));
+    assert_eq!(report.held_unseen.epochs, 0);
+    drop(first);
+    assert!(nested.refresh());
+    assert_eq!(pool.maintain().pinned[0].lag, 0);
+}
+
 /// A lease costs the same whatever is leased.
 #[test]
 fn a_lease_costs_the_same_whatever_is_held() {

@@ -312,3 +312,18 @@ fn a_thread_gets_back_what_it_has_filled() {
         return;
     }
 }
+
+/// A steady load of some kilobytes takes one chunk an epoch, as large as all chunks of the epoch before.
+#[test]
+fn a_thread_begins_an_epoch_with_what_it_needed_in_the_last() {
+    let pool = pool(1);
+    let chunks = |_| {
+        put_many(&pool, 200, &[1; 100]);
+        let chunks = pool.stats_of(pool.current_epoch()).unwrap().chunks;
+        advance(&pool, 1);
+        chunks
+    };
+    let chunks: Vec<_> = (0..4).map(chunks).collect();
+    assert!(chunks[0] > 3, "{chunks:?}");
+    assert_eq!(chunks[1..], [1, 1, 1]);
+}
