@@ -135,3 +135,19 @@ fn generations_may_be_let_go_after_their_memory() {
     drop(held);
     assert!(weak.iter().all(|weak| weak.strong_count() == 0));
 }
+
+/// Holds add up while there is one, and none comes back after the last.
+#[test]
+fn a_generation_is_held_again_only_while_it_is_held() {
+    let source = Faulty::default();
+    let memory = memory(&source, 1);
+    let generation = memory.generation(&account(&memory), 0, 1, CLEAN);
+    assert!(generation.try_hold(2));
+    generation.hold(3);
+    assert_eq!(generation.holds(), 6);
+    let_go(&generation, 5);
+    assert_eq!(generation.holds(), 1);
+    let_go(&generation, 1);
+    assert!(!generation.try_hold(1));
+    assert_eq!(generation.holds(), 0);
+}
