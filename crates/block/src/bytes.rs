@@ -32,3 +32,28 @@ impl fmt::Display for Count {
         write!(f, "{} {}{plural}", self.0, self.1)
     }
 }
+
+#[cfg(all(test, feature = "std", not(epoch_arena_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_begins_where_the_one_before_ends() {
+        let shown = [
+            0,
+            1023,
+            1024,
+            1536,
+            (1 << 20) - 1,
+            1 << 20,
+            1 << 30,
+            1 << 40,
+            5 << 50,
+        ];
+        let shown = shown.map(|bytes| std::format!("{}", Bytes(bytes)));
+        let expected = "0 B,1023 B,1.0 KiB,1.5 KiB,1024.0 KiB,1.0 MiB,1.0 GiB,1.0 TiB,5120.0 TiB";
+        assert_eq!(shown.join(","), expected);
+        let counts = [0, 1, 2].map(|count| std::format!("{}", Count(count, "chunk")));
+        assert_eq!(counts, ["0 chunks", "1 chunk", "2 chunks"]);
+    }
+}

@@ -239,3 +239,42 @@ const _: () = {
     assert!(size_of::<MemoryError>() <= 48);
     assert!(size_of::<MemoryConfigError>() <= 8);
 };
+
+#[cfg(all(test, feature = "std", not(epoch_arena_loom)))]
+mod tests {
+    use super::*;
+
+    /// What is nothing is not mentioned, and a request of the whole budget is no impossible one.
+    #[test]
+    fn a_refusal_mentions_what_there_is() {
+        let refused = |wanted, own, reclaimable| {
+            let (used, budget) = (1024, 2048);
+            let over = OverBudget {
+                wanted,
+                used,
+                budget,
+                own: 0,
+                reclaimable: 0,
+            };
+            let refused = MemoryError::OverBudget(over).of(own, reclaimable);
+            std::format!("{refused}")
+        };
+        let plain = "the memory budget has no room for 2.0 KiB: 1.0 KiB of 2.0 KiB are in use; retire epochs, ";
+        assert!(
+            refused(2048, 0, 0).starts_with(plain),
+            "{}",
+            refused(2048, 0, 0)
+        );
+        assert!(
+            refused(2049, 0, 0)
+                .starts_with("the request needs 2.0 KiB, more than the whole budget")
+        );
+        let all = refused(1, 512, 256);
+        assert!(
+            all.contains(
+                "are in use, 512 B of it here; drop the guards and leases that hold 256 B of"
+            ),
+            "{all}"
+        );
+    }
+}

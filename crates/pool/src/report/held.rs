@@ -253,3 +253,38 @@ impl fmt::Display for PlaceLeases<'_> {
         )
     }
 }
+
+#[cfg(all(test, not(epoch_arena_loom)))]
+mod tests {
+    use super::*;
+    use crate::ArenaPool;
+
+    struct Shown(Vec<PinInfo>);
+
+    impl fmt::Display for Shown {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            fmt_held(f, EpochBytes::default(), &self.0, &[])
+        }
+    }
+
+    /// Those that hold back most come first, and the rest is mentioned only where there is one.
+    #[test]
+    fn ten_threads_are_named_and_the_rest_counted() {
+        let pool = ArenaPool::builder().build().expect("the defaults build");
+        let pinned = |number| PinInfo {
+            thread: format!("thread {number}."),
+            epoch: pool.current_epoch(),
+            lag: 0,
+            held_back: number,
+        };
+        let shown = |count| Shown((0..count).map(pinned).collect()).to_string();
+        assert_eq!(shown(0), "");
+        let ten = shown(TOP);
+        assert_eq!(ten.lines().count(), 1 + TOP);
+        assert!(ten.find("thread 9.") < ten.find("thread 0."), "{ten}");
+        assert!(!ten.contains("more"), "{ten}");
+        let more = shown(TOP + 1);
+        assert!(more.ends_with("\npinned: and 1 more thread"), "{more}");
+        assert!(!more.contains("thread 0."), "{more}");
+    }
+}
