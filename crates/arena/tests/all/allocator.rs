@@ -127,6 +127,25 @@ fn what_grows_byte_by_byte_moves_at_the_end_of_its_chunk() {
     );
 }
 
+/// It moves only when its chunk is full to the last byte.
+#[test]
+fn what_grows_stays_where_it_is_until_its_chunk_is_full() {
+    let arena = EpochArena::new(&small_memory());
+    let mut bytes = Vec::with_capacity_in(1, &arena);
+    let place = bytes.as_ptr();
+    let mut before = arena.stats();
+    loop {
+        bytes.reserve_exact(1);
+        if bytes.as_ptr() != place {
+            break;
+        }
+        bytes.push(7_u8);
+        before = arena.stats();
+        assert_eq!((before.chunks, before.payload), (1, bytes.capacity()));
+    }
+    assert_eq!(before.used, before.capacity, "{before:?}");
+}
+
 #[test]
 fn what_is_refused_changes_nothing() {
     let builder = Memory::builder().source(Heap).block_size(64 << 10);
