@@ -313,3 +313,20 @@ fn a_block_with_one_chunk_in_use_gives_all_the_rest_at_once() {
         model.carved.check(&model.taken);
     }
 }
+
+/// The tables are as long as the most regions that were held at a time.
+#[test]
+fn the_place_of_a_region_that_went_is_the_next_ones() {
+    let mut carved = Carved::new(UNIT);
+    for _ in 0..100 {
+        assert!(carved.prepare());
+        let alone = carved.add_alone(region(UNIT));
+        assert!(carved.prepare());
+        let other = carved.add_alone(region(UNIT));
+        for chunk in [alone, other] {
+            // SAFETY: taken above, and used by nothing.
+            assert!(unsafe { carved.put(chunk) }.is_some());
+        }
+        assert_eq!((carved.regions.len(), carved.vacant.len()), (2, 2));
+    }
+}
