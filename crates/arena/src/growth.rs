@@ -241,4 +241,29 @@ mod tests {
         assert_eq!(first.learn(1 << 20, 100).class.size(), EARLY);
         assert_eq!(first.learn(1 << 30, 100).class.size(), LARGEST_GROWTH);
     }
+
+    /// Four of these values at least fit the next chunk, so that it replaces the thread's; larger ones go elsewhere.
+    #[test]
+    fn a_value_goes_into_the_threads_chunks_up_to_a_quarter_of_the_next() {
+        let taken = 64 << 20;
+        let quarter = after(taken).size() / 4;
+        assert!(quarter > SMALL);
+        assert!(matches!(request(quarter, taken, UNIT), Next::Chunk(_)));
+        assert!(matches!(request(quarter + 1, taken, UNIT), Next::Large(_)));
+    }
+
+    /// A chunk for the quarantine is whole pages, however little is asked for.
+    #[test]
+    fn a_confined_chunk_is_a_page_at_least() {
+        let next = next(33, (0, 0), First::new(), UNIT, true);
+        let Next::Chunk(Request::Chunk {
+            least,
+            wanted,
+            confined,
+        }) = next
+        else {
+            panic!("a chunk");
+        };
+        assert!(least.size() >= 4096 && wanted >= least && confined);
+    }
 }

@@ -161,6 +161,9 @@ mod tests {
         assert_eq!(handle.epoch().number(), pack::MAX_EPOCH - 7);
         assert_eq!(handle.len(), 10);
         assert_eq!(handle.tag(), pack::tag(stamp, 10));
+        // SAFETY: as above, of no bytes.
+        let empty = unsafe { ArenaHandle::new(first, 0, stamp) };
+        assert!(empty.is_empty() && !handle.is_empty());
         // SAFETY: the "arena" is the array above.
         let bytes_under = |stamp| unsafe { handle.bytes_under(stamp) };
         assert_eq!(bytes_under(stamp), Some(&b"user:12345"[..]));
