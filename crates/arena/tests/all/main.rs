@@ -8,6 +8,7 @@ mod bad_input;
 mod faults;
 mod model;
 mod oversize;
+mod races;
 mod shared_memory;
 mod statics;
 mod threads;
