@@ -1,4 +1,4 @@
-//! `cargo xtask tidy`: rules of the house that no compiler knows. Links and paths in documents lead somewhere; the README
+//! `cargo xtask tidy`: rules of the house that no compiler knows. Links, paths and tests in documents exist; the README
 //! leads to every document; the code map has every source file; each access to an atomic says why its ordering is enough;
 //! public items have an example.
 
@@ -41,6 +41,8 @@ fn links() -> std::io::Result<Vec<String>> {
     let documents: Vec<PathBuf> = files(root, "md", 1).chain(files(&root.join("docs"), "md", 1)).collect();
     let mut faults = Vec::new();
     let readme = fs::read_to_string(root.join("README.md"))?;
+    let code: String =
+        files(&root.join("crates"), "rs", usize::MAX).map(fs::read_to_string).collect::<Result<_, _>>()?;
     for document in &documents {
         let name = document.file_name().unwrap_or_default().to_string_lossy();
         if name != "README.md" && !readme.contains(&format!("{name})")) && !readme.contains(&format!("{name}#")) {
@@ -50,9 +52,10 @@ fn links() -> std::io::Result<Vec<String>> {
             for target in targets(&line).iter().filter(|target| !leads_somewhere(document, target)) {
                 faults.push(format!("{}: the link {target} leads nowhere", document.display()));
             }
-            for path in line.split('`').skip(1).step_by(2).filter(|text| is_path(text)) {
-                if !root.join(path).exists() {
-                    faults.push(format!("{}: there is no {path}", document.display()));
+            for named in line.split('`').skip(1).step_by(2) {
+                let is_missing_test = is_test(named) && !code.contains(&format!("fn {named}("));
+                if is_missing_test || is_path(named) && !root.join(named).exists() {
+                    faults.push(format!("{}: there is no {named}", document.display()));
                 }
             }
         }
@@ -145,6 +148,11 @@ fn covers(entry: &str, file: &str) -> bool {
     entry == file || entry.ends_with('/') && file.starts_with(entry) || tests.is_some_and(|tests| tests == file)
 }
 
+/// Of four words or more; other items have shorter names.
+fn is_test(text: &str) -> bool {
+    text.matches('_').count() >= 3 && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
 /// Patterns and commands are none.
 fn is_path(text: &str) -> bool {
     let tops = ["crates/", "docs/", "benches/", "xtask/", "checks/"];
@@ -228,6 +236,7 @@ mod tests {
         let found: Vec<String> = prose(text).iter().flat_map(|line| targets(line)).map(str::to_owned).collect();
         assert_eq!(found, ["y.md#z", "m.md"]);
         assert!(is_path("crates/a.rs") && !is_path("crates/*/src") && !is_path("cargo test"));
+        assert!(is_test("a_test_has_a_name") && !is_test("wait_sealed") && !is_test("a_family_of_tests..."));
     }
 
     #[test]

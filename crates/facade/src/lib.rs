@@ -120,6 +120,9 @@
 //! **Collections.** With the feature `allocator-api2`, a `&EpochArena` and a `&Block` are allocators:
 //! `allocator_api2::vec::Vec`, hashbrown's maps and the like live in them.
 //!
+//! **Errors.** Each part has an error of its own, small and `Copy`, whose message names the limit and the way out.
+//! All of them turn into [`Error`] by `?`.
+//!
 //! # Features
 //!
 //! | feature | default | gives |
