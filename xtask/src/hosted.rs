@@ -10,19 +10,15 @@ use crate::Xtask;
 fn lines() -> Vec<String> {
     let folder = crate::workspace().join(".github/workflows");
     let files = fs::read_dir(folder).unwrap();
-    let text: Vec<String> = files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect();
-    let lines = text.iter().flat_map(|text| text.lines());
-    lines
-        .map(|line| line.split(" #").next().unwrap_or_default())
-        .map(|line| line.trim_start().trim_start_matches("- ").to_owned())
-        .collect()
+    let text: String = files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    let lines = text.lines().map(|line| line.split(" #").next().unwrap_or_default());
+    lines.map(|line| line.trim_start().trim_start_matches("- ").to_owned()).collect()
 }
 
 /// The values of `matrix.stage`.
 fn stages(lines: &[String]) -> Vec<&str> {
-    let list = lines.iter().find_map(|line| line.strip_prefix("stage: ["));
-    let list = list.unwrap().trim_end_matches(']');
-    list.split(", ").collect()
+    let list = lines.iter().find_map(|line| line.strip_prefix("stage: [")).unwrap();
+    list.trim_end_matches(']').split(", ").collect()
 }
 
 #[test]

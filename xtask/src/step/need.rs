@@ -71,56 +71,33 @@ impl Needs {
     }
 }
 
-/// The facts of a tool.
-struct Facts {
-    name: &'static str,
-    /// The command that probes it.
-    probe: String,
-    /// Lines that it must print.
-    lines: &'static [&'static str],
-    /// The command that installs it.
-    install: String,
-    /// Whether xtask may run that: registries yes, slow ones only in CI, the system's packages no.
-    ours: bool,
-}
-
-fn facts(need: Need) -> Facts {
-    let facts = |name, probe: &str, install: &str, ours| Facts {
-        name,
-        probe: probe.into(),
-        lines: &[],
-        install: install.into(),
-        ours,
-    };
+/// The name of a tool, the command that probes it, the one that installs it, and whether xtask may run that: from
+/// registries yes, slow ones only in CI, the system's packages no.
+fn facts(need: Need) -> (&'static str, String, String, bool) {
+    let facts = |name, probe: &str, install: &str, ours| (name, probe.to_owned(), install.to_owned(), ours);
     let in_ci = std::env::var_os("CI").is_some();
     let tool = |name: &'static str, ours| {
-        facts(
-            name,
-            &format!("{} --version", name.replacen('-', " ", 1)),
-            &format!("cargo install {name} --locked"),
-            ours,
-        )
+        let probe = format!("{} --version", name.replacen('-', " ", 1));
+        (name, probe, format!("cargo install {name} --locked"), ours)
     };
     let toolchain = |name, toolchain: &str| {
         let install = format!("rustup toolchain install {toolchain} --profile minimal");
-        facts(name, &format!("cargo +{toolchain} --version"), &install, true)
+        (name, format!("cargo +{toolchain} --version"), install, true)
     };
-    let src_probe = format!("rustup component list --toolchain {NIGHTLY} --installed");
-    let src = format!("rustup component add --toolchain {NIGHTLY} rust-src");
-    let targets = format!("rustup target add {}", CROSS.join(" "));
+    let component = |name, probe: &str, parts: &str| {
+        (name, probe.to_owned(), format!("rustup component add --toolchain {NIGHTLY} {parts}"), true)
+    };
+    let installed = format!("rustup component list --toolchain {NIGHTLY} --installed");
     match need {
         Need::Linux => facts("Linux", "true", "run it on Linux", false),
         Need::Nightly => toolchain("the nightly toolchain", NIGHTLY),
         Need::Oldest => toolchain("the oldest toolchain", &OLDEST[1..]),
-        Need::RustSrc => Facts { lines: &["rust-src"], ..facts("nightly's rust-src", &src_probe, &src, true) },
-        Need::Miri => {
-            let install = format!("rustup component add --toolchain {NIGHTLY} miri rust-src");
-            facts("nightly's Miri", &format!("cargo +{NIGHTLY} miri --version"), &install, true)
+        Need::RustSrc => component("nightly's rust-src", &installed, "rust-src"),
+        Need::Miri => component("nightly's Miri", &format!("cargo +{NIGHTLY} miri --version"), "miri rust-src"),
+        Need::Targets => {
+            let install = format!("rustup target add {}", CROSS.join(" "));
+            facts("the standard library for other targets", "rustup target list --installed", &install, true)
         }
-        Need::Targets => Facts {
-            lines: &CROSS,
-            ..facts("the standard library for other targets", "rustup target list --installed", &targets, true)
-        },
         Need::CargoHack => tool("cargo-hack", true),
         Need::CargoDeny => tool("cargo-deny", in_ci),
         Need::CargoMutants => tool("cargo-mutants", in_ci),
@@ -132,7 +109,13 @@ fn facts(need: Need) -> Facts {
 
 /// Probes; then installs and probes again, where that is allowed.
 fn look(need: Need, runner: &mut Runner) -> Result<Option<Missing>, String> {
-    let Facts { name, probe, lines, install, ours } = facts(need);
+    let (name, probe, install, ours) = facts(need);
+    // What the probe must print.
+    let lines: &[&str] = match need {
+        Need::RustSrc => &["rust-src"],
+        Need::Targets => &CROSS,
+        _ => &[],
+    };
     let works = |runner: &mut Runner| -> Result<bool, String> {
         if need == Need::Linux {
             return Ok(std::env::consts::OS == "linux");

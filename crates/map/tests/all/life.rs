@@ -75,7 +75,7 @@ fn a_rotation_that_fails_can_be_tried_again() {
 
 /// What is there when `freeze` has returned is all that will ever be, and all that was acknowledged.
 #[test]
-fn a_frozen_map_has_what_was_acknowledged_and_nothing_more() {
+fn freeze_leaves_what_was_acknowledged_and_nothing_more() {
     for _ in 0..if cfg!(miri) { 2 } else { 30 } {
         let (map, inserted) = (map(), AtomicU64::new(0));
         std::thread::scope(|s| {
