@@ -73,7 +73,7 @@ pub fn after_help() -> String {
     let mut text = String::from("Contestants:\n");
     for one in ROSTER {
         let groups: Vec<&str> = one.groups.iter().map(|group| group.name()).collect();
-        text += &format!("  {:<22} {} ({})\n", one.id, one.label, groups.join(", "));
+        text += &format!("  {:<25} {} ({})\n", one.id, one.label, groups.join(", "));
     }
     text + "\nCtrl-C ends a run; what was measured is kept, and the last lines say where."
 }
