@@ -21,7 +21,7 @@ fn a_collector_has_one_domain_and_those_that_are_gone_are_forgotten() {
 /// A thread that is alive stays listed; those that have ended are at most as many.
 #[test]
 fn records_of_ended_threads_are_pruned() {
-    let domain = Domain::new(Collector::new());
+    let domain = Domain::own();
     let record = |_| {
         let record = Arc::new(CachePadded::new(Record::of_ending_thread()));
         domain.list(&record);
