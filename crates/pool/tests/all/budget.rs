@@ -337,3 +337,23 @@ fn write_at_the_limit(pool: &ArenaPool, t: usize, refused: &AtomicUsize) {
     }
     drop(lease);
 }
+
+/// A put that meets the budget moves the callbacks on by itself, and tries again. Each can pass one of crossbeam-epoch's
+/// two grace periods, so that the second one succeeds, without a call of `maintain`.
+#[test]
+fn a_put_reclaims_by_itself_what_the_last_guard_has_let_go() {
+    let collector = Collector::new();
+    let builder = ArenaPool::builder().memory(memory(2)).retained_epochs(1);
+    let pool = builder.collector(collector.clone()).build().unwrap();
+    let reader = collector.register();
+    for _ in 0..if cfg!(miri) { 2 } else { 20 } {
+        let pinned = reader.pin();
+        fill(&pool);
+        advance(&pool, 1);
+        let refused = pool.pin().alloc_copy(&[1; 1_000]);
+        assert!(refused.is_err(), "a guard holds all of it");
+        drop(pinned);
+        let _ = pool.pin().alloc_copy(&[1; 1_000]);
+        pool.pin().alloc_copy(&[1; 1_000]).unwrap();
+    }
+}
