@@ -22,8 +22,8 @@ impl Backlog {
     /// Whether nothing waits. One load.
     #[inline(always)]
     pub fn is_empty(&self) -> bool {
-        // Relaxed: nothing is read or freed because of it. Late news of a closure put a refresh off to the next
-        // call; late news of its end cost a pin.
+        // Relaxed: nothing is read or freed because of it. If a closure is seen late, the next call refreshes; if its
+        // end is seen late, that costs a pin.
         self.0.load(Ordering::Relaxed) == 0
     }
 
