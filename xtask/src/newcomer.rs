@@ -74,6 +74,8 @@ fn examples() -> Result<String, String> {
     };
     let mut text = String::new();
     for source in files(&root, "rs", usize::MAX).filter(|path| is_shown(path)) {
+        // For the reader of a failure.
+        text += &format!("//! <!-- {} -->\n", source.display());
         text.extend(crate::read(&source)?.lines().map(|line| format!("//!{}\n", copied(line))));
     }
     Ok(text)

@@ -49,7 +49,8 @@ pub trait Resolve: sealed::Sealed {
     /// for handles in no order; for bytes that are in the cache it costs a little more than `get`.
     ///
     /// ```
-    /// use epoch_arena_core::{ArenaHandle, Resolve};
+    /// # use epoch_arena_core as epoch_arena;
+    /// use epoch_arena::{ArenaHandle, Resolve};
     /// fn sum(handles: &[ArenaHandle], by: &impl Resolve) -> usize {
     ///     let of = |bytes: Option<&[u8]>| usize::from(bytes.map_or(0, |bytes| bytes[0]));
     ///     let (eights, rest) = handles.as_chunks::<8>();
@@ -73,7 +74,8 @@ pub trait Resolve: sealed::Sealed {
     /// overlapped, as by [`get_many`](Self::get_many).
     ///
     /// ```
-    /// use epoch_arena_core::{ArenaHandle, Resolve};
+    /// # use epoch_arena_core as epoch_arena;
+    /// use epoch_arena::{ArenaHandle, Resolve};
     /// fn contains(word: &[u8], handles: &[ArenaHandle], by: &impl Resolve) -> bool {
     ///     by.get_each(handles).any(|bytes| bytes == Some(word))
     /// }
