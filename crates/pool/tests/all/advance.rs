@@ -243,3 +243,17 @@ fn pools_advance_apart() {
         assert_eq!(pools[i].stats().live_epochs, 1);
     }
 }
+
+/// One call frees thousands of epochs: it makes as many rounds of crossbeam-epoch's queue as they need.
+#[test]
+fn retire_before_frees_all_of_many_epochs_at_once() {
+    let many = if cfg!(miri) { 20 } else { 5_000 };
+    let pool = pool(many as u32 + 1);
+    for _ in 0..many {
+        put(&pool, b"key");
+        advance(&pool, 1);
+    }
+    assert_eq!(pool.retire_before(pool.current_epoch()), many);
+    let stats = pool.stats();
+    assert_eq!((stats.retired, stats.memory.in_use), (0, 0));
+}
