@@ -177,3 +177,12 @@ fn the_first_key_costs_one_block_and_a_budget_can_be_used_up() {
     assert_eq!((stats.blocks, stats.capacity), (3, 3 * 8192));
     assert!(stats.waste() < stats.chunks * (64 + 16) + 13);
 }
+
+#[test]
+fn debug_shows_the_figures() {
+    let arena = EpochArena::new(&small_memory());
+    arena.alloc_copy(b"secret").unwrap();
+    let stats = arena.stats();
+    let shown = format!("EpochArena {{ stats: {stats:?}, .. }}");
+    assert_eq!(format!("{arena:?}"), shown);
+}

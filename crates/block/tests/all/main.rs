@@ -12,6 +12,8 @@ mod faults;
 mod generations;
 mod memory;
 mod model;
+#[cfg(all(target_os = "linux", not(miri)))]
+mod resident;
 mod rng;
 mod shown;
 mod sources;
