@@ -11,7 +11,7 @@ const CROSSBEAM: &str = "-Zmiri-permissive-provenance -Zmiri-tree-borrows -Zmiri
 
 /// The steps.
 pub fn steps(quick: bool) -> Vec<Step> {
-    let (schedules, races) = if quick { (2, 4) } else { (16, 64) };
+    let (schedules, races) = if quick { (2_u32, 4) } else { (16, 64) };
     let crates = |name: &str, filters: &str| format!("-p epoch-arena-{name} --all-features --test all -- {filters}");
     let tests = |name, filters: &str| miri(STRICT, &crates(name, filters));
     let (block, arena) = if quick {
@@ -25,7 +25,7 @@ pub fn steps(quick: bool) -> Vec<Step> {
     let block_races = crates("block", "budget::racing allocator::threads_share");
     let arena_races = crates("core", "threads:: allocator::threads_share");
     let map_races = "-p epoch-arena-map --lib -- tests::histories:: tests::threads::";
-    let mut map = vec![miri(&seeds(CROSSBEAM, schedules / 2), map_races)];
+    let mut map = vec![miri(&seeds(CROSSBEAM, schedules.div_ceil(4)), map_races)];
     if !quick {
         map.push(miri(CROSSBEAM, "-p epoch-arena-map --lib -- tests::model:: tests::parked:: tree::"));
         map.push(miri(CROSSBEAM, "-p epoch-arena-map --test all -- life:: statics::"));
