@@ -86,4 +86,21 @@ mod tests {
         assert!(lane < LANES);
         assert_eq!(own_lane(), lane);
     }
+
+    /// Of so many that live at once, not all have one lane, whatever other threads of the process there are.
+    #[test]
+    fn threads_have_several_lanes() {
+        let (count, all) = (8 * LANES, std::sync::Barrier::new(8 * LANES));
+        let lane = || {
+            let lane = own_lane();
+            all.wait();
+            lane
+        };
+        let lanes: std::collections::BTreeSet<_> = std::thread::scope(|s| {
+            let threads: Vec<_> = (0..count).map(|_| s.spawn(lane)).collect();
+            let lanes = threads.into_iter().map(|thread| thread.join());
+            lanes.map(|lane| lane.expect("nothing panics")).collect()
+        });
+        assert!(lanes.len() > 1, "{lanes:?}");
+    }
 }
