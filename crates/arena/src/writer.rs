@@ -277,3 +277,23 @@ pub unsafe fn end_batch(chunk: Chunk, from: NonNull<u8>, to: NonNull<u8>, pushed
     // SAFETY: 2. and 3.
     unsafe { live.end_batch(from, to, pushed) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Not a byte more than the value, its header, and the most padding that it can have.
+    #[test]
+    fn a_request_is_for_what_a_value_needs() {
+        let (short, long) = (header_of(0), header_of(usize::MAX));
+        let line = Alignment::LINE;
+        assert_eq!(total(10, Alignment::BYTE), Some(10 + short));
+        assert_eq!(total(10, line), Some(10 + short + line.get() - 1));
+        assert_eq!(total(1 << 20, Alignment::BYTE), Some((1 << 20) + long));
+        assert_eq!(
+            total(1 << 20, line),
+            Some((1 << 20) + long + line.get() - 1)
+        );
+        assert_eq!(total(usize::MAX, line), None);
+    }
+}

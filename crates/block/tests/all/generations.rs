@@ -142,6 +142,11 @@ fn a_generation_is_held_again_only_while_it_is_held() {
     let source = Faulty::default();
     let memory = memory(&source, 1);
     let generation = memory.generation(&account(&memory), 0, 1, CLEAN);
+    let user = memory.usage().users[0].to_string();
+    assert!(
+        user.starts_with("0 B in the pool of ") && user.contains("generations.rs:"),
+        "{user}"
+    );
     assert!(generation.try_hold(2));
     generation.hold(3);
     assert_eq!(generation.holds(), 6);
