@@ -6,9 +6,12 @@ use std::sync::{Arc, Mutex, OnceLock};
 use epoch_arena_block::{Heap, Memory, Pages, Region, Source, SourceError};
 use epoch_arena_core::EpochArena;
 
+/// What happens meanwhile; says whether the source agrees.
+type Meanwhile = Box<dyn FnOnce() -> bool + Send>;
+
 /// Runs what is given, once, while it is asked for a region, and then refuses or agrees.
 #[derive(Clone, Default)]
-struct Slow(Arc<Mutex<Option<Box<dyn FnOnce() -> bool + Send>>>>);
+struct Slow(Arc<Mutex<Option<Meanwhile>>>);
 
 impl std::fmt::Debug for Slow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
