@@ -183,6 +183,15 @@ impl Stress {
     }
 }
 
+/// Tells the threads to end.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Runs the load; panics on a wrong byte, on growth, and on anything left at the end.
 fn stress(load: &Load) -> Counts {
     let memory = Memory::builder().budget(BUDGET).build().unwrap();
@@ -199,6 +208,8 @@ fn stress(load: &Load) -> Counts {
     let mut peaks = [0; 2];
     std::thread::scope(|s| {
         let this = &stress;
+        // The threads end also when this one panics.
+        let done = Done(&this.done);
         let mut threads = vec![s.spawn(|| this.advance())];
         threads.extend((0..load.writers).map(|seed| s.spawn(move || this.write(seed))));
         threads.extend((0..load.readers).map(|seed| s.spawn(move || this.read(!seed))));
@@ -209,7 +220,7 @@ fn stress(load: &Load) -> Counts {
             let half = usize::from(start.elapsed() > load.time / 2);
             peaks[half] = memory.stats().in_use.max(peaks[half]);
         }
-        this.done.store(true, Ordering::Relaxed);
+        drop(done);
         threads
             .into_iter()
             .for_each(|thread| thread.join().unwrap());
