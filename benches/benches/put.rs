@@ -19,7 +19,7 @@ fn put(c: &mut Criterion) {
         let keys = &source.load(COUNT).expect("generated keys need no file");
         let group = &mut c.benchmark_group(format!("put/{}", source.name()));
         group.throughput(Throughput::Elements(COUNT as u64));
-        let shares = |one: &&wire::Contestant| one.enters(Bench::PutWarm) && !one.isolated;
+        let shares = |one: &&wire::Contestant| one.enters(Bench::PutWarm, None) && !one.isolated;
         for one in ROSTER.iter().filter(shares) {
             let name = one.label;
             // One that was not built is left out.

@@ -14,7 +14,7 @@ fn resolve(c: &mut Criterion) {
             .expect("generated keys need no file");
         let group = &mut c.benchmark_group(format!("resolve/{name}"));
         group.throughput(Throughput::Elements(count as u64));
-        let shares = |one: &&wire::Contestant| one.enters(Bench::ResolveHot) && !one.isolated;
+        let shares = |one: &&wire::Contestant| one.enters(Bench::ResolveHot, None) && !one.isolated;
         for one in ROSTER.iter().filter(shares) {
             let name = one.label;
             // One that was not built is left out.

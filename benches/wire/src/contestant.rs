@@ -58,14 +58,14 @@ pub struct Contestant {
 }
 
 impl Contestant {
-    /// Whether it takes part in `bench`.
-    pub fn enters(&self, bench: Bench) -> bool {
+    /// Whether it takes part in `bench`, at this point of a sweep.
+    pub fn enters(&self, bench: Bench, at: Option<usize>) -> bool {
         // In fresh memory nothing was freed yet, in whatever order.
         let nothing_freed = bench == Bench::PutCold && self.id.ends_with("-shuffled");
         // Warm memory is in memory.
         let prefaulted = bench == Bench::PutWarm && self.id == "ours-prefault";
         // Its inserts take a time that grows with the map: it is shown at sizes it can do.
-        let slow = self.id.starts_with("skl") && bench == Bench::Map;
+        let slow = self.id.starts_with("skl") && at.is_none_or(|records| records > 10_000);
         let entrants = entrants(bench);
         self.groups.contains(&bench.group())
             && !nothing_freed

@@ -343,7 +343,10 @@ mod tests {
             let named = entrants(bench);
             assert!(named.contains(&"ours"), "{bench:?}");
             for id in named {
-                assert!(contestant(id).unwrap().enters(bench), "{id} in {bench:?}");
+                assert!(
+                    contestant(id).unwrap().enters(bench, Some(1_000)),
+                    "{id} in {bench:?}"
+                );
             }
         }
     }
@@ -351,7 +354,7 @@ mod tests {
     #[test]
     fn the_order_of_frees_matters_only_where_something_was_freed() {
         let shuffled = contestant("box-system-shuffled").unwrap();
-        assert!(shuffled.enters(Bench::PutWarm) && shuffled.enters(Bench::Reclaim));
-        assert!(!shuffled.enters(Bench::PutCold) && !shuffled.enters(Bench::Memory));
+        assert!(shuffled.enters(Bench::PutWarm, None) && shuffled.enters(Bench::Reclaim, None));
+        assert!(!shuffled.enters(Bench::PutCold, None) && !shuffled.enters(Bench::Memory, None));
     }
 }

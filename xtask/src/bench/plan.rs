@@ -151,7 +151,7 @@ fn processes(case: &Case<'_>, effort: &Effort, choice: &Choice<'_>) -> Vec<Step>
     let alone = described.alone || bench.needs_fresh_process();
     let chosen = |one: &&Contestant| {
         let named = |id: &String| id == one.id;
-        one.enters(bench) && (choice.contestants.is_empty() || choice.contestants.iter().any(named))
+        one.enters(bench, case.at) && (choice.contestants.is_empty() || choice.contestants.iter().any(named))
     };
     let entered = ROSTER.iter().filter(chosen);
     let (own, shared): (Vec<_>, Vec<_>) = entered.partition(|one| alone || one.isolated);
@@ -220,6 +220,13 @@ mod tests {
             let sets = steps.iter().filter(|step| step.job.bench == Bench::Map).map(|step| step.job.keys.name());
             assert!(sets.eq(expected.iter().copied()));
         }
+    }
+
+    #[test]
+    fn skl_is_asked_for_no_more_records_than_it_can_do() {
+        let steps = planned(&[Group::Map], &["skl".into()], false, 2);
+        let points: Vec<_> = steps.iter().map(|step| step.job.at).collect();
+        assert_eq!(points, [Some(1_000), Some(10_000)]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::ci::PUBLISHED;
 pub fn steps(quick: bool, only: &[Name]) -> Vec<Step> {
     // One of sixty parts takes minutes; in a hurry a few mutants must do.
     let parts = if quick {
-        400
+        1_000
     } else if only == [Name::Mutants] {
         1
     } else {

@@ -328,7 +328,7 @@ mod tests {
                 let load = Load::new(keys(&source), 1_000, one.id.starts_with("blart"));
                 let found = measure(one.id, load.length).filter(|_| !one.id.ends_with("malloc"));
                 let Some(measure) = found else { continue };
-                let all = one.enters(Bench::Map);
+                let all = one.enters(Bench::Map, None);
                 let outcome = |threads| {
                     let job = Job {
                         bench: if all { Bench::Map } else { Bench::MapSize },

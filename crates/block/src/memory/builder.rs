@@ -25,7 +25,7 @@ pub struct MemoryBuilder {
 }
 
 /// Blocks on small pages unless [`MemoryBuilder::huge_pages_from`] says otherwise: the one for small chunks, as a pool
-/// of a few thousand keys takes no other. A second one would cost a first epoch of 500,000 keys half as much again.
+/// of a few hundred keys takes no other. A second one would cost a first epoch of 500,000 keys half as much again.
 const SMALL_BLOCKS: usize = 1;
 
 impl Default for MemoryBuilder {

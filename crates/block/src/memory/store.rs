@@ -160,11 +160,11 @@ impl Store {
                 }
                 // Before the memory grows: free chunks of other lanes, and the rest of this lane's blocks for smaller
                 // chunks, not for larger ones, which a small chunk would keep from being whole. The first block is on
-                // small pages: filling it costs a page fault for every 4 KiB, unless its pages are in memory. So an
-                // eighth of it is for all sizes, and a memory that needs no more gets no huge page.
+                // small pages: filling it costs a page fault for every 4 KiB, unless its pages are in memory. So
+                // one 64th of it is for all sizes, and a memory that needs no more gets no huge page.
                 let (mut others, smaller) = (shelf.of_others(), shelf.smaller());
                 let begun = self.carved.frontier(Shelf::FIRST).unwrap_or(self.unit);
-                let first = self.prefaulted || begun + wanted.size() <= self.unit / 8;
+                let first = self.prefaulted || begun + wanted.size() <= self.unit / 64;
                 let mut smaller = smaller.filter(|shelf| first || *shelf != Shelf::FIRST);
                 others
                     .find_map(|shelf| self.carved.take_free(shelf, wanted))

@@ -147,7 +147,7 @@ fn threads_take_and_give_up_chunks_and_all_of_it_is_free_and_whole_again() {
     is_whole(&memory, &source);
 }
 
-/// The first block is on small pages. An eighth of it is for chunks of all sizes, so that a small memory has no other.
+/// The first block is on small pages. One 64th of it is for chunks of all sizes, so that a small memory has no other.
 #[test]
 fn a_small_memory_has_one_block() {
     let memory = Memory::builder().build().unwrap();
@@ -157,7 +157,7 @@ fn a_small_memory_has_one_block() {
         memory.stats().reserved / block
     };
     let mut bytes = 512;
-    while bytes < block / 8 {
+    while bytes < block / 64 {
         assert_eq!(taken(bytes), 1, "{bytes}");
         bytes *= 2;
     }
