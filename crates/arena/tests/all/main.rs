@@ -13,6 +13,8 @@ mod shared_memory;
 mod statics;
 mod threads;
 
+#[path = "../../../block/tests/all/ends.rs"]
+mod ends;
 #[path = "../../../block/tests/all/rng.rs"]
 mod rng;
 #[path = "../../../block/tests/all/support.rs"]

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use epoch_arena_block::{Heap, Memory, Pages, Region, Source, SourceError};
 use epoch_arena_core::EpochArena;
 
+use crate::ends::limit;
+
 /// What happens meanwhile; says whether the source agrees.
 type Meanwhile = Box<dyn FnOnce() -> bool + Send>;
 
@@ -33,6 +35,7 @@ impl Source for Slow {
 /// is free after a reset.
 #[test]
 fn a_call_that_is_late_uses_what_is_there_and_loses_nothing() {
+    let _limit = limit();
     for agrees in [false, true] {
         let source = Slow::default();
         let memory = Memory::builder().source(source.clone()).block_size(4096);

@@ -1,10 +1,9 @@
 //! Growth under readers, and 64 threads on an empty arena.
 
-use std::sync::Barrier;
-
 use epoch_arena_block::{Heap, Memory};
 use epoch_arena_core::EpochArena;
 
+use crate::ends::Meeting;
 use crate::rng::Rng;
 use crate::small_memory;
 use crate::support::Faulty;
@@ -19,7 +18,7 @@ fn no_reader_sees_a_moving_table_while_the_arena_grows() {
     let memory = Memory::builder().source(Heap).block_size(block);
     let arena = EpochArena::new(&memory.build().expect("valid settings"));
     let rounds = if cfg!(miri) { 40 } else { 4_000_usize };
-    let start = Barrier::new(THREADS);
+    let start = Meeting::new(THREADS);
     std::thread::scope(|s| {
         for t in 0..THREADS {
             let (arena, start) = (&arena, &start);
@@ -57,7 +56,7 @@ fn sixty_four_threads_on_an_empty_arena_create_few_blocks() {
             .build()
             .unwrap();
         let arena = EpochArena::new(&memory);
-        let start = Barrier::new(MANY);
+        let start = Meeting::new(MANY);
         std::thread::scope(|s| {
             for t in 0..MANY {
                 let (arena, start) = (&arena, &start);

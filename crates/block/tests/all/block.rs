@@ -1,10 +1,10 @@
 //! `Block`.
 
 use std::alloc::Layout;
-use std::sync::Barrier;
 
 use epoch_arena_block::{Block, Region};
 
+use crate::ends::Meeting;
 use crate::rng::Rng;
 
 fn layout(size: usize, align: usize) -> Layout {
@@ -20,7 +20,7 @@ fn block(size: usize) -> Block {
 fn threads_bump_disjoint_bytes_until_the_block_is_full() {
     const THREADS: u8 = if cfg!(miri) { 3 } else { 8 };
     let block = block(if cfg!(miri) { 4 << 10 } else { 256 << 10 });
-    let start = Barrier::new(THREADS.into());
+    let start = Meeting::new(THREADS.into());
     let lengths: Vec<usize> = std::thread::scope(|s| {
         let writers: Vec<_> = (1..=THREADS)
             .map(|t| {

@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use epoch_arena_block::{Memory, MemoryError};
 
+use crate::ends::Finish;
 use crate::rng::Rng;
-use crate::support::{Faulty, Finish};
+use crate::support::Faulty;
 
 const BLOCK: usize = 4096;
 

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use epoch_arena_block::raw::{Account, Chunk, ChunkList, Class, Owner, Request, region_size};
 use epoch_arena_block::{Memory, MemoryError, UserKind};
 
+use crate::ends::Finish;
 use crate::rng::Rng;
-use crate::support::{FAULTS, Fault, Faulty, Finish, caught};
+use crate::support::{FAULTS, Fault, Faulty, caught};
 
 const BLOCK: usize = 16 << 10;
 

@@ -8,6 +8,7 @@ mod block;
 mod borrowed;
 mod budget;
 mod chunks;
+mod ends;
 mod faults;
 mod generations;
 mod memory;

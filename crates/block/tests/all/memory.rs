@@ -1,10 +1,11 @@
 //! Accounting, recycling, and the return to the system.
 
 use std::alloc::Layout;
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::{Arc, Mutex};
 
 use epoch_arena_block::{Heap, Memory, Pages, Region, Source, SourceError};
 
+use crate::ends::{Meeting, limit};
 use crate::support::Faulty;
 
 const KIB: usize = 1 << 10;
@@ -104,6 +105,7 @@ impl Source for Looking {
 /// So that no report says that more is reserved than ever was.
 #[test]
 fn bytes_on_their_way_from_the_source_are_in_the_peak_as_they_are_reserved() {
+    let _limit = limit();
     let source = Looking::default();
     let memory = Memory::builder().source(source.clone()).high_water(0);
     let memory = memory.block_size(64 * KIB).build().unwrap();
@@ -284,7 +286,7 @@ fn prefaulted_blocks_are_ready_before_they_are_taken() {
 
 /// Gives memory only when two threads ask.
 #[derive(Debug)]
-struct InPairs(Barrier);
+struct InPairs(Meeting);
 
 impl Source for InPairs {
     fn acquire(&self, layout: Layout, pages: Pages) -> Result<Region, SourceError> {
@@ -296,7 +298,7 @@ impl Source for InPairs {
 /// Each sees that a block is wanted, and asks for it, before the other brings one.
 #[test]
 fn two_threads_that_prepare_keep_no_more_than_the_high_water_mark() {
-    let memory = Memory::builder().source(InPairs(Barrier::new(2)));
+    let memory = Memory::builder().source(InPairs(Meeting::new(2)));
     let memory = memory.block_size(64 * KIB).high_water(0);
     let memory = memory.prefault(64 * KIB).build().unwrap();
     let prepare = || memory.prepare();
@@ -330,6 +332,7 @@ impl Source for Outer {
 /// They were reserved when those were.
 #[test]
 fn bytes_that_the_source_fails_to_give_count_in_the_peak_of_those_given_meanwhile() {
+    let _limit = limit();
     let source = Outer::default();
     let memory = Memory::builder().source(source.clone()).high_water(0);
     let memory = memory.block_size(64 * KIB).build().unwrap();

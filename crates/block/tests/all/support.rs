@@ -4,7 +4,7 @@
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use epoch_arena_block::{Heap, Pages, Region, Source, SourceError};
@@ -159,15 +159,6 @@ impl Source for Faulty {
     }
 }
 
-/// Tells other threads to stop when it is dropped, so that a test which fails ends.
-pub struct Finish<'a>(pub &'a AtomicBool);
-
-impl Drop for Finish<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 /// Tells a sanitizer that bytes which were given up are read on purpose.
 ///
 /// # Safety
@@ -201,7 +192,7 @@ pub fn alone(name: &str) -> bool {
     }
     let mut child = std::process::Command::new(std::env::current_exe().expect("a test is a file"));
     let child = child.args([name, "--exact"]).env(ALONE, "1");
-    let output = child.output().expect("it runs once more");
+    let output = crate::ends::output(child);
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(
         output.status.success() && said.contains("1 passed"),

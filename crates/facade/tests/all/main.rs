@@ -6,3 +6,6 @@ mod counted;
 mod from_the_docs;
 mod stress;
 mod tasks;
+
+#[path = "../../../block/tests/all/ends.rs"]
+mod ends;

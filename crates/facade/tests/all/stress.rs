@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 use epoch_arena::crossbeam_epoch::Collector;
 use epoch_arena::{ArenaGuard, ArenaKey, ArenaPool, KeyRef, Memory, Resolve};
 
+use crate::ends::Finish;
+
 /// Places through which readers get the handles of writers.
 const SHELVES: usize = if cfg!(miri) { 16 } else { 4096 };
 const LONGEST: usize = 200;
@@ -183,15 +185,6 @@ impl Stress {
     }
 }
 
-/// Tells the threads to end.
-struct Done<'a>(&'a AtomicBool);
-
-impl Drop for Done<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 /// Runs the load; panics on a wrong byte, on growth, and on anything left at the end.
 fn stress(load: &Load) -> Counts {
     let memory = Memory::builder().budget(BUDGET).build().unwrap();
@@ -208,8 +201,7 @@ fn stress(load: &Load) -> Counts {
     let mut peaks = [0; 2];
     std::thread::scope(|s| {
         let this = &stress;
-        // The threads end also when this one panics.
-        let done = Done(&this.done);
+        let finish = Finish(&this.done);
         let mut threads = vec![s.spawn(|| this.advance())];
         threads.extend((0..load.writers).map(|seed| s.spawn(move || this.write(seed))));
         threads.extend((0..load.readers).map(|seed| s.spawn(move || this.read(!seed))));
@@ -220,7 +212,7 @@ fn stress(load: &Load) -> Counts {
             let half = usize::from(start.elapsed() > load.time / 2);
             peaks[half] = memory.stats().in_use.max(peaks[half]);
         }
-        drop(done);
+        drop(finish);
         threads
             .into_iter()
             .for_each(|thread| thread.join().unwrap());

@@ -1,11 +1,12 @@
 //! Rotation, freezing, and who holds the memory.
 
-use std::sync::Barrier;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use epoch_arena_map::{ArenaMap, InsertError, MapError};
 use epoch_arena_pool::{ArenaPool, Memory, WaitError};
+
+use crate::ends::{Finish, Meeting, until};
 
 const LONG: Duration = Duration::from_secs(100);
 
@@ -16,7 +17,7 @@ fn map() -> ArenaMap {
 #[test]
 fn one_of_several_threads_that_rotate_gets_the_next_map() {
     for _ in 0..if cfg!(miri) { 2 } else { 50 } {
-        let (map, start) = (map(), Barrier::new(4));
+        let (map, start) = (map(), Meeting::new(4));
         let epoch = map.epoch();
         let next: Vec<_> = std::thread::scope(|s| {
             let threads = [(); 4].map(|()| {
@@ -78,22 +79,24 @@ fn a_rotation_that_fails_can_be_tried_again() {
 fn freeze_leaves_what_was_acknowledged_and_nothing_more() {
     for _ in 0..if cfg!(miri) { 2 } else { 30 } {
         let (map, inserted) = (map(), AtomicU64::new(0));
+        let done = AtomicBool::new(false);
         std::thread::scope(|s| {
+            let _finish = Finish(&done);
             for thread in 0..3_u64 {
-                let (map, inserted) = (&map, &inserted);
+                let (map, inserted, done) = (&map, &inserted, &done);
                 s.spawn(move || {
                     for n in 0.. {
+                        let is_over = done.load(Ordering::Relaxed);
                         match map.insert(&u64::to_be_bytes(3 * n + thread), 0, b"") {
                             Ok(()) => inserted.fetch_add(1, Ordering::Relaxed),
                             Err(InsertError::Frozen { .. }) => break,
                             Err(error) => panic!("{error}"),
                         };
+                        assert!(!is_over, "the map is not frozen at the end");
                     }
                 });
             }
-            while map.len() < 10 {
-                std::thread::yield_now();
-            }
+            until(|| map.len() >= 10);
             let next = map.rotate().unwrap();
             map.freeze(LONG).unwrap();
             let then = (map.len(), map.iter().count());

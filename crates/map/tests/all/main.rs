@@ -6,3 +6,6 @@ mod faults;
 mod life;
 mod limits;
 mod statics;
+
+#[path = "../../../block/tests/all/ends.rs"]
+mod ends;

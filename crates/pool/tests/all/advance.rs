@@ -1,10 +1,9 @@
 //! `advance`, `advance_from`, `retire_before`, and what they refuse.
 
-use std::sync::Barrier;
-
 use epoch_arena_core::raw::EpochCounter;
 use epoch_arena_pool::{AdvanceError, ArenaHandle, Lease};
 
+use crate::ends::Meeting;
 use crate::pools::{SMALLEST, advance, builder, find, memory, pool, put};
 
 #[test]
@@ -49,14 +48,13 @@ fn of_many_threads_that_find_an_epoch_full_one_advances() {
     const THREADS: usize = 6;
     let rounds = if cfg!(miri) { 5 } else { 500 };
     let pool = pool(2);
-    let barrier = Barrier::new(THREADS);
-    // Nothing is asserted in there: who panics would leave the others at the barrier.
+    let meeting = Meeting::new(THREADS);
     let find_full = || {
         let answers = (0..rounds).map(|_| {
             let full = pool.current_epoch();
-            barrier.wait();
+            meeting.wait();
             let answer = pool.advance_from(full);
-            barrier.wait();
+            meeting.wait();
             (full, answer)
         });
         answers.collect::<Vec<_>>()

@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use crate::ends::output;
+
 const MARK: &str = "EPOCH_ARENA_TEST_ALONE";
 
 /// Runs `body` in a process where the test `name` (its path in this binary) runs alone.
@@ -10,13 +12,13 @@ pub fn alone(name: &str, body: impl FnOnce()) {
         return body();
     }
     let binary = std::env::current_exe().expect("this test has a binary");
-    let output = Command::new(binary)
+    let mut command = Command::new(binary);
+    let command = command
         .args([name, "--exact", "--test-threads=1"])
         .env(MARK, "1")
         // A trace needs memory, which a test of limits has used up.
-        .env("RUST_BACKTRACE", "0")
-        .output()
-        .expect("it can be started again");
+        .env("RUST_BACKTRACE", "0");
+    let output = output(command);
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {text}{errors}", output.status);

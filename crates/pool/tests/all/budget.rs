@@ -7,8 +7,9 @@ use crossbeam_epoch::Collector;
 use epoch_arena_block::{Heap, Source};
 use epoch_arena_pool::{AllocError, ArenaPool, Lease, Memory, OverBudget};
 
+use crate::ends::Finish;
 use crate::pools::{BLOCK, adds_up, advance, in_order, maintain_until, put};
-use crate::support::{Faulty, Finish};
+use crate::support::Faulty;
 
 fn is_over(refused: AllocError) -> bool {
     refused.over_budget().is_some()

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use crossbeam_epoch::{Collector, Guard};
 use epoch_arena_pool::{ArenaGuard, ArenaPool, Lease};
 
+use crate::ends::{limit, until};
 use crate::pools::{SMALLEST, adds_up, advance, builder, find, memory, pool, put};
 use crate::support::caught;
 
@@ -21,13 +22,18 @@ fn shared() -> (Collector, ArenaPool) {
 fn defer_many(collector: &Collector, count: usize, defer: impl Fn(&Guard)) {
     let participant = collector.register();
     // What was deferred before may run, and panic, in here.
-    let pinned = std::iter::repeat_with(|| caught(|| participant.pin()));
-    let guard = pinned.flatten().next().expect("it ends");
+    let mut guard = None;
+    until(|| {
+        guard = caught(|| participant.pin());
+        guard.is_some()
+    });
+    let guard = guard.unwrap();
     (0..count).for_each(|_| defer(&guard));
 }
 
 #[test]
 fn deferred_closures_may_use_the_pool_from_inside_our_pins() {
+    let _limit = limit();
     let (collector, pool) = shared();
     let ran = Arc::new(AtomicUsize::new(0));
     for round in 0..if cfg!(miri) { 3 } else { 30 } {
@@ -57,9 +63,10 @@ fn deferred_closures_may_use_the_pool_from_inside_our_pins() {
         pool.maintain();
         adds_up(&pool);
     }
-    while ran.load(Ordering::Relaxed) < 70 {
+    until(|| {
         pool.maintain();
-    }
+        ran.load(Ordering::Relaxed) >= 70
+    });
     advance(&pool, 4);
     adds_up(&pool);
 }
@@ -67,6 +74,7 @@ fn deferred_closures_may_use_the_pool_from_inside_our_pins() {
 /// The last owners of a pool, a lease and a local state go inside somebody's pin.
 #[test]
 fn deferred_drops_of_pools_and_leases() {
+    let _limit = limit();
     struct Value {
         _pool: ArenaPool,
         lease: Lease,
@@ -95,11 +103,12 @@ fn deferred_drops_of_pools_and_leases() {
         guard.defer(move || drop(value));
     });
     assert_eq!(memory.stats().in_use, COUNT * SMALLEST);
-    while dropped.load(Ordering::Relaxed) < 128 {
+    until(|| {
         // Each of these may run some; the pool that is used here is another.
         put(&outer, b"key");
         advance(&outer, 1);
-    }
+        dropped.load(Ordering::Relaxed) >= 128
+    });
     // What is to be overwritten is so by the next thread that comes to the memory, and not inside a pin.
     memory.trim(0);
     let left = COUNT - dropped.load(Ordering::Relaxed);
@@ -129,10 +138,10 @@ fn a_deferred_panic_in_any_call_leaves_the_pool_in_order() {
         adds_up(&pool);
     }
     assert!(panics > 0, "no call met the panic: no test");
-    while caught(|| pool.maintain()).is_none() {}
+    until(|| caught(|| pool.maintain()).is_some());
     let handle = put(&pool, b"in order");
     assert_eq!(find(&pool, handle), Some(b"in order".to_vec()));
-    while (0..4).any(|_| caught(|| advance(&pool, 1)).is_none()) {}
+    until(|| (0..4).all(|_| caught(|| advance(&pool, 1)).is_some()));
     pool.maintain();
     assert_eq!(
         (find(&pool, handle), pool.stats().retired_epochs),
@@ -145,6 +154,7 @@ fn a_deferred_panic_in_any_call_leaves_the_pool_in_order() {
 /// and protects; also where the next closure panics, and the pin comes to nothing.
 #[test]
 fn a_guard_that_a_closure_keeps_outlives_the_pin_it_ran_in() {
+    let _limit = limit();
     thread_local! {
         static KEPT: RefCell<Option<ArenaGuard<'static>>> = const { RefCell::new(None) };
     }
@@ -188,6 +198,7 @@ fn a_guard_that_a_closure_keeps_outlives_the_pin_it_ran_in() {
 /// `alloc_with`'s closure may use the guard it is called from.
 #[test]
 fn alloc_with_may_be_re_entered() {
+    let _limit = limit();
     let pool = pool(4);
     let guard = pool.pin();
     let inner = Cell::new(None);
@@ -216,6 +227,7 @@ fn alloc_with_may_be_re_entered() {
 /// A handle may be stale at birth.
 #[test]
 fn alloc_with_that_retires_its_own_epoch_gives_a_stale_handle() {
+    let _limit = limit();
     let pool = pool(1);
     let guard = pool.pin();
     let before = guard.epoch();

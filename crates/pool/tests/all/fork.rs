@@ -8,8 +8,8 @@ use epoch_arena_block::{AnonymousMap, Heap, Source};
 use epoch_arena_pool::{Alignment, ArenaGuard, ArenaHandle, ArenaPool, Lease, Memory, Snapshot};
 
 use crate::alone::alone;
+use crate::ends::Finish;
 use crate::pools::{BLOCK, put, put_many};
-use crate::support::Finish;
 
 /// How a child ended.
 #[derive(Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use std::sync::mpsc::channel;
 
 use crossbeam_epoch::Collector;
 
+use crate::ends::until;
 use crate::pools::{adds_up, advance, builder, find, pool, put, put_many};
 use crate::support::caught;
 
@@ -168,7 +169,7 @@ fn a_guard_whose_refresh_met_a_panic_still_protects() {
     std::thread::scope(|s| {
         s.spawn(|| (0..20).filter_map(|_| caught(|| pool.advance())).count());
     });
-    while caught(|| pool.maintain()).is_none() {}
+    until(|| caught(|| pool.maintain()).is_some());
     let retired = pool.stats().held_by_guards.epochs;
     assert!(
         retired > 0,

@@ -48,6 +48,8 @@ mod traced;
 mod values;
 mod writer;
 
+#[path = "../../../block/tests/all/ends.rs"]
+mod ends;
 #[path = "../../../block/tests/all/rng.rs"]
 mod rng;
 #[path = "../../../block/tests/all/support.rs"]

@@ -6,9 +6,9 @@ use crossbeam_epoch::Collector;
 use crossbeam_skiplist::SkipMap;
 use epoch_arena_pool::{ArenaHandle, ArenaPool, ForeignGuard};
 
+use crate::ends::Finish;
 use crate::pools::{SMALLEST, advance, builder, find, pool, put};
 use crate::rng::Rng;
-use crate::support::Finish;
 
 fn shared() -> (Collector, ArenaPool) {
     let collector = Collector::new();

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use epoch_arena_pool::ArenaHandle;
 
+use crate::ends::Finish;
 use crate::pools::{adds_up, advance, all_reclaimed, maintain_until, pool};
 use crate::rng::Rng;
-use crate::support::Finish;
 
 /// With every epoch retained, what handles say adds up to what the epochs
 /// say: no allocation is wiped, or tagged with another epoch than the one it was made in.

@@ -6,6 +6,7 @@ use epoch_arena_block::AnonymousMap;
 use epoch_arena_block::Heap;
 use epoch_arena_pool::{ArenaPool, Memory};
 
+use crate::ends::Meeting;
 use crate::pools::{BLOCK, adds_up, advance, all_reclaimed, maintain_until, pool, put, put_many};
 use crate::rng::Rng;
 
@@ -266,13 +267,12 @@ fn the_high_water_mark_decides_what_is_kept() {
 fn a_thread_gets_back_what_it_has_filled() {
     use epoch_arena_block::raw::own_lane;
     use std::collections::BTreeSet;
-    use std::sync::Barrier;
 
     const ROUNDS: usize = 8;
     let start = std::time::Instant::now();
     loop {
         let pool = pool(1);
-        let (filled, free) = (Barrier::new(3), Barrier::new(3));
+        let (filled, free) = (Meeting::new(3), Meeting::new(3));
         let work = || {
             let mut rounds = Vec::new();
             for _ in 0..ROUNDS {

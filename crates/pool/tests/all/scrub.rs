@@ -2,16 +2,17 @@
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use epoch_arena_block::{Heap, Pages, Region, Source, SourceError};
 use epoch_arena_pool::{ArenaPool, Lease, Memory, PoolBuilder};
 
+use crate::ends::{Finish, Meeting};
 use crate::pools::{
     BLOCK, adds_up, advance, all_reclaimed, in_order, maintain_until, put, put_many,
 };
-use crate::support::{Finish, read_on_purpose};
+use crate::support::read_on_purpose;
 
 const SECRET: &[u8] = b"correct horse battery staple";
 
@@ -318,11 +319,11 @@ fn a_late_use_of_memory_in_quarantine_faults() {
         std::process::exit(0);
     }
     let test = "scrub::a_late_use_of_memory_in_quarantine_faults";
-    let child = std::process::Command::new(std::env::current_exe().unwrap())
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    let child = child
         .args(["--exact", test, "--nocapture"])
-        .env(CHILD, "1")
-        .output()
-        .unwrap();
+        .env(CHILD, "1");
+    let child = crate::ends::output(child);
     use std::os::unix::process::ExitStatusExt;
     let signal = child.status.signal();
     let output = String::from_utf8_lossy(&child.stdout);
@@ -353,7 +354,7 @@ fn held_by_a_lease_alone() -> (ArenaPool, Lease) {
 fn beside_a_scrub(act: impl Fn(&ArenaPool) + Sync) {
     for _ in 0..if cfg!(miri) { 1 } else { 30 } {
         let (pool, lease) = held_by_a_lease_alone();
-        let start = Barrier::new(2);
+        let start = Meeting::new(2);
         std::thread::scope(|s| {
             s.spawn(|| {
                 start.wait();

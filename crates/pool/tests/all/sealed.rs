@@ -1,7 +1,7 @@
 //! Sealed: no writer is left, so an epoch's figures are final.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
@@ -9,9 +9,9 @@ use epoch_arena_pool::WaitError;
 
 use epoch_arena_pool::{ArenaPool, ArenaStats, Epoch};
 
+use crate::ends::{Finish, until};
 use crate::pools::{advance, builder, maintain_until, pool, put};
 use crate::rng::Rng;
-use crate::support::Finish;
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -182,9 +182,9 @@ type Written = BTreeMap<Epoch, (usize, usize)>;
 
 /// Puts, and batches that are begun in one epoch, filled in later ones, and dropped at the very end
 /// of a guard, some of them not filled at all: their bytes go back late.
-fn write_late(pool: &ArenaPool, seed: u64, advanced: &AtomicUsize, until: usize) -> Written {
+fn write_late(pool: &ArenaPool, seed: u64, done: &AtomicBool) -> Written {
     let (mut rng, mut written) = (Rng::new(seed), Written::new());
-    while advanced.load(Ordering::Relaxed) < until {
+    while !done.load(Ordering::Relaxed) {
         let guard = pool.pin();
         let mut batches: Vec<_> = (0..3)
             .map(|_| guard.batch(rng.below(2_000)).unwrap())
@@ -237,32 +237,29 @@ fn figures_never_change_once_sealed_whatever_races() {
     let retained = EPOCHS as u32 + 2;
     let pool = builder(1).retained_epochs(retained).build().unwrap();
     let first = pool.current_epoch();
-    let (done, advanced) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let (pool, done, advanced) = (&pool, &done, &advanced);
+    let [advanced, done] = [(); 2].map(|()| AtomicBool::new(false));
+    let (pool, advanced, done) = (&pool, &advanced, &done);
     let (written, watched) = std::thread::scope(|s| {
-        let finish = Finish(done);
+        let (end_of_writers, end_of_watchers) = (Finish(advanced), Finish(done));
         let watchers = [(); 2].map(|()| s.spawn(|| watch(pool, done)));
-        let writers =
-            [1, 2, 3].map(|seed| s.spawn(move || write_late(pool, seed, advanced, EPOCHS)));
+        let writers = [1, 2, 3].map(|seed| s.spawn(move || write_late(pool, seed, advanced)));
         // Something is in the epoch, be it a batch in which nothing is yet, unless all have failed.
         let is_empty = || {
             let stats = pool.stats_of(pool.current_epoch());
             stats.is_none_or(|stats| stats.allocations == 0)
         };
         for _ in 0..EPOCHS {
-            while is_empty() && writers.iter().any(|writer| !writer.is_finished()) {
-                std::thread::yield_now();
-            }
+            until(|| !is_empty() || writers.iter().all(|writer| writer.is_finished()));
             advance(pool, 1);
-            advanced.fetch_add(1, Ordering::Relaxed);
         }
+        drop(end_of_writers);
         let written = writers.map(|writer| writer.join().unwrap());
         maintain_until(pool, |pool| {
             let mut epochs = pool.snapshot().epochs().collect::<Vec<_>>();
             epochs.pop();
             epochs.iter().all(|epoch| pool.is_sealed(*epoch))
         });
-        drop(finish);
+        drop(end_of_watchers);
         (written, watchers.map(|watcher| watcher.join().unwrap()))
     });
     let mut all = Written::new();

@@ -129,7 +129,7 @@ fn resident_is_a_figure_while_blocks_come_and_go() {
     let pool = ArenaPool::builder().memory(memory.clone()).build().unwrap();
     let done = AtomicBool::new(false);
     std::thread::scope(|s| {
-        let finish = crate::support::Finish(&done);
+        let finish = crate::ends::Finish(&done);
         let watcher = s.spawn(|| {
             let mut seen = 0;
             while !done.load(Ordering::Relaxed) {

@@ -1,9 +1,8 @@
 //! Figures are exact, before and after a reset, and readable.
 
-use std::sync::Barrier;
-
 use epoch_arena_pool::{Alignment, ArenaPool};
 
+use crate::ends::Meeting;
 use crate::pools::{BLOCK, HEADER, SMALLEST, adds_up, advance, pool, put, put_many};
 use crate::rng::Rng;
 
@@ -69,7 +68,7 @@ fn payload_and_allocations_are_exact_per_epoch_and_in_sum() {
 #[test]
 fn the_figures_of_many_threads_add_up() {
     const THREADS: usize = if cfg!(miri) { 3 } else { 8 };
-    let (pool, all) = (pool(2), Barrier::new(THREADS));
+    let (pool, all) = (pool(2), Meeting::new(THREADS));
     std::thread::scope(|s| {
         for t in 0..THREADS {
             let (pool, all) = (&pool, &all);

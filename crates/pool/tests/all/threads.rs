@@ -1,11 +1,11 @@
 //! Many threads: an empty arena, threads that come and go, pools by the thousand.
 
-use std::sync::Barrier;
 use std::sync::mpsc::channel;
 
 use crossbeam_epoch::Collector;
 use epoch_arena_pool::{Alignment, ArenaGuard, ArenaPool, Memory};
 
+use crate::ends::Meeting;
 use crate::pools::{
     BLOCK, SMALLEST, adds_up, advance, all_reclaimed, builder, find, maintain_until, pool, put,
 };
@@ -23,7 +23,7 @@ fn sixty_four_threads_on_an_empty_pool_create_few_blocks() {
             .memory(memory.build().unwrap())
             .build()
             .unwrap();
-        let start = Barrier::new(THREADS);
+        let start = Meeting::new(THREADS);
         std::thread::scope(|s| {
             for t in 0..THREADS {
                 let (pool, start) = (&pool, &start);

@@ -12,6 +12,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
+use crate::ends::{Finish, limit};
 use crate::pools::{BLOCK, SMALLEST, adds_up, advance, builder, find, pool, put};
 use crate::support::caught;
 
@@ -145,6 +146,7 @@ fn refusals_are_told_as_warnings() {
 /// guard of this thread would be seen.
 #[test]
 fn a_subscriber_may_use_the_pool_and_finds_no_thread_pinned() {
+    let _limit = limit();
     let (pool, calls) = (pool(2), Arc::new(AtomicUsize::new(0)));
     let (inner, count) = (pool.clone(), calls.clone());
     let act = move |told: Told| {
@@ -180,6 +182,7 @@ fn a_subscriber_may_use_the_pool_and_finds_no_thread_pinned() {
 /// Also at the budget's edge, inside a put and inside another pool's call for memory.
 #[test]
 fn a_subscriber_may_use_the_pools_from_a_put_that_meets_the_budget() {
+    let _limit = limit();
     let memory = Memory::builder().source(Heap).block_size(BLOCK);
     let memory = memory.budget(4 * BLOCK).build().unwrap();
     let on = |memory: &Memory| {
@@ -266,6 +269,7 @@ fn pins_reads_and_puts_with_room_tell_nothing() {
     let pool = builder(2).build().unwrap();
     let ended = AtomicBool::new(false);
     std::thread::scope(|s| {
+        let finish = Finish(&ended);
         let reader = s.spawn(|| {
             told(|| {
                 let handle = put(&pool, b"in a chunk of its own");
@@ -279,7 +283,7 @@ fn pins_reads_and_puts_with_room_tell_nothing() {
             put(&pool, &[round; 100]);
             advance(&pool, 1);
         }
-        ended.store(true, Ordering::Relaxed);
+        drop(finish);
         assert_eq!(reader.join().unwrap(), []);
     });
 }
