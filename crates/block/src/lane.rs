@@ -62,6 +62,8 @@ impl Drop for Own {
 
 #[cfg(all(test, not(epoch_arena_loom)))]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -90,17 +92,17 @@ mod tests {
     /// Of so many that live at once, not all have one lane, whatever other threads of the process there are.
     #[test]
     fn threads_have_several_lanes() {
-        let (count, all) = (8 * LANES, std::sync::Barrier::new(8 * LANES));
-        let lane = || {
-            let lane = own_lane();
-            all.wait();
-            lane
-        };
-        let lanes: std::collections::BTreeSet<_> = std::thread::scope(|s| {
-            let threads: Vec<_> = (0..count).map(|_| s.spawn(lane)).collect();
-            let lanes = threads.into_iter().map(|thread| thread.join());
-            lanes.map(|lane| lane.expect("nothing panics")).collect()
-        });
+        /// Each thread takes its lane, then starts the next one, and lives as long as that.
+        fn take(lanes: &mut BTreeSet<usize>, threads: usize) {
+            lanes.insert(own_lane());
+            if threads > 1 {
+                std::thread::scope(|s| {
+                    s.spawn(|| take(lanes, threads - 1));
+                });
+            }
+        }
+        let mut lanes = BTreeSet::new();
+        take(&mut lanes, 8 * LANES);
         assert!(lanes.len() > 1, "{lanes:?}");
     }
 }
