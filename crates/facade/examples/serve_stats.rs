@@ -190,12 +190,13 @@ fn self_test(pool: &ArenaPool) -> Result<(), Failure> {
     let (address, ended) = (listener.local_addr()?, AtomicBool::new(false));
     std::thread::scope(|s| {
         let server = s.spawn(|| serve(&listener, pool, &ended));
-        let checked = check(address);
+        // On a thread of its own, so that the server is told to end also where the client panics.
+        let checked = s.spawn(|| check(address)).join();
         ended.store(true, Ordering::Relaxed);
         // The server looks at `ended` when a client comes.
         TcpStream::connect(address)?;
         server.join().map_err(|_| "the server panicked")??;
-        checked
+        checked.map_err(|_| "the client panicked")?
     })?;
     drop(lease);
     println!("served and checked");

@@ -75,9 +75,11 @@ use crate::sync::Arc;
 ///     });
 /// });
 /// drop(lease);
+/// # let began = std::time::Instant::now();
 /// while pool.oldest_lease().is_some() {
 ///     crossbeam_epoch::pin().flush(); // any thread
 /// #   std::thread::yield_now();
+/// #   assert!(began.elapsed().as_secs() < 60, "the example fails");
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

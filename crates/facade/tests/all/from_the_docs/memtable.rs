@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use epoch_arena::{ArenaMap, ArenaPool, InsertError, MapError, Memory};
 
@@ -22,6 +22,8 @@ type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 /// A table that has more bytes is full.
 const LIMIT: usize = 64 << 10;
 const BUDGET: usize = 16 << 20;
+/// What takes longer has failed.
+const LONG: Duration = Duration::from_secs(60);
 const WRITERS: usize = 2;
 const READERS: usize = 2;
 const GROUPS: usize = 20;
@@ -243,6 +245,7 @@ impl Store {
         flush: &SyncSender<Arc<ArenaMap>>,
     ) -> Result<u64> {
         let version = self.clock.begin();
+        let began = Instant::now();
         let mut rest = batch;
         let last = loop {
             let table = self.active();
@@ -251,6 +254,9 @@ impl Store {
                 break table;
             }
             self.rotate(&table, flush)?; // it was frozen: go to the next one
+            if began.elapsed() > LONG {
+                return Err("the next table does not come".into());
+            }
         };
         self.clock.end(version);
         if last.bytes() > LIMIT {
@@ -284,7 +290,7 @@ impl Store {
     /// Runs until all writers are gone.
     fn flush(&self, full: Receiver<Arc<ArenaMap>>, folder: &Path) -> Result {
         for (number, table) in full.into_iter().enumerate() {
-            table.freeze(Duration::from_secs(60))?;
+            table.freeze(LONG)?;
             assert!(
                 table.bytes() > LIMIT && table.bytes() < LIMIT + (16 << 10),
                 "{}",
@@ -437,6 +443,8 @@ fn run(folder: &Path) -> Result<Outcome> {
     for group in 0..GROUPS {
         let batch = batch(group, "loaded");
         let version = store.write(&batch, &flush)?;
+        let rotations = store.rotations.load(Ordering::Relaxed);
+        assert_eq!(rotations, 0, "no thread receives full tables yet");
         written.extend(
             batch
                 .into_iter()
