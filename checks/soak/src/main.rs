@@ -50,6 +50,7 @@ fn main() -> ExitCode {
         "start seed {} threads {} seconds {seconds}",
         plan.seed, plan.threads
     );
+    end_if_late(plan.time);
     let scene = Scene::new(plan.seed);
     watch::run(&scene, plan);
     let failures = scene.end();
@@ -62,6 +63,16 @@ fn main() -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// Ends the process well after its time: if a thread hangs, all that wait for it do.
+fn end_if_late(time: Duration) {
+    const PATIENCE: Duration = Duration::from_secs(300);
+    std::thread::spawn(move || {
+        std::thread::sleep(time + PATIENCE);
+        println!("failure a thread hangs");
+        std::process::exit(1);
+    });
 }
 
 fn plan(mut arguments: impl Iterator<Item = String>) -> Result<Plan, String> {
