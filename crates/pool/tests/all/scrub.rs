@@ -320,9 +320,7 @@ fn a_late_use_of_memory_in_quarantine_faults() {
     }
     let test = "scrub::a_late_use_of_memory_in_quarantine_faults";
     let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-    let child = child
-        .args(["--exact", test, "--nocapture"])
-        .env(CHILD, "1");
+    let child = child.args(["--exact", test, "--nocapture"]).env(CHILD, "1");
     let child = crate::ends::output(child);
     use std::os::unix::process::ExitStatusExt;
     let signal = child.status.signal();
