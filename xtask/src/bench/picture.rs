@@ -15,9 +15,9 @@ const STYLE: &str = "text { font: 12px system-ui, sans-serif; fill: #1b2024 } .s
 @media (prefers-color-scheme: dark) { text { fill: #e8e6e1 } .soft { fill: #a0a9b0 } .ours { fill: #ff9152 } .peer { fill: #557488 } }";
 const TOP: f64 = 46.0;
 const COLUMNS: usize = 2;
-const COLUMN: f64 = 390.0;
-const NAME: f64 = 150.0;
-const BARS: f64 = 116.0;
+const COLUMN: f64 = 450.0;
+const NAME: f64 = 190.0;
+const BARS: f64 = 110.0;
 const ROW: f64 = 20.0;
 
 /// The pictures at the top of the page, one below the other; bars that would not fit are cut at six times the shortest of
@@ -37,7 +37,7 @@ pub fn svg(records: &[Record]) -> Option<String> {
             style { (PreEscaped(STYLE)) }
             @for ((picture, panels), top) in pictures.iter().zip(tops) {
                 text.bold x="0" y=(top + 16.0) { (picture.title) }
-                text.soft x="0" y=(top + 34.0) { (picture.what) }
+                text.soft x="0" y=(top + 34.0) { (picture.what) " Lower is better." }
                 @for (at, panel) in panels.iter().enumerate() {
                     (bars(panel, (at % COLUMNS) as f64 * COLUMN, top + TOP + (at / COLUMNS) as f64 * row(panels)))
                 }
@@ -47,10 +47,15 @@ pub fn svg(records: &[Record]) -> Option<String> {
     (!pictures.is_empty()).then(|| markup.into_string())
 }
 
+/// What a panel counts, without how its axis is drawn: a column is narrow.
+fn unit(panel: &Chart) -> &str {
+    panel.unit.split(',').next().unwrap_or_default()
+}
+
 fn bars(panel: &Chart, left: f64, top: f64) -> Markup {
     let most = longest(points(panel));
     html! {
-        text.bold x=(left) y=(top + 18.0) { (panel.title) " " tspan.soft { (panel.unit) } }
+        text.bold x=(left) y=(top + 18.0) { (panel.title) " " tspan.soft { (unit(panel)) } }
         @for (at, point) in points(panel).iter().enumerate() {
             @let y = top + 28.0 + ROW * at as f64;
             @let width = (point.y / most).min(1.0) * BARS;
