@@ -9,23 +9,27 @@ use crate::shadow;
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 /// The header at the start of every chunk, in use or free.
+///
+/// What a put reads and writes comes last. Many chunks begin with a page, and a long copy that crosses into it is
+/// taken for a store to the first words there: a load of these then waits until the copy is in the cache (measured
+/// on an AMD EPYC with copies of 64 bytes: 0.7 ns a put of 121 bytes).
 #[derive(Debug)]
 #[repr(C, align(32))]
 pub(crate) struct Header {
+    /// The next on its list. Written under the lock of the memory.
+    next: AtomicPtr<Header>,
+    /// The number of its region, and the bits [`FREE`] and [`ALONE`].
+    tag: AtomicU32,
+    /// Bytes lost to alignment and to batches that were not used up.
+    pub(super) padding: AtomicU32,
+    /// Bytes of the chunk, header included; in a region of its own, pages of [`REGION_PAGE`].
+    pub(super) size: u32,
     /// In use, `count:32 | offset:32`: allocations made, and the offset of the first free byte; both
     /// advance by one store. Not in use: another chunk, as a [`Place`]; see [`Live::prev`].
     /// Invariant, in use: the header's length <= offset <= size, and every byte that belongs to a caller is
     /// below the offset. It falls only where the last allocation is given back or its end is: in a batch by
     /// the one thread, in an `EpochArena` by an exchange that expects it.
     pub(super) filled: AtomicU64,
-    /// The next on its list. Written under the lock of the memory.
-    next: AtomicPtr<Header>,
-    /// Bytes of the chunk, header included; in a region of its own, pages of [`REGION_PAGE`].
-    pub(super) size: u32,
-    /// The number of its region, and the bits [`FREE`] and [`ALONE`].
-    tag: AtomicU32,
-    /// Bytes lost to alignment and to batches that were not used up.
-    pub(super) padding: AtomicU32,
 }
 
 // (loom's atomics are larger.)
