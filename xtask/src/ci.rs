@@ -24,14 +24,12 @@ pub fn lints() -> Vec<Step> {
         let command = Command::cargo(&format!("clippy --lib --tests {packages} {deny}"));
         step(name, command.env("RUSTFLAGS", flags).target(folder))
     };
-    let models = "--package epoch-arena-block --package epoch-arena-core --package epoch-arena-pool \
-                  --package epoch-arena-map --features loom";
     let counting = "--package epoch-arena --package epoch-arena-bench";
     let fuzz = |words: &str| Command::cargo(words).target("target/fuzz-programs");
     vec![
         step("format", Command::cargo("fmt --all --check")),
         lint("clippy", "clippy --workspace --all-targets"),
-        with("clippy, model runs", models, test::LOOM, "target/loom"),
+        with("clippy, model runs", test::MODELS, test::LOOM, "target/loom"),
         lint("clippy, features on", &format!("clippy --all-targets --all-features {PUBLISHED}")),
         with("clippy, counting", counting, crate::bench::COUNT, "target/count"),
         doc("documentation builds", "doc --workspace --no-deps"),

@@ -73,6 +73,11 @@ fn read(file: &Path) -> Result<String, String> {
     std::fs::read_to_string(file).map_err(|error| format!("{}: cannot be read: {error}", file.display()))
 }
 
+/// The command as it was typed.
+fn command_line() -> String {
+    std::env::args().skip(1).fold("cargo xtask".into(), |line, word| line + " " + &word)
+}
+
 /// Where builds go: as cargo decides it.
 fn target_dir() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)

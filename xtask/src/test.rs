@@ -7,6 +7,10 @@ use crate::{newcomer, tidy};
 /// bags small.)
 pub const LOOM: &str = "--cfg epoch_arena_loom --cfg crossbeam_loom --cfg crossbeam_sanitize";
 
+/// The crates that have models.
+pub const MODELS: &str = "--features loom --package epoch-arena-block --package epoch-arena-core \
+                          --package epoch-arena-pool --package epoch-arena-map";
+
 /// The package `checks/fuzz`: a workspace of its own, which flags for the other do not reach.
 pub const FUZZ: &str = "--manifest-path checks/fuzz/Cargo.toml";
 
@@ -64,9 +68,8 @@ pub fn documentation() -> Step {
 
 /// The loom models of each crate and those end to end, with their broken twins.
 pub fn models() -> Step {
-    let words = "test --profile model --features loom --lib --package epoch-arena-block --package epoch-arena-core \
-                 --package epoch-arena-pool --package epoch-arena-map -- models end_to_end";
-    Step::tests(Name::Loom, "loom models", vec![Command::cargo(words).env("RUSTFLAGS", LOOM).target("target/loom")])
+    let command = Command::cargo(&format!("test --profile model --lib {MODELS} -- models end_to_end"));
+    Step::tests(Name::Loom, "loom models", vec![command.env("RUSTFLAGS", LOOM).target("target/loom")])
 }
 
 /// Shared writes per put, counted by a library that counts them.

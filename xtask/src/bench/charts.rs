@@ -4,7 +4,7 @@ use epoch_arena_bench_wire::{ROSTER, Record};
 
 use super::groups::{Columns, Figure, Headline, Info, step_of, usual_set};
 use super::text::in_full;
-use super::view::{Grid, MAIN, Row, Words, count, digits, label, rank, role, unit_name};
+use super::view::{Grid, MAIN, Row, Words, count, digits, find_or_push, label, rank, role, unit_name};
 use crate::page::plot::{Chart, Kind, Point, Series};
 
 /// The pictures of a group.
@@ -107,16 +107,11 @@ fn lines(info: &Info, records: &[Record]) -> Vec<Chart> {
     for record in mine() {
         let Some((mut picture, mut points)) = picture(info, record) else { continue };
         picture.aside = info.columns == Columns::Detail && Some(&*record.keys) != front && step_of(record).is_none();
-        let same = |chart: &Chart| (&chart.title, &chart.unit) == (&picture.title, &picture.unit);
-        let at = charts.iter().position(same).unwrap_or_else(|| {
-            charts.push(picture);
-            charts.len() - 1
-        });
-        let (name, series) = (label(&record.contestant), &mut charts[at].series);
-        match series.iter_mut().find(|series| series.name == name) {
-            Some(series) => series.points.append(&mut points),
-            None => series.push(Series { name, color: color(&record.contestant), hidden: false, points }),
-        }
+        let at = find_or_push(&mut charts, picture, |a, b| (&a.title, &a.unit) == (&b.title, &b.unit));
+        let series = &mut charts[at].series;
+        let new = Series { name: label(&record.contestant), color: color(&record.contestant), ..Series::default() };
+        let at = find_or_push(series, new, |a, b| a.name == b.name);
+        series[at].points.append(&mut points);
     }
     for chart in &mut charts {
         chart.series.iter_mut().for_each(|series| series.points.sort_by(|a, b| a.x.total_cmp(&b.x)));

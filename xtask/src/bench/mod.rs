@@ -167,7 +167,7 @@ fn measure(args: &Args, places: &Places, width: usize) -> Result<(Saved, Vec<Str
     let built = build::build(is_counted)?;
     let mut saved = Saved {
         date: machine::date(),
-        command: std::env::args().skip(2).fold("cargo xtask bench".into(), |command, word| command + " " + &word),
+        command: crate::command_line(),
         commit: machine::commit(),
         machine: machine::describe(args.quick),
         ..Saved::default()

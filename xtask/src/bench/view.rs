@@ -38,11 +38,8 @@ impl<'r> Grid<'r> {
             let Some((title, column)) = place(info, record) else {
                 continue;
             };
-            let at = grids.iter().position(|grid| grid.title == title).unwrap_or_else(|| {
-                let (columns, rows) = (Vec::new(), Vec::new());
-                grids.push(Self { title, unit: &record.unit, columns, lead: 0, rows });
-                grids.len() - 1
-            });
+            let new = Self { title, unit: &record.unit, columns: Vec::new(), lead: 0, rows: Vec::new() };
+            let at = find_or_push(&mut grids, new, |known, new| known.title == new.title);
             grids[at].put(column, record);
         }
         for grid in &mut grids {
@@ -65,14 +62,9 @@ impl<'r> Grid<'r> {
     }
 
     fn put(&mut self, column: String, record: &'r Record) {
-        let at = self.columns.iter().position(|one| *one == column).unwrap_or_else(|| {
-            self.columns.push(column);
-            self.columns.len() - 1
-        });
-        let row = self.rows.iter().position(|row| row.who == record.contestant).unwrap_or_else(|| {
-            self.rows.push(Row { who: &record.contestant, cells: Vec::new() });
-            self.rows.len() - 1
-        });
+        let at = find_or_push(&mut self.columns, column, String::eq);
+        let new = Row { who: &record.contestant, cells: Vec::new() };
+        let row = find_or_push(&mut self.rows, new, |known, new| known.who == new.who);
         let cells = &mut self.rows[row].cells;
         cells.resize(cells.len().max(at + 1), None);
         cells[at] = Some(record);
@@ -117,6 +109,14 @@ impl<'r> Row<'r> {
     pub fn cell(&self, column: usize) -> Option<&'r Record> {
         self.cells.get(column).copied().flatten()
     }
+}
+
+/// Where the same as `new` is in the list; if it is not yet, `new` goes to its end.
+pub fn find_or_push<T>(list: &mut Vec<T>, new: T, same: impl Fn(&T, &T) -> bool) -> usize {
+    list.iter().position(|known| same(known, &new)).unwrap_or_else(|| {
+        list.push(new);
+        list.len() - 1
+    })
 }
 
 /// This library's contestants that the others are compared with.
@@ -266,9 +266,7 @@ pub fn reasons<'r>(records: impl Iterator<Item = &'r Record>) -> Vec<String> {
             continue;
         };
         let row = format!("{} on {}: {reason}", label(&record.contestant), record.keys);
-        if !reasons.contains(&row) {
-            reasons.push(row);
-        }
+        find_or_push(&mut reasons, row, String::eq);
     }
     reasons
 }

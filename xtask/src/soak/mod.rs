@@ -39,7 +39,7 @@ pub fn run(args: Args) -> Result<(), String> {
         now.map_or(1, |time| u64::from(time.subsec_nanos()))
     });
     let page = args.html.clone().unwrap_or_else(|| crate::workspace().join("target/soak/report.html"));
-    let again = again(&args, seed);
+    let again = crate::command_line() + &args.seed.map_or_else(|| format!(" --seed {seed}"), |_| String::new());
     println!("seed {seed}; again, but for the order of threads: {again}");
     let outcome = run::run(&args, seed, Duration::from_secs(seconds as u64))?;
     report(&outcome);
@@ -49,18 +49,6 @@ pub fn run(args: Args) -> Result<(), String> {
         [] => Ok(()),
         failures => Err(format!("seed {seed}:\n  {}", failures.join("\n  "))),
     }
-}
-
-/// The command that makes the same decisions.
-fn again(args: &Args, seed: u64) -> String {
-    let mut command = format!("cargo xtask soak --minutes {} --seed {seed}", args.minutes);
-    if let Some(threads) = args.threads {
-        command += &format!(" --threads {threads}");
-    }
-    if args.debug_assertions {
-        command += " --debug-assertions";
-    }
-    command
 }
 
 fn report(outcome: &Outcome) {

@@ -84,26 +84,27 @@ impl Runner {
 
     /// Runs a command to its end, or to the end of patience.
     pub fn run(&mut self, command: &Command) -> Result<Ran, String> {
-        let failed = |path: &PathBuf, error: std::io::Error| format!("{}: {error}", path.display());
-        writeln!(self.log, "$ {command}").map_err(|error| failed(&self.path, error))?;
+        self.converse(command).map_err(|error| format!("{}: {command}: {error}", self.path.display()))
+    }
+
+    fn converse(&mut self, command: &Command) -> std::io::Result<Ran> {
+        writeln!(self.log, "$ {command}")?;
         // Straight into the log, and read from there: a process left behind may hold a pipe open for ever.
-        let log = self.log.try_clone().map_err(|error| failed(&self.path, error))?;
-        let process = command.expression().stderr_to_stdout().stdout_file(log).unchecked();
-        let mut output = File::open(&self.path).map_err(|error| failed(&self.path, error))?;
-        output.read_to_end(&mut Vec::new()).map_err(|error| failed(&self.path, error))?;
+        let process = command.expression().stderr_to_stdout().stdout_file(self.log.try_clone()?).unchecked();
+        let mut output = File::open(&self.path)?;
+        output.read_to_end(&mut Vec::new())?;
         let handle = match process.start() {
             Ok(handle) => handle,
             Err(error) => {
                 let text = format!("{command} cannot be started: {error}");
-                writeln!(self.log, "{text}").map_err(|error| failed(&self.path, error))?;
+                writeln!(self.log, "{text}")?;
                 return Ok(Ran { success: false, text, tally: Tally::default() });
             }
         };
         let (mut bytes, mut shown, begun) = (Vec::new(), 0, Instant::now());
         let success = loop {
-            let ended = handle.wait_timeout(GLANCE).map_err(|error| format!("{command}: {error}"))?;
-            let success = ended.map(|output| output.status.success());
-            output.read_to_end(&mut bytes).map_err(|error| failed(&self.path, error))?;
+            let success = handle.wait_timeout(GLANCE)?.map(|output| output.status.success());
+            output.read_to_end(&mut bytes)?;
             self.show_progress(&bytes[shown..]);
             shown = bytes.len();
             if let Some(success) = success {
@@ -111,17 +112,16 @@ impl Runner {
             }
             if begun.elapsed() > self.patience {
                 handle.pids().into_iter().for_each(kill_tree);
-                writeln!(self.log, "stopped after {} s", self.patience.as_secs())
-                    .map_err(|error| failed(&self.path, error))?;
+                writeln!(self.log, "stopped after {} s", self.patience.as_secs())?;
                 break false;
             }
         };
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let mut tally = Tally::default();
-        text.lines().for_each(|line| tally.add(line));
-        self.tally.passed += tally.passed;
-        self.tally.failed += tally.failed;
-        self.tally.ignored += tally.ignored;
+        for line in text.lines() {
+            tally.add(line);
+            self.tally.add(line);
+        }
         Ok(Ran { success, text, tally })
     }
 
@@ -129,6 +129,17 @@ impl Runner {
     pub fn must(&mut self, command: &Command) -> Result<Ran, String> {
         let ran = self.run(command)?;
         if ran.success && ran.tally.failed == 0 { Ok(ran) } else { Err(self.show(&ran)) }
+    }
+
+    /// Runs a command that must fail, and say `word`. Without the word a bug that does not even compile would count as
+    /// caught.
+    pub fn catch(&mut self, command: &Command, word: &str) -> Result<Verdict, String> {
+        let ran = self.run(command)?;
+        match (ran.success, ran.text.contains(word)) {
+            (false, true) => Ok(Verdict::Passed(format!("caught: {word}"))),
+            (true, _) => Err("not caught: the command passed".into()),
+            (false, false) => Err(format!("failed without saying {word:?}\n{}", self.show(&ran))),
+        }
     }
 
     fn show_progress(&self, fresh: &[u8]) {

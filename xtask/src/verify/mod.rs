@@ -16,16 +16,6 @@ use crate::step::{Command, Name, Need, Needs, Step, outcome, table, width};
 /// The manifest of the seeded bugs.
 const SEEDED: &str = "--manifest-path checks/seeded/Cargo.toml";
 
-/// The crates of the library, the lowest first.
-const LIBRARY: [&str; 6] = [
-    "-p epoch-arena-block",
-    "-p epoch-arena-core",
-    "-p epoch-arena-pool",
-    "-p epoch-arena-map",
-    "-p epoch-arena-key",
-    "-p epoch-arena",
-];
-
 /// The features of block and arena beyond the default ones, where both are among the crates.
 const ALLOCATORS: &str = "--features epoch-arena-block/allocator-api2,epoch-arena-core/allocator-api2";
 

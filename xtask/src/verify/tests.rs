@@ -1,13 +1,14 @@
 //! Stages tests, oom and loom: all tests as they are, optimised with debug assertions, with fields in another order,
 //! without memory; and the models.
 
-use super::{ALLOCATORS, Command, LIBRARY, Name, Need, Step, sanitizers, seeded};
+use super::{ALLOCATORS, Command, Name, Need, Step, sanitizers, seeded};
+use crate::ci::PUBLISHED;
 use crate::test;
 
 /// The steps of stage tests.
 pub fn steps(quick: bool) -> Vec<Step> {
     let seeds = if quick { 1..=1 } else { 1..=3 };
-    let tests = format!("{} {ALLOCATORS} --lib --tests", LIBRARY.join(" "));
+    let tests = format!("{PUBLISHED} {ALLOCATORS} --lib --tests");
     let plain = Command::cargo(&format!("test {}", seeded("plain", "a_wrong_sum")));
     let example = Command::cargo(&format!("test {} --doc", super::SEEDED));
     vec![
@@ -44,7 +45,7 @@ pub fn oom() -> Step {
         let command = Command::cargo(&format!("test {arguments}"));
         command.env(&sanitizers::runner_variable(), "prlimit --data=500000000")
     };
-    let library = format!("{} --test all -- fault limit", LIBRARY.join(" "));
+    let library = format!("{PUBLISHED} --test all -- fault limit");
     Step::tests(Name::Oom, "faults and limits", vec![limited(&library)]).needs(&[Need::Linux, Need::Prlimit]).catches(
         "a panic when there is no memory",
         limited(&seeded("limit", "limit")),
