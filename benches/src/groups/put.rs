@@ -7,7 +7,7 @@ use crate::wire::{Bench, Job, Keys};
 
 /// Payload of a warm pass. With the keys it is copied from and the handles, some 3 MiB: the comparison is of the
 /// instructions and not the memory bus, whatever the length of a key.
-const WARM_BYTES: usize = 5 << 18;
+pub const WARM_BYTES: usize = 5 << 18;
 
 /// Measures the job's contestants.
 pub fn run(job: &Job, keys: &'static Keys) {

@@ -10,6 +10,7 @@ mod job;
 mod keys;
 mod record;
 mod roster;
+mod sets;
 pub mod stats;
 
 pub use bench::{Bench, Group};
@@ -18,3 +19,4 @@ pub use job::{Job, Line};
 pub use keys::{KeySource, Keys, KeysError, MAX_KEY_LEN};
 pub use record::{Record, Sample, Series, summarise};
 pub use roster::{ROSTER, contestant};
+pub use sets::KeySets;

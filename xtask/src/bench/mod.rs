@@ -4,7 +4,6 @@ mod build;
 mod charts;
 mod docs;
 mod groups;
-mod keysets;
 mod machine;
 mod page;
 mod picture;
@@ -20,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 pub use build::COUNT;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use epoch_arena_bench_wire::{Group, KeySource, ROSTER, Record};
+use epoch_arena_bench_wire::{Group, KeySets, KeySource, ROSTER, Record};
 
 use crate::target_dir;
 use groups::GROUPS;
@@ -40,7 +39,7 @@ pub struct Args {
     #[arg(long, value_name = "CONTESTANT", value_delimiter = ',', value_parser = known_contestants(), hide_possible_values = true)]
     contestants: Vec<String>,
     /// Only these of the standard key sets, in quick runs as well.
-    #[arg(long, value_name = "SET", value_delimiter = ',', value_parser = ["fix16", "user", "paths", "words"], conflicts_with = "from")]
+    #[arg(long, value_name = "SET", value_delimiter = ',', value_parser = KeySets::STANDARD, conflicts_with = "from")]
     sets: Vec<String>,
     /// Measure on the lines of this file too, one key per line, any bytes; repeatable.
     #[arg(long, value_name = "FILE", conflicts_with = "from")]
@@ -144,9 +143,10 @@ fn report(file: &Path, args: &Args, width: usize) -> Result<Saved, String> {
 
 /// Builds and measures, group by group; each is printed and saved as it ends. Returns the failures of this library and the floor, too.
 fn measure(args: &Args, places: &Places, width: usize) -> Result<(Saved, Vec<String>), String> {
-    let mut sets = keysets::collect(&args.keys, &target_dir().join("bench"))?;
+    let sets = KeySets::collect(&args.keys, &target_dir().join("bench"));
+    let mut sets = sets.map_err(|error| error.to_string())?;
     if !args.sets.is_empty() {
-        let standard = |set: &KeySource| matches!(set.name().as_str(), "fix16" | "user" | "paths" | "words");
+        let standard = |set: &KeySource| KeySets::STANDARD.contains(&&*set.name());
         sets.usable.retain(|set| args.sets.contains(&set.name()) || !standard(set));
         sets.skipped.retain(|(set, _)| args.sets.contains(set));
     }
