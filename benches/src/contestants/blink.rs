@@ -2,6 +2,7 @@
 #![cfg(feature = "peer-blink")]
 
 use std::alloc::Layout;
+use std::fmt::Debug;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -34,12 +35,7 @@ impl Contestant for Local {
 
     #[inline(always)]
     fn put(&mut self, key: &[u8]) -> Raw {
-        copy(
-            key,
-            self.0
-                .allocate(Layout::for_value(key))
-                .expect("memory for a key"),
-        )
+        copy(key, |layout| self.0.allocate(layout))
     }
 
     fn reset(&mut self, out: &mut Vec<Raw>) {
@@ -69,12 +65,7 @@ impl Contestant for Sync {
 
     #[inline(always)]
     fn put(&mut self, key: &[u8]) -> Raw {
-        copy(
-            key,
-            self.0
-                .allocate(Layout::for_value(key))
-                .expect("memory for a key"),
-        )
+        copy(key, |layout| self.0.allocate(layout))
     }
 
     fn reset(&mut self, out: &mut Vec<Raw>) {
@@ -88,7 +79,8 @@ impl Contestant for Sync {
 }
 
 #[inline(always)]
-fn copy(key: &[u8], to: NonNull<[u8]>) -> Raw {
+fn copy<E: Debug>(key: &[u8], allocate: impl FnOnce(Layout) -> Result<NonNull<[u8]>, E>) -> Raw {
+    let to = allocate(Layout::for_value(key)).expect("memory for a key");
     let to = to.cast::<u8>().as_ptr();
     // SAFETY: `to` was just allocated for a key of this length.
     unsafe { key.as_ptr().copy_to_nonoverlapping(to, key.len()) };

@@ -46,7 +46,7 @@ mod counted {
     use crate::clock;
     use crate::contest::{Contestant, Plan, room};
     use crate::contestants::{Floor, HUGE_PAGES, INLINE, Ours, PIN_PER_64};
-    use crate::groups::guarded;
+    use crate::groups::{guarded, plan};
     use crate::report::{self, figure};
     use crate::wire::{Bench, Job, Keys};
 
@@ -79,13 +79,7 @@ mod counted {
     /// One process-wide pool; each thread puts all keys, in one epoch or in many. The writes of an advance are left out:
     /// only puts, pins and unpins are counted.
     fn count(job: &Job, keys: &'static Keys) -> Counts {
-        let plan = Plan {
-            workers: job.threads,
-            keys: keys.len(),
-            bytes: keys.payload(),
-            roomy: true,
-        };
-        let mut crew = Ours::<PIN_PER_64>::crew(plan);
+        let mut crew = Ours::<PIN_PER_64>::crew(plan(job, keys, true));
         let epoch = match job.bench {
             Bench::SharedSmall => SMALL,
             _ => keys.len(),

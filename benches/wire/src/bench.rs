@@ -6,20 +6,10 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 /// A group of measurements, as `--only` names it.
 #[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    Hash,
-    PartialOrd,
-    Ord,
-    Display,
-    EnumString,
-    IntoStaticStr,
-    VariantArray,
+    Clone, Copy, Debug, PartialEq, Eq, Deserialize, Display, EnumString, IntoStaticStr, VariantArray,
 )]
 #[strum(serialize_all = "lowercase")]
+#[serde(rename_all = "lowercase")]
 pub enum Group {
     /// Time of one put.
     Put,
@@ -64,9 +54,6 @@ impl Group {
     Debug,
     PartialEq,
     Eq,
-    Hash,
-    PartialOrd,
-    Ord,
     Serialize,
     Deserialize,
     Display,

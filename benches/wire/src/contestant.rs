@@ -1,11 +1,15 @@
 //! What a contestant is: its names, its process, where it takes part.
 
+use serde::Deserialize;
+
 use crate::{Bench, Group};
 
 /// The executable a contestant needs; they differ in nothing but the global allocator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Binary {
     /// The system's malloc.
+    #[default]
     System,
     /// mimalloc.
     Mimalloc,
@@ -28,33 +32,39 @@ impl Binary {
 }
 
 /// What a contestant is in the race for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Role {
     /// The physical limit that others are measured against.
     Floor,
     /// This library.
     Ours,
     /// Somebody else's, or what people write by hand.
+    #[default]
     Peer,
 }
 
 /// One entry of the roster.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Contestant {
     /// The name in records.
     pub id: &'static str,
     /// The name in tables and pictures.
     pub label: &'static str,
     /// What it is there for.
+    #[serde(default)]
     pub role: Role,
     /// The executable it needs.
+    #[serde(default)]
     pub binary: Binary,
     /// The cargo feature that brings it in.
     pub feature: Option<&'static str>,
     /// Whether it leaves traces in a heap, and so gets a process of its own.
+    #[serde(default)]
     pub isolated: bool,
     /// Where it takes part.
-    pub groups: &'static [Group],
+    pub groups: Vec<Group>,
 }
 
 impl Contestant {

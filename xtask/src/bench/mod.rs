@@ -70,7 +70,7 @@ fn known_contestants() -> PossibleValuesParser {
 /// The text of `--help` below the options.
 pub fn after_help() -> String {
     let mut text = String::from("Contestants:\n");
-    for one in ROSTER {
+    for one in ROSTER.iter() {
         let groups: Vec<&str> = one.groups.iter().map(|group| group.name()).collect();
         text += &format!("  {:<25} {} ({})\n", one.id, one.label, groups.join(", "));
     }

@@ -179,8 +179,8 @@ mod tests {
     fn every_contestant_runs_in_every_group_it_entered() {
         for quick in [true, false] {
             let steps = planned(&[], &[], quick, 2);
-            for one in ROSTER {
-                for group in one.groups {
+            for one in ROSTER.iter() {
+                for group in &one.groups {
                     let runs =
                         |step: &Step| step.job.bench.group() == *group && step.job.contestants.contains(&one.id.into());
                     assert!(steps.iter().any(runs), "{} does not run in {group}", one.id);
