@@ -86,7 +86,7 @@ impl Model {
 
     /// A block of the memory's.
     fn take(&mut self, bytes: usize) {
-        let unit = self.setup.block() as u128;
+        let unit = self.setup.block as u128;
         let size = (bytes.max(1) as u128).next_multiple_of(unit);
         let in_use = self.in_use() as u128;
         let failures = self.faults.failures();
@@ -97,7 +97,7 @@ impl Model {
                 self.blocks.push(Filled::new(block, true));
             }
             Err(MemoryError::OverBudget(_)) => {
-                let budget = self.setup.budget().expect("there is a budget") as u128;
+                let budget = self.setup.budget.expect("there is a budget") as u128;
                 assert!(
                     in_use + size > budget,
                     "{in_use} + {size} are within {budget}"
@@ -146,7 +146,7 @@ impl Model {
         assert_eq!(stats.reserved, stats.in_use + stats.free);
         assert_eq!(stats.reserved, self.faults.outstanding());
         assert!(stats.free <= self.setup.most_kept());
-        assert_eq!(stats.budget, self.setup.budget());
+        assert_eq!(stats.budget, self.setup.budget);
         assert!(stats.reserved <= stats.budget.unwrap_or(usize::MAX));
     }
 

@@ -11,8 +11,9 @@ use crate::replay::mix;
 #[derive(Clone, Copy, Debug)]
 pub struct MemorySetup {
     /// Blocks of 4 KiB to 64 KiB.
-    block: usize,
-    budget: Option<usize>,
+    pub block: usize,
+    /// The budget, if there is one.
+    pub budget: Option<usize>,
     high_water: usize,
     prefault: usize,
     /// Calls of the source that fail; see [`Faulty`].
@@ -46,16 +47,6 @@ impl MemorySetup {
         }
         .build()
         .expect("valid settings")
-    }
-
-    /// Bytes of a block.
-    pub fn block(&self) -> usize {
-        self.block
-    }
-
-    /// The budget, if there is one.
-    pub fn budget(&self) -> Option<usize> {
-        self.budget
     }
 
     /// The most bytes of free blocks that are kept.

@@ -31,11 +31,7 @@ pub fn wait(scene: &Scene) -> Calm {
             kept.check(scene);
         }
     }
-    let slots: Vec<Arc<Slot>> = scene
-        .slots
-        .iter()
-        .map(|slot| slot.read().unwrap_or_else(PoisonError::into_inner).clone())
-        .collect();
+    let slots: Vec<Arc<Slot>> = scene.slots.iter().map(|slot| lock(slot).clone()).collect();
     for slot in &slots {
         settle(scene, slot);
     }

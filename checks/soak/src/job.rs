@@ -8,7 +8,7 @@ use epoch_arena::{AdvanceError, ArenaGuard, Epoch, WaitError};
 
 use crate::counts::{add, one};
 use crate::key::is_whole;
-use crate::put::{promote, put};
+use crate::put::{Under, promote, put};
 use crate::rng::Rng;
 use crate::scene::{Scene, Slot};
 use crate::{doomed, lend, maps};
@@ -38,49 +38,46 @@ pub fn run(scene: &Scene, rng: &mut Rng, left: &mut Option<Left>) {
 }
 
 /// Runs `job` under a guard of one kind or another.
-fn pinned(
-    scene: &Scene,
-    slot: &Slot,
-    rng: &mut Rng,
-    job: fn(&Scene, &Slot, &ArenaGuard<'_>, &mut Rng),
-) {
+fn pinned(scene: &Scene, slot: &Slot, rng: &mut Rng, job: fn(Under<'_, '_>, &mut Rng)) {
     one(&scene.counts.pins);
+    let job = |guard: &ArenaGuard<'_>, rng: &mut Rng| job(Under { scene, slot, guard }, rng);
     match (&slot.collector, rng.below(4)) {
         (Some(collector), 0) => {
             let handle = collector.register();
             let theirs = handle.pin();
             match slot.pool.pin_with(&theirs) {
-                Ok(guard) => job(scene, slot, &guard, rng),
+                Ok(guard) => job(&guard, rng),
                 Err(error) => scene.fail(format!("{error}")),
             }
         }
-        (_, 1) => job(scene, slot, &slot.pool.local().pin(), rng),
+        (_, 1) => job(&slot.pool.local().pin(), rng),
         (_, 2) => {
             // Not the order in which they nest.
             let (first, second) = (slot.pool.pin(), slot.pool.pin());
             drop(first);
-            job(scene, slot, &second, rng);
+            job(&second, rng);
         }
-        _ => job(scene, slot, &slot.pool.pin(), rng),
+        _ => job(&slot.pool.pin(), rng),
     }
 }
 
-fn write(scene: &Scene, slot: &Slot, guard: &ArenaGuard<'_>, rng: &mut Rng) {
+fn write(at: Under<'_, '_>, rng: &mut Rng) {
     for _ in 0..1 + rng.below(60) {
         let done = match rng.once_in(16) {
-            true => promote(scene, slot, guard, rng),
-            false => put(scene, slot, guard, rng),
+            true => promote(at, rng),
+            false => put(at, rng),
         };
         if done.is_err() {
-            one(&scene.counts.refused);
+            one(&at.scene.counts.refused);
             return;
         }
     }
 }
 
 /// Looks keys up; all that was found must be whole, then and at the end.
-fn read(scene: &Scene, slot: &Slot, guard: &ArenaGuard<'_>, rng: &mut Rng) {
-    look(scene, slot, guard, rng, 100, Duration::ZERO);
+fn read(at: Under<'_, '_>, rng: &mut Rng) {
+    look(at, rng, 100, Duration::ZERO);
+    let Under { scene, slot, guard } = at;
     // Keys of another pool, which this one must not know.
     let other = scene.slot(rng);
     if std::ptr::eq(slot, &*other) {
@@ -95,21 +92,15 @@ fn read(scene: &Scene, slot: &Slot, guard: &ArenaGuard<'_>, rng: &mut Rng) {
 }
 
 /// Keeps some bytes, for a while.
-fn park(scene: &Scene, slot: &Slot, guard: &ArenaGuard<'_>, rng: &mut Rng) {
-    one(&scene.counts.parked);
+fn park(at: Under<'_, '_>, rng: &mut Rng) {
+    one(&at.scene.counts.parked);
     let most = if rng.once_in(10) { 800 } else { 60 };
     let time = Duration::from_millis(rng.below(most) as u64);
-    look(scene, slot, guard, rng, 50, time);
+    look(at, rng, 50, time);
 }
 
-fn look(
-    scene: &Scene,
-    slot: &Slot,
-    guard: &ArenaGuard<'_>,
-    rng: &mut Rng,
-    keys: usize,
-    time: Duration,
-) {
+fn look(at: Under<'_, '_>, rng: &mut Rng, keys: usize, time: Duration) {
+    let Under { scene, slot, guard } = at;
     let mut found = Vec::new();
     let mut stale = 0;
     for key in (0..keys).filter_map(|_| slot.key(rng)) {
@@ -210,7 +201,12 @@ fn beside_a_map(scene: &Scene, slot: &Slot, rng: &mut Rng) {
 fn refresh(scene: &Scene, slot: &Slot, rng: &mut Rng) {
     let mut guard = slot.pool.pin();
     for _ in 0..5 {
-        read(scene, slot, &guard, rng);
+        let at = Under {
+            scene,
+            slot,
+            guard: &guard,
+        };
+        read(at, rng);
         if !guard.refresh() {
             scene.fail("the only guard was not refreshed".into());
         }

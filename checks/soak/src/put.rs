@@ -19,6 +19,17 @@ pub fn panic_as_planned() -> ! {
     resume_unwind(Box::new(Planned))
 }
 
+/// Where a thread is pinned.
+#[derive(Clone, Copy)]
+pub struct Under<'a, 'g> {
+    /// The scene.
+    pub scene: &'a Scene,
+    /// One of its pools.
+    pub slot: &'a Slot,
+    /// A guard of that.
+    pub guard: &'a ArenaGuard<'g>,
+}
+
 /// There is no memory at the moment.
 pub struct Stalled;
 
@@ -41,12 +52,8 @@ impl From<KeyError> for Stalled {
 }
 
 /// Writes one value, in one of all ways, and shows it to the others.
-pub fn put(
-    scene: &Scene,
-    slot: &Slot,
-    guard: &ArenaGuard<'_>,
-    rng: &mut Rng,
-) -> Result<(), Stalled> {
+pub fn put(at: Under<'_, '_>, rng: &mut Rng) -> Result<(), Stalled> {
+    let Under { scene, slot, guard } = at;
     let value = Value::new(rng);
     let (sum, body, len) = (&value.sum[..], &value.body[..], value.len());
     let handle = match rng.below(8) {
@@ -65,7 +72,7 @@ pub fn put(
             // SAFETY: the loop wrote all `len` bytes.
             unsafe { room.assume_init() }
         }
-        5 => return batches(scene, slot, guard, rng),
+        5 => return batches(at, rng),
         6 => {
             let panics = rng.once_in(8);
             let fill = |room: &mut [u8]| {
@@ -95,12 +102,8 @@ pub fn put(
 
 /// Two batches at a time, filled in turns and dropped in any order; at times the thread dies of a
 /// panic in the middle.
-fn batches(
-    scene: &Scene,
-    slot: &Slot,
-    guard: &ArenaGuard<'_>,
-    rng: &mut Rng,
-) -> Result<(), Stalled> {
+fn batches(at: Under<'_, '_>, rng: &mut Rng) -> Result<(), Stalled> {
+    let Under { scene, slot, guard } = at;
     let mut open = vec![guard.batch(rng.below(6_000))?, guard.batch(rng.below(500))?];
     let mut keys = Vec::new();
     for _ in 0..rng.below(40) {
@@ -129,12 +132,8 @@ fn batches(
 }
 
 /// Moves one value on to the current epoch.
-pub fn promote(
-    scene: &Scene,
-    slot: &Slot,
-    guard: &ArenaGuard<'_>,
-    rng: &mut Rng,
-) -> Result<(), Stalled> {
+pub fn promote(at: Under<'_, '_>, rng: &mut Rng) -> Result<(), Stalled> {
+    let Under { scene, slot, guard } = at;
     match slot.key(rng).map(|key| slot.keys.promote(key, guard)) {
         Some(Ok(key)) => {
             one(&scene.counts.promoted);

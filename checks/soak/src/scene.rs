@@ -31,7 +31,7 @@ pub struct Scene {
     /// Workers hold the read lock; `calm` takes the write lock.
     pub gate: RwLock<()>,
     /// The pools.
-    pub slots: Vec<RwLock<Arc<Slot>>>,
+    pub slots: Vec<Mutex<Arc<Slot>>>,
     /// Leases and snapshots.
     pub lent: Vec<Mutex<Option<Lent>>>,
     /// Maps of pools.
@@ -85,7 +85,7 @@ impl Scene {
         let lost = Store::new(Heap, rng.next(), (64 << 10, 32 * MIB, 0));
         let stores = [large, small];
         let (shared, counts) = (Collector::new(), Counts::default());
-        let slot = |_| RwLock::new(Arc::new(Slot::new(&mut rng, &stores, &shared, &counts)));
+        let slot = |_| Mutex::new(Arc::new(Slot::new(&mut rng, &stores, &shared, &counts)));
         Self {
             slots: (0..SLOTS).map(slot).collect(),
             seed,
@@ -116,18 +116,13 @@ impl Scene {
 
     /// One of the pools.
     pub fn slot(&self, rng: &mut Rng) -> Arc<Slot> {
-        let slot = &self.slots[rng.below(SLOTS)];
-        slot.read().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.slots[rng.below(SLOTS)]).clone()
     }
 
     /// Puts a new pool in the place of one, which lives as long as a worker has it.
     pub fn replace(&self, rng: &mut Rng) {
         let new = Arc::new(Slot::new(rng, &self.stores, &self.shared, &self.counts));
-        let mut slot = self.slots[rng.below(SLOTS)]
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        let old = std::mem::replace(&mut *slot, new);
-        drop(slot);
+        let old = std::mem::replace(&mut *lock(&self.slots[rng.below(SLOTS)]), new);
         drop(old); // perhaps the last owner
     }
 

@@ -51,18 +51,3 @@ fn bound(input: &mut Unstructured<'_>) -> Result<Bound<Vec<u8>>> {
         _ => Bound::Excluded(key(input)?),
     })
 }
-
-/// Whether a key is in a range.
-pub fn inside(key: &[u8], (lower, upper): &Bounds) -> bool {
-    let above = match lower {
-        Bound::Included(lower) => key >= &lower[..],
-        Bound::Excluded(lower) => key > &lower[..],
-        Bound::Unbounded => true,
-    };
-    let below = match upper {
-        Bound::Included(upper) => key <= &upper[..],
-        Bound::Excluded(upper) => key < &upper[..],
-        Bound::Unbounded => true,
-    };
-    above && below
-}

@@ -2,12 +2,12 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::ops::{Bound, RangeBounds};
 
 use arbitrary::{Result, Unstructured};
 use epoch_arena::{ArenaMap, Entry, InsertError};
 
-use super::decode::{Bounds, Line, inside, key, version};
+use super::decode::{Bounds, Line, key, version};
 use crate::faulty::Faults;
 
 /// What is in a map.
@@ -70,7 +70,7 @@ impl Pair {
 
     /// The lines in a range: all, or of each key the newest that is not newer than `at`.
     pub fn lines(&self, bounds: &Bounds, at: Option<u64>) -> Vec<&Line> {
-        let wanted = |line: &&Line| inside(&line.0, bounds) && at.is_none_or(|at| line.1.0 <= at);
+        let wanted = |line: &&Line| bounds.contains(&line.0) && at.is_none_or(|at| line.1.0 <= at);
         let mut lines: Vec<&Line> = self.model.keys().filter(wanted).collect();
         if at.is_some() {
             lines.dedup_by(|next, first| next.0 == first.0);

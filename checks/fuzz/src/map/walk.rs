@@ -1,10 +1,12 @@
 //! Iterators that are open while records are inserted: what was there when they were made comes once, in order; of the
 //! records that came later some may.
 
+use std::ops::RangeBounds;
+
 use arbitrary::{Arbitrary, Result, Unstructured};
 use epoch_arena::{Entry, Range, RangeAt};
 
-use super::decode::{Bounds, Line, bounds, inside, key, version};
+use super::decode::{Bounds, Line, bounds, key, version};
 use super::pair::{Model, Pair, insert, line};
 use crate::faulty::Faults;
 
@@ -79,7 +81,7 @@ impl Walk<'_> {
     fn check(&self, lines: &[Line], model: &Model) {
         assert!(lines.is_sorted_by(|a, b| a < b), "{lines:?}");
         for line in lines {
-            assert!(model.contains_key(line) && inside(&line.0, self.bounds));
+            assert!(model.contains_key(line) && self.bounds.contains(&line.0));
         }
         let Some(at) = self.at else {
             assert!(

@@ -43,13 +43,12 @@ impl Thread {
             Step::Turn(_) | Step::End => unreachable!("not for a thread"),
             Step::NewPool(setup) => world.new_pool(setup),
             Step::DropPool(pool) => {
+                // Not on the pool: no handle of it may be left.
                 if let Some(at) = world.pool(pool).map(|(at, _)| at) {
                     world.pools[at].pool = None;
                     world.check_in_use();
                 }
             }
-            Step::Pin { pool, local } => self.pin(world, pool, local),
-            Step::PinWith { pool, repin } => self.pin_with(world, pool, repin),
             Step::Unpin(hold) => {
                 if let Some(at) = index(&self.holds, hold) {
                     let mut hold = self.holds.remove(at);
@@ -69,82 +68,64 @@ impl Thread {
             }
             Step::Leased { lease, which } => world.look_leased(lease, which),
             Step::LookAround => world.look_around(),
-            Step::Advance(pool) => {
-                if let Some((at, pool)) = world.pool(pool) {
-                    advanced(world, at, pool.advance());
-                }
-            }
-            Step::AdvanceFrom { pool, epoch } => advance_from(world, pool, epoch),
-            Step::RetireBefore { pool, epoch } => {
-                if let Some((at, pool)) = world.pool(pool) {
-                    let before = world.epoch(at, epoch);
-                    let time = world.tick();
-                    let count = world.pools[at].retire_before(before, time);
-                    assert_eq!(pool.retire_before(before), count);
-                }
-            }
-            Step::WaitSealed { pool, epoch } => {
-                if let Some((at, pool)) = world.pool(pool) {
-                    world.wait_sealed(at, &pool, epoch, self.index);
-                }
-            }
-            Step::Maintain(pool) => {
-                if let Some((at, pool)) = world.pool(pool) {
-                    world.maintained(at, &pool);
-                }
-            }
-            Step::Lease { pool, epoch } => {
-                if let Some((at, pool)) = world.pool(pool) {
-                    let epoch = world.epoch(at, epoch);
-                    world.lease(at, &pool, epoch);
-                }
-            }
-            Step::Snapshot(pool) => {
-                if let Some((at, pool)) = world.pool(pool) {
-                    world.snapshot(at, &pool);
-                }
-            }
             Step::CloneLease(lease) => world.clone_lease(lease),
             Step::DropLease(lease) => world.drop_lease(lease),
-            Step::Ask(pool) => {
-                if let Some((at, pool)) = world.pool(pool) {
-                    world.ask(at, &pool);
-                    world.check_in_use();
-                }
-            }
             Step::TakeBlock(memory, len) => world.take_block(memory, len.0),
             Step::GiveBlock(block) => world.give_block(block),
             Step::Trim(memory, keep) => world.trim(memory, usize::from(keep) << 10),
             Step::Panic => self.panic(world),
-            ref under => {
-                if let Some(at) = hold_of(under).and_then(|pick| index(&self.holds, pick)) {
-                    allocate(world, &mut self.holds[at], under);
+            ref other => {
+                if let Some((at, pool)) = pool_of(other).and_then(|pick| world.pool(pick)) {
+                    self.on_pool(world, at, &pool, other);
+                }
+                if let Some(at) = hold_of(other).and_then(|pick| index(&self.holds, pick)) {
+                    allocate(world, &mut self.holds[at], other);
                 }
             }
         }
         world.check_memories();
     }
 
-    fn pin(&mut self, world: &mut World, pool: Pick, local: bool) {
-        if self.holds.len() < MOST
-            && let Some((at, pool)) = world.pool(pool)
-        {
-            self.holds.push(Hold::pin(self.index, at, &pool, local));
-            world.pinned(self.index, at, None);
+    /// Does a step on a pool.
+    fn on_pool(&mut self, world: &mut World, at: usize, pool: &ArenaPool, step: &Step) {
+        match *step {
+            Step::Pin { local, .. } => {
+                if self.holds.len() < MOST {
+                    self.holds.push(Hold::pin(self.index, at, pool, local));
+                    world.pinned(self.index, at, None);
+                }
+            }
+            Step::PinWith { repin, .. } => self.pin_with(world, at, pool, repin),
+            Step::Advance(_) => advanced(world, at, pool.advance()),
+            Step::AdvanceFrom { epoch, .. } => advance_from(world, at, pool, epoch),
+            Step::RetireBefore { epoch, .. } => {
+                let (before, time) = (world.epoch(at, epoch), world.tick());
+                let count = world.pools[at].retire_before(before, time);
+                assert_eq!(pool.retire_before(before), count);
+            }
+            Step::WaitSealed { epoch, .. } => world.wait_sealed(at, pool, epoch, self.index),
+            Step::Maintain(_) => world.maintained(at, pool),
+            Step::Lease { epoch, .. } => {
+                let epoch = world.epoch(at, epoch);
+                world.lease(at, pool, epoch);
+            }
+            Step::Snapshot(_) => world.snapshot(at, pool),
+            Step::Ask(_) => {
+                world.ask(at, pool);
+                world.check_in_use();
+            }
+            _ => unreachable!("not on a pool"),
         }
     }
 
-    fn pin_with(&mut self, world: &mut World, pool: Pick, repin: bool) {
-        let Some((at, pool)) = world.pool(pool) else {
-            return;
-        };
+    fn pin_with(&mut self, world: &mut World, at: usize, pool: &ArenaPool, repin: bool) {
         if self.holds.len() == MOST {
             return;
         }
         self.users += 1;
         let shared = world.pools[at].domain == super::pool::Domain::Shared;
         let who = (self.index, self.users);
-        match Hold::beside(who, at, &pool, &world.collector, repin) {
+        match Hold::beside(who, at, pool, &world.collector, repin) {
             Ok(hold) => {
                 assert!(shared);
                 self.holds.push(hold);
@@ -193,10 +174,7 @@ fn advanced(world: &mut World, at: usize, answer: Result<Epoch, AdvanceError>) {
     }
 }
 
-fn advance_from(world: &mut World, pool: Pick, epoch: Pick) {
-    let Some((at, pool)) = world.pool(pool) else {
-        return;
-    };
+fn advance_from(world: &mut World, at: usize, pool: &ArenaPool, epoch: Pick) {
     let from = world.epoch(at, epoch);
     let current = world.pools[at].current();
     match pool.advance_from(from) {
@@ -208,6 +186,24 @@ fn advance_from(world: &mut World, pool: Pick, epoch: Pick) {
     }
 }
 
+/// The pool of a step on one.
+fn pool_of(step: &Step) -> Option<Pick> {
+    match *step {
+        Step::Pin { pool, .. }
+        | Step::PinWith { pool, .. }
+        | Step::Advance(pool)
+        | Step::AdvanceFrom { pool, .. }
+        | Step::RetireBefore { pool, .. }
+        | Step::WaitSealed { pool, .. }
+        | Step::Maintain(pool)
+        | Step::Lease { pool, .. }
+        | Step::Snapshot(pool)
+        | Step::Ask(pool) => Some(pool),
+        _ => None,
+    }
+}
+
+/// The guard of a step under one.
 fn hold_of(step: &Step) -> Option<Pick> {
     match *step {
         Step::Copy { hold, .. }

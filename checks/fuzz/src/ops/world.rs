@@ -169,24 +169,17 @@ impl World {
         let since = self.tick();
         self.pools[pool].keepers += 1;
         let domain = self.pools[pool].domain;
-        if let Some(user) = participant {
-            self.pins.push(Pin {
-                domain,
-                thread,
-                whose: Whose::User(user),
-                since,
-                guards: 0,
-            });
-        }
         let whose = self.whose(pool);
-        if self.pin_of(thread, whose).is_none() {
-            self.pins.push(Pin {
-                domain,
-                thread,
-                whose,
-                since,
-                guards: 0,
-            });
+        for whose in participant.map(Whose::User).into_iter().chain([whose]) {
+            if self.pin_of(thread, whose).is_none() {
+                self.pins.push(Pin {
+                    domain,
+                    thread,
+                    whose,
+                    since,
+                    guards: 0,
+                });
+            }
         }
         let pin = self.pin_of(thread, whose).expect("just added");
         pin.guards += 1;
@@ -302,8 +295,8 @@ impl World {
         match error {
             AllocError::TooLong => assert!(len > MAX_LEN),
             AllocError::Memory(MemoryError::OverBudget(_)) => {
-                let budget = memory.setup.budget().expect("there is a budget");
-                let needed = (len + align + HEADER).next_multiple_of(memory.setup.block());
+                let budget = memory.setup.budget.expect("there is a budget");
+                let needed = (len + align + HEADER).next_multiple_of(memory.setup.block);
                 // Free blocks go; the rest is in blocks of which a part is in use.
                 memory.memory.trim(0);
                 let reserved = memory.memory.stats().reserved;
