@@ -4,6 +4,8 @@ use std::panic::Location;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
+use loom::thread::JoinHandle;
+
 use super::Content;
 use crate::chunks::generation::{Generation, Ready};
 use crate::chunks::scrub::Scrub;
@@ -34,6 +36,15 @@ fn let_go(generation: &Arc<Generation>, count: u64) {
     unsafe { Generation::let_go(NonNull::from(&**generation), count) }
 }
 
+/// A thread that changes the content under its hold, and lets go.
+fn changes_and_lets_go(generation: &Arc<Generation>, content: &Arc<Content>) -> JoinHandle<()> {
+    let (generation, content) = (generation.clone(), content.clone());
+    loom::thread::spawn(move || {
+        content.change();
+        let_go(&generation, 1);
+    })
+}
+
 /// A generation is let go while another thread pops the stack: each generation comes once, after every access under its
 /// hold.
 #[test]
@@ -43,13 +54,7 @@ fn a_generation_is_popped_once_with_all_that_was_done_under_its_hold() {
         let content = [(); 2].map(|()| Content::new());
         content[0].change();
         let_go(&generations[0], 1);
-        let other = loom::thread::spawn({
-            let (generation, content) = (generations[1].clone(), content[1].clone());
-            move || {
-                content.change();
-                let_go(&generation, 1);
-            }
-        });
+        let other = changes_and_lets_go(&generations[1], &content[1]);
         let mut popped = Vec::new();
         let mut pop = || {
             if let Some(generation) = ready.pop() {
@@ -151,13 +156,7 @@ fn a_hold_that_is_seen_gone_has_left_what_was_done_under_it() {
     loom::model(|| {
         let (_ready, [generation]) = stack::<1>(3);
         let content = Content::new();
-        let other = loom::thread::spawn({
-            let (generation, content) = (generation.clone(), content.clone());
-            move || {
-                content.change();
-                let_go(&generation, 1);
-            }
-        });
+        let other = changes_and_lets_go(&generation, &content);
         if generation.holds() == 2 {
             content.change();
         }
@@ -172,13 +171,7 @@ fn a_hold_is_had_before_the_last_one_goes_or_not_at_all() {
     loom::model(|| {
         let (ready, [generation]) = stack::<1>(1);
         let content = Content::new();
-        let other = loom::thread::spawn({
-            let (generation, content) = (generation.clone(), content.clone());
-            move || {
-                content.change();
-                let_go(&generation, 1);
-            }
-        });
+        let other = changes_and_lets_go(&generation, &content);
         let held = generation.try_hold(4);
         if held {
             assert!(ready.pop().is_none(), "held, hence not on the stack");

@@ -2,26 +2,22 @@
 //! that of the pool's memory, which counts whole blocks and cannot be exceeded. (The tables, 48
 //! bytes for an entry, are beside it.)
 
-use std::hash::BuildHasher;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use epoch_arena::{
     AdvanceError, ArenaGuard, ArenaHandle, ArenaKey, ArenaPool, Epoch, KeyWriter, Memory,
 };
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::HashTable;
 
-use crate::shared::{Failure, poisoned};
-use crate::{Found, GENERATIONS, Value};
-
-const SHARDS: usize = 64;
+use crate::shards::Shards;
+use crate::shared::Failure;
+use crate::{Found, GENERATIONS, load};
 
 pub struct Cache {
     keys: KeyWriter,
     pool: ArenaPool,
     memory: Memory,
-    hasher: DefaultHashBuilder,
-    shards: [Mutex<Shard>; SHARDS],
+    shards: Shards<Shard>,
     /// Bytes after which a generation is full.
     per_generation: usize,
     /// Bytes that were written to the current one.
@@ -88,10 +84,9 @@ impl Cache {
             swept: pool.current_epoch(),
         };
         Ok(Self {
-            shards: std::array::from_fn(|_| Mutex::new(shard())),
+            shards: Shards::new(shard),
             // Not all of it: threads have chunks that are not full, and others count late.
             per_generation: budget / GENERATIONS as usize / 16 * 15,
-            hasher: DefaultHashBuilder::default(),
             written: AtomicUsize::new(0),
             generations: AtomicUsize::new(1),
             keys: KeyWriter::new().max_len(longest),
@@ -145,16 +140,9 @@ impl Cache {
 }
 
 impl crate::Cache for Cache {
-    fn get(
-        &self,
-        key: &[u8],
-        load: fn(&[u8]) -> Value,
-        see: &mut dyn FnMut(&[u8]),
-    ) -> Result<Found, Failure> {
-        let hash = self.hasher.hash_one(key);
-        let shard = &self.shards[(hash >> 32) as usize % SHARDS];
+    fn get(&self, key: &[u8], see: &mut dyn FnMut(&[u8])) -> Result<Found, Failure> {
         // First the lock, then the pin: no guard waits for a lock.
-        let mut shard = shard.lock().map_err(poisoned)?;
+        let (hash, mut shard) = self.shards.of(key)?;
         let guard = self.pool.pin();
         shard.sweep(&guard);
         let epoch = guard.epoch();
@@ -193,10 +181,8 @@ impl crate::Cache for Cache {
     }
 
     fn report(&self) -> String {
-        let entries: usize = (self.shards.iter())
-            .filter_map(|shard| shard.lock().ok())
-            .map(|shard| shard.table.len())
-            .sum();
+        let entries = self.shards.each().flatten();
+        let entries: usize = entries.map(|shard| shard.table.len()).sum();
         let generations = self.generations.load(Ordering::Relaxed);
         let stats = self.pool.stats();
         format!("{generations} generations; {entries} entries in the tables\n{stats}")
@@ -206,7 +192,7 @@ impl crate::Cache for Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Cache as _, load};
+    use crate::Cache as _;
 
     /// A thread that is preempted under a guard is enough for that.
     #[test]
@@ -214,7 +200,7 @@ mod tests {
         let cache = Cache::new(1 << 20, 8).unwrap();
         let get = |number: u64| {
             let key = number.to_be_bytes();
-            cache.get(&key, load, &mut |_| ()).unwrap()
+            cache.get(&key, &mut |_| ()).unwrap()
         };
         let guard = cache.pool.pin();
         let found: Vec<_> = (0..20_000).map(get).collect();

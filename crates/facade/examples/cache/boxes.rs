@@ -1,21 +1,17 @@
 //! A cache with a heap allocation for each key and each value. It counts the bytes that it has asked
 //! for; it cannot know the allocator's own bytes.
 
-use std::hash::BuildHasher;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::HashTable;
 
-use crate::shared::{Failure, poisoned};
-use crate::{Found, GENERATIONS, Value};
-
-const SHARDS: usize = 64;
+use crate::shards::Shards;
+use crate::shared::Failure;
+use crate::{Found, GENERATIONS, Value, load};
 
 pub struct Cache {
     budget: usize,
-    hasher: DefaultHashBuilder,
-    shards: [Mutex<HashTable<Entry>>; SHARDS],
+    shards: Shards<HashTable<Entry>>,
     generation: AtomicUsize,
     per_generation: usize,
     written: AtomicUsize,
@@ -40,8 +36,7 @@ impl Cache {
     pub fn new(budget: usize) -> Self {
         Self {
             budget,
-            hasher: DefaultHashBuilder::default(),
-            shards: std::array::from_fn(|_| Mutex::default()),
+            shards: Shards::new(HashTable::new),
             generation: AtomicUsize::new(0),
             per_generation: budget / (GENERATIONS as usize + 1),
             written: AtomicUsize::new(0),
@@ -61,9 +56,8 @@ impl Cache {
             return Ok(()); // another thread has
         }
         self.written.store(0, Ordering::Relaxed);
-        for shard in &self.shards {
-            let mut shard = shard.lock().map_err(poisoned)?;
-            shard.retain(|entry| {
+        for shard in self.shards.each() {
+            shard?.retain(|entry| {
                 let lives = entry.generation + GENERATIONS as usize > next;
                 if !lives {
                     self.used.fetch_sub(entry.len(), Ordering::Relaxed);
@@ -76,15 +70,8 @@ impl Cache {
 }
 
 impl crate::Cache for Cache {
-    fn get(
-        &self,
-        key: &[u8],
-        load: fn(&[u8]) -> Value,
-        see: &mut dyn FnMut(&[u8]),
-    ) -> Result<Found, Failure> {
-        let hash = self.hasher.hash_one(key);
-        let shard = &self.shards[(hash >> 32) as usize % SHARDS];
-        let mut shard = shard.lock().map_err(poisoned)?;
+    fn get(&self, key: &[u8], see: &mut dyn FnMut(&[u8])) -> Result<Found, Failure> {
+        let (hash, mut shard) = self.shards.of(key)?;
         let generation = self.generation.load(Ordering::Relaxed);
         let len = key.len() + size_of::<Value>();
         let mut found = Found::Hit;
@@ -129,10 +116,7 @@ impl crate::Cache for Cache {
     }
 
     fn report(&self) -> String {
-        let entries: usize = (self.shards.iter())
-            .filter_map(|shard| shard.lock().ok())
-            .map(|shard| shard.len())
-            .sum();
+        let entries: usize = self.shards.each().flatten().map(|shard| shard.len()).sum();
         let generations = self.generation.load(Ordering::Relaxed) + 1;
         format!("{generations} generations; {entries} entries in the tables")
     }

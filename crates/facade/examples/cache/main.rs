@@ -10,6 +10,7 @@
 
 mod arena;
 mod boxes;
+mod shards;
 #[path = "../shared/mod.rs"]
 mod shared;
 
@@ -61,12 +62,7 @@ pub const GENERATIONS: u32 = 4;
 /// A cache of values by keys; for all threads.
 pub trait Cache: Sync {
     /// Passes the value of `key` to `see`, and loads it if there is none.
-    fn get(
-        &self,
-        key: &[u8],
-        load: fn(&[u8]) -> Value,
-        see: &mut dyn FnMut(&[u8]),
-    ) -> Result<Found, Failure>;
+    fn get(&self, key: &[u8], see: &mut dyn FnMut(&[u8])) -> Result<Found, Failure>;
 
     /// The most bytes it has ever had.
     fn most(&self) -> usize;
@@ -133,7 +129,7 @@ fn run<C: Cache>(cache: C, input: &Input) -> Result<Outcome, Failure> {
             for request in numbers {
                 let key = &lines[line_of(request, lines.len())];
                 let mut see = |value: &[u8]| tally.wrong += u64::from(value != load(key));
-                match cache.get(key, load, &mut see)? {
+                match cache.get(key, &mut see)? {
                     Found::Hit => tally.hits += 1,
                     Found::Miss => tally.misses += 1,
                     Found::NoRoom => tally.no_room += 1,
@@ -171,7 +167,7 @@ mod tests {
 
     fn get(cache: &impl Cache, key: &[u8]) -> Found {
         let mut see = |value: &[u8]| assert_eq!(value, load(key));
-        cache.get(key, load, &mut see).unwrap()
+        cache.get(key, &mut see).unwrap()
     }
 
     fn hot_entries_stay_and_cold_ones_go(cache: &impl Cache) {

@@ -17,25 +17,16 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use epoch_arena::ArenaMap;
-use shared::compare::{Outcome, Program, Side};
+use shared::compare::{Outcome, Program};
 use shared::input::{Input, Lines};
-use shared::tables::{Boxes, Table};
+use shared::tables::{self, Boxes, Table};
 use shared::{Failure, Work, on_threads, poisoned, progress, scatter};
 use sorted::Folder;
 
 const PROGRAM: Program = Program {
     usage: "memtable [FILE | LINES] [THREADS]",
     lines: 1_000_000,
-    sides: [
-        Side {
-            name: "ArenaMap",
-            run: run::<ArenaMap>,
-        },
-        Side {
-            name: "SkipMap",
-            run: run::<Boxes>,
-        },
-    ],
+    sides: tables::sides(run::<ArenaMap>, run::<Boxes>),
     expected: |input| {
         let (lines, bytes) = (input.lines.len() as u64, input.lines.bytes() as u64);
         vec![("records", lines), ("bytes of keys", bytes)]

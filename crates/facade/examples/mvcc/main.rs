@@ -18,25 +18,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use epoch_arena::ArenaMap;
-use shared::compare::{Outcome, Program, Side};
+use shared::compare::{Outcome, Program};
 use shared::input::Input;
-use shared::tables::{Boxes, Table};
+use shared::tables::{self, Boxes, Table};
 use shared::{Failure, Work, on_threads, progress, scatter};
 use store::{Snapshot, Store};
 
 const PROGRAM: Program = Program {
     usage: "mvcc [FILE | LINES] [THREADS]",
     lines: 100_000,
-    sides: [
-        Side {
-            name: "ArenaMap",
-            run: run::<ArenaMap>,
-        },
-        Side {
-            name: "SkipMap",
-            run: run::<Boxes>,
-        },
-    ],
+    sides: tables::sides(run::<ArenaMap>, run::<Boxes>),
     expected: |input| {
         let updates = Updates::of(input);
         let mut newest = vec![0; updates.keys.len()];

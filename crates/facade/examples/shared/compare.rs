@@ -25,8 +25,10 @@ pub struct Program {
 /// One of them.
 pub struct Side {
     pub name: &'static str,
-    pub run: fn(&Input) -> Result<Outcome, Failure>,
+    pub run: Run,
 }
+
+pub type Run = fn(&Input) -> Result<Outcome, Failure>;
 
 /// The result of a side.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -8,10 +8,25 @@ use std::time::Duration;
 use crossbeam_skiplist::SkipMap;
 use epoch_arena::{ArenaMap, ArenaPool, InsertError};
 
+use crate::shared::compare::{Run, Side};
 use crate::shared::{Failure, poisoned};
 
 /// How long `freeze` waits for writers. A batch takes microseconds, so this is an error.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The same program over each of the two.
+pub const fn sides(arena: Run, boxes: Run) -> [Side; 2] {
+    [
+        Side {
+            name: "ArenaMap",
+            run: arena,
+        },
+        Side {
+            name: "SkipMap",
+            run: boxes,
+        },
+    ]
+}
 
 /// Records in order of their keys, those of one key from the newest version to the oldest. Any number of threads write
 /// until it is rotated.

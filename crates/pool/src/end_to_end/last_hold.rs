@@ -63,25 +63,28 @@ fn run(local: &Owner) {
     }
 }
 
+/// The same on another thread, beside what this one does; then what is left.
+fn run_beside(runs: Owner, act: impl FnOnce()) -> Owner {
+    let closures = loom::thread::spawn(move || {
+        run(&runs);
+        runs
+    });
+    act();
+    let runs = closures.join().unwrap();
+    run(&runs);
+    runs
+}
+
 #[test]
 fn a_pool_is_dropped_against_its_closures() {
     model(|| {
         let left = retired();
-        let closures = loom::thread::spawn(move || {
-            run(&left.runs);
-            left.runs
-        });
-        drop(left.pool);
-        let runs = closures.join().unwrap();
-        run(&runs);
+        let _runs = run_beside(left.runs, || drop(left.pool));
         left.memory.reclaim();
         assert_eq!(left.memory.stats().in_use, 0);
         assert_eq!((left.old.holds(), left.old.chunks.bytes()), (0, 0));
-        assert_eq!(
-            Arc::strong_count(&left.old),
-            1,
-            "neither kept nor freed twice"
-        );
+        let owners = Arc::strong_count(&left.old);
+        assert_eq!(owners, 1, "neither kept nor freed twice");
     });
 }
 
@@ -90,19 +93,12 @@ fn a_pool_is_dropped_against_its_closures() {
 fn a_memory_is_dropped_against_the_closures_of_a_pool_that_is_gone() {
     model(|| {
         let left = retired();
-        let closures = loom::thread::spawn(move || {
-            run(&left.runs);
-            left.runs
+        let _runs = run_beside(left.runs, || {
+            drop(left.pool);
+            drop(left.memory);
         });
-        drop(left.pool);
-        drop(left.memory);
-        let runs = closures.join().unwrap();
-        run(&runs);
-        assert_eq!(
-            Arc::strong_count(&left.old),
-            1,
-            "neither kept nor freed twice"
-        );
+        let owners = Arc::strong_count(&left.old);
+        assert_eq!(owners, 1, "neither kept nor freed twice");
     });
 }
 
@@ -111,16 +107,12 @@ fn a_memory_is_dropped_against_the_closures_of_a_pool_that_is_gone() {
 fn a_twin_that_lets_go_twice_is_caught() {
     caught(|| {
         let left = retired();
-        let closures = loom::thread::spawn(move || {
-            run(&left.runs);
-            left.runs
+        let _runs = run_beside(left.runs, || {
+            if left.old.holds() != 0 {
+                // SAFETY: none, that is what is wrong.
+                unsafe { Hold::new(&left.old, POOL | WRITERS) }.let_go();
+            }
         });
-        if left.old.holds() != 0 {
-            // SAFETY: none, that is what is wrong.
-            unsafe { Hold::new(&left.old, POOL | WRITERS) }.let_go();
-        }
-        let runs = closures.join().unwrap();
-        run(&runs);
         assert_eq!(left.old.holds(), 0, "let go twice");
         // Its reference would be given up twice: kept, so that the test's process survives it.
         std::mem::forget((left.old, left.pool));

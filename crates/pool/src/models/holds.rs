@@ -9,24 +9,30 @@ use super::{Pool, let_go, run};
 use crate::epochs::hold::{self, LEASE, POOL, WRITERS};
 use crate::sync::{AtomicU64, Mutex, Ordering, lock};
 
-/// A lease is taken under the lock, while the epoch is retired, let go, and its chunk used again.
-fn lease_against_retire(take: fn(&Pool, &Mutex<bool>) -> bool) {
+/// A hold is taken, while the epoch is retired, let go, and its chunk used again.
+fn against_the_last(take: impl FnOnce(&Pool) -> bool + 'static, retire: impl FnOnce()) {
     let pool = Pool::new();
-    let live = Arc::new(Mutex::new(true));
     let reader = loom::thread::spawn({
-        let (pool, live) = (pool.clone(), live.clone());
+        let pool = pool.clone();
         move || {
-            if take(&pool, &live) {
+            if take(&pool) {
                 pool.read();
                 let_go(&pool, LEASE);
             }
         }
     });
-    *lock(&live) = false;
+    retire();
     let_go(&pool, POOL | WRITERS);
     pool.reuse();
     reader.join().unwrap();
     assert!(pool.is_reclaimed_once(), "whichever was last");
+}
+
+/// A lease is taken under the lock.
+fn lease_against_retire(take: fn(&Pool, &Mutex<bool>) -> bool) {
+    let live = Arc::new(Mutex::new(true));
+    let theirs = live.clone();
+    against_the_last(move |pool| take(pool, &theirs), || *lock(&live) = false);
 }
 
 #[test]
@@ -58,20 +64,7 @@ fn a_lease_twin_that_is_counted_after_the_lock_is_caught() {
 
 /// A hold without the lock, as `stats_of` takes it: of what is not over yet, or not at all.
 fn try_hold_against_the_last(try_hold: fn(&Pool) -> bool) {
-    let pool = Pool::new();
-    let reader = loom::thread::spawn({
-        let pool = pool.clone();
-        move || {
-            if try_hold(&pool) {
-                pool.read();
-                let_go(&pool, LEASE);
-            }
-        }
-    });
-    let_go(&pool, POOL | WRITERS);
-    pool.reuse();
-    reader.join().unwrap();
-    assert!(pool.is_reclaimed_once(), "whichever was last");
+    against_the_last(try_hold, || {});
 }
 
 #[test]
