@@ -17,7 +17,7 @@ unsafe impl Bump for EpochArena {
         let align = Alignment::new(layout.align()).ok()?;
         // An empty allocation is not counted: it may be given back without having been claimed.
         let first = match layout.size() {
-            0 => NonNull::without_provenance(NonZero::new(layout.align())?),
+            0 => NonNull::dangling().with_addr(NonZero::new(layout.align())?),
             size => self.claim_bytes(size, align).ok()?,
         };
         Some(NonNull::slice_from_raw_parts(first, layout.size()))

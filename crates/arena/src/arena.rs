@@ -232,7 +232,7 @@ impl EpochArena {
         // Before the walk: the chunks count an allocation first, and `beside` takes it off when it ends. Relaxed:
         // figures of a moment; no order is implied, hence the saturation below.
         let beside = self.beside.each_ref().map(|b| b.load(Ordering::Relaxed));
-        let [allocations, payload] = beside.map(usize::cast_signed);
+        let [allocations, payload] = beside.map(|count| count as isize);
         // SAFETY: they are given up by `&mut self` only.
         let mut usage = unsafe { self.chunks.usage() };
         usage.allocations = usage.allocations.saturating_add_signed(allocations);
@@ -263,12 +263,11 @@ impl EpochArena {
         align: Alignment,
     ) -> Result<NonNull<u8>, AllocError> {
         let place = own_lane();
-        if let Some(live) = self.shared(place)
-            && let Some(first) = live.bump_shared(len, align)
-        {
-            return Ok(first);
+        let bump = |live: Live<'_>| live.bump_shared(len, align);
+        match self.shared(place).and_then(bump) {
+            Some(first) => Ok(first),
+            None => self.claim_elsewhere(place, len, align),
         }
-        self.claim_elsewhere(place, len, align)
     }
 
     /// Counts `allocations` and `payload` more, or less, than the chunks do.
@@ -331,9 +330,7 @@ impl EpochArena {
     ) -> Result<NonNull<u8>, AllocError> {
         let bump = |live: Live<'_>| live.bump_shared(len, align);
         let full = self.shared(place);
-        if place == LARGE
-            && let Some(first) = full.and_then(bump)
-        {
+        if let Some(first) = full.filter(|_| place == LARGE).and_then(bump) {
             return Ok(first);
         }
         let live = match self.take(request) {

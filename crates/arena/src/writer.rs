@@ -172,9 +172,8 @@ impl Writer {
             Next::Alone(request) => (Some(&self.alone), request),
             Next::TooLarge => return Err(MemoryError::TooLarge.into()),
         };
-        if let Some((of, chunk)) = kept.map(Cell::get)
-            && of == stamp
-        {
+        let of_epoch = |(of, _): &(u64, _)| *of == stamp;
+        if let Some((_, chunk)) = kept.map(Cell::get).filter(of_epoch) {
             // SAFETY: by the invariant taken for this epoch's arena, which is not reclaimed (2.).
             let live = unsafe { chunk.live() };
             // SAFETY: by the same invariant this writer alone claims from it.

@@ -141,7 +141,7 @@ pub unsafe fn shrink<B: Bump + ?Sized>(
 }
 
 fn is_aligned(first: NonNull<u8>, layout: Layout) -> bool {
-    first.addr().get().is_multiple_of(layout.align())
+    first.addr().get() % layout.align() == 0
 }
 
 /// Moves an allocation, with its first `kept` bytes.

@@ -76,15 +76,15 @@ fn search_behind(keys: &[KeyRef<'_>], wanted: &[u8]) -> Result<usize, usize> {
 pub(crate) fn shared(a: &[u8], b: &[u8], known: usize) -> usize {
     let most = a.len().min(b.len());
     let known = known.min(most);
-    let (a, b) = (&a[known..most], &b[known..most]);
-    let (a_words, a_rest) = a.as_chunks::<8>();
-    let (b_words, b_rest) = b.as_chunks::<8>();
-    for (at, (a, b)) in a_words.iter().zip(b_words).enumerate() {
-        let differ = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
+    let (mut a, mut b, mut equal) = (&a[known..most], &b[known..most], known);
+    while let (Some((a_word, a_rest)), Some((b_word, b_rest))) =
+        (a.split_first_chunk(), b.split_first_chunk())
+    {
+        let differ = u64::from_le_bytes(*a_word) ^ u64::from_le_bytes(*b_word);
         if differ != 0 {
-            return known + 8 * at + (differ.trailing_zeros() / 8) as usize;
+            return equal + (differ.trailing_zeros() / 8) as usize;
         }
+        (a, b, equal) = (a_rest, b_rest, equal + 8);
     }
-    let equal = a_rest.iter().zip(b_rest).take_while(|(a, b)| a == b);
-    known + 8 * a_words.len() + equal.count()
+    equal + a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }

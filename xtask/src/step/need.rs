@@ -7,7 +7,7 @@ use super::{Command, Runner};
 /// The toolchain for the steps that stable cannot do.
 pub const NIGHTLY: &str = "nightly";
 /// The `rust-version` of the workspace, as rustup takes it.
-pub const OLDEST: &str = "+1.89";
+pub const OLDEST: &str = "+1.85";
 /// Targets that the hosted CI runs the tests on; here it is seen that they compile.
 pub const CROSS: [&str; 3] = ["aarch64-unknown-linux-gnu", "aarch64-apple-darwin", "x86_64-pc-windows-msvc"];
 

@@ -35,7 +35,7 @@ pub fn steps() -> Vec<Step> {
     // only.)
     let oldest = |rest: &str| Command::program(&format!("cargo {OLDEST} check {rest}")).target("target/oldest");
     steps.push(step("oldest Rust", oldest(&format!("--all-features {PUBLISHED}"))).needs(&[Need::Oldest]).catches(
-        "a function of Rust 1.91",
+        "a chain of lets",
         oldest(&format!("{SEEDED} --bin newest")),
         "E0658",
     ));

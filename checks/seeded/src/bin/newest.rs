@@ -1,5 +1,10 @@
-//! Calls a function that Rust has since 1.91: a check with the oldest promised compiler must find it.
+//! Has a chain of `let`s, which Rust has since 1.88 and clippy does not look for: a check with the oldest promised
+//! compiler must find it.
 
 fn main() {
-    println!("{}", "seeded".ceil_char_boundary(1));
+    if let Some(word) = std::env::args().next()
+        && let Some(last) = word.chars().last()
+    {
+        println!("{last}");
+    }
 }

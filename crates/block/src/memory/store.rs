@@ -152,9 +152,8 @@ impl Store {
                 if let Some(chunk) = self.carved.take(shelf, wanted) {
                     return Some(chunk);
                 }
-                if self.carved.prepare()
-                    && let Some(block) = self.free.take_block(shelf)
-                {
+                let prepared = self.carved.prepare();
+                if let Some(block) = prepared.then(|| self.free.take_block(shelf)).flatten() {
                     self.carved.add_block(block, shelf);
                     return self.carved.take(shelf, wanted);
                 }
@@ -306,9 +305,11 @@ impl Store {
     /// lock, and then calls [`released`](Self::released).
     pub fn end(&mut self, account: &Account) -> Vec<Arc<Generation>> {
         self.accounts.end(account);
-        let of_account =
-            |generation: &mut Arc<Generation>| std::ptr::eq(&*generation.account, account);
-        self.confined.extract_if(.., of_account).collect()
+        let confined = std::mem::take(&mut self.confined).into_iter();
+        let of_account = |one: &Arc<Generation>| std::ptr::eq(&*one.account, account);
+        let (ended, others) = confined.partition(of_account);
+        self.confined = others;
+        ended
     }
 
     /// Takes the chunks of a generation that was confined. If some of them stay out of reach, at the addresses

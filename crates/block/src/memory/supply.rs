@@ -126,11 +126,11 @@ impl Shared {
         }
         // Free regions of other sizes, but only if that helps.
         let taken = store.reserved - store.free.bytes();
-        if self.settings.budget - taken >= size
+        let helps = self.settings.budget - taken >= size
             && tried.refused < OFFERS.min(store.free.count())
-            && tried.source.is_none()
-            && let Some(region) = store.free.take_coldest(&mut tried.before)
-        {
+            && tried.source.is_none();
+        let coldest = helps.then(|| store.free.take_coldest(&mut tried.before));
+        if let Some(region) = coldest.flatten() {
             // Its bytes count until the source has them back.
             store.moving += region.len();
             drop(store);
@@ -243,7 +243,7 @@ impl Drop for Reservation<'_> {
 
 /// Refuses a region that breaks the contract of [`Source::acquire`](crate::Source::acquire).
 fn suitable(region: Region, layout: Layout) -> Result<Region, SourceError> {
-    let aligned = region.base().addr().get().is_multiple_of(layout.align());
+    let aligned = region.base().addr().get() % layout.align() == 0;
     // Accounting and recycling go by length, so more than asked for is as wrong as less.
     if aligned && region.len() == layout.size() {
         Ok(region)

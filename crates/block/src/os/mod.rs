@@ -143,7 +143,7 @@ pub(crate) unsafe fn discard(base: NonNull<u8>, len: usize) {
 pub(crate) unsafe fn populate(base: NonNull<u8>, len: usize) -> Result<(), SourceError> {
     const PAGE: usize = 4096;
     #[cfg(all(feature = "mmap", target_os = "linux", not(miri)))]
-    if base.addr().get().is_multiple_of(page_size()) {
+    if base.addr().get() % page_size() == 0 {
         // SAFETY: it faults pages in and changes no byte; the range is the caller's.
         let done = unsafe { libc::madvise(base.as_ptr().cast(), len, libc::MADV_POPULATE_WRITE) };
         match std::io::Error::last_os_error().raw_os_error() {

@@ -427,7 +427,7 @@ impl Model<'_> {
         let base = self.base();
         // SAFETY: inside the block, by the model.
         let first = unsafe { base.add(live.start) };
-        let aligned = first.addr().get().is_multiple_of(new.align());
+        let aligned = first.addr().get() % new.align() == 0;
         let is_last = live.start + old.size() == self.used;
         let grows = new.size() >= old.size();
         let in_place =

@@ -25,9 +25,10 @@ impl<R> Cursor<R> {
     ) -> Result<Records, Failure> {
         let (segment, place) = &mut self.next;
         let mut records = Records::new();
-        while records.len() < most
-            && let Some(now) = self.segments.get(*segment)
-        {
+        while records.len() < most {
+            let Some(now) = self.segments.get(*segment) else {
+                break;
+            };
             match now.get(*place) {
                 Some(record) => {
                     let bytes = bytes(record).ok_or("a scan lacks a record")?;

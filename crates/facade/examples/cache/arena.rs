@@ -146,15 +146,15 @@ impl crate::Cache for Cache {
         let guard = self.pool.pin();
         shard.sweep(&guard);
         let epoch = guard.epoch();
-        if let Some(entry) = shard.find(hash, key, &guard)
-            && let Some(value) = guard.get(entry.value)
+        let found = shard.find(hash, key, &guard);
+        if let Some((value, entry)) = found.and_then(|entry| Some((guard.get(entry.value)?, entry)))
         {
             see(value);
             // It is in use, so it moves on; if there is no room it stays where it is.
-            if entry.key.epoch() != epoch
-                && let Written::Entry(newer) = self.write(&guard, hash, key, value)?
-            {
-                *entry = newer;
+            if entry.key.epoch() != epoch {
+                if let Written::Entry(newer) = self.write(&guard, hash, key, value)? {
+                    *entry = newer;
+                }
             }
             return Ok(Found::Hit);
         }

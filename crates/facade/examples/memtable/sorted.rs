@@ -76,8 +76,9 @@ fn number<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Failure> {
 }
 
 fn part<'f>(rest: &mut &'f [u8], len: usize) -> Result<&'f [u8], Failure> {
-    rest.split_off(..len)
-        .ok_or_else(|| "the file is cut off".into())
+    let (part, others) = rest.split_at_checked(len).ok_or("the file is cut off")?;
+    *rest = others;
+    Ok(part)
 }
 
 #[cfg(test)]

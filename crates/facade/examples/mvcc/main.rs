@@ -60,7 +60,7 @@ impl<'i> Updates<'i> {
 
     /// The key of an update: of two updates one is of a sixteenth of the keys.
     fn key_of(&self, update: usize) -> usize {
-        let few = if update.is_multiple_of(2) { 16 } else { 1 };
+        let few = if update % 2 == 0 { 16 } else { 1 };
         scatter(update) as usize % self.keys.len().div_ceil(few)
     }
 

@@ -40,10 +40,9 @@ impl RetiredEpochs {
     /// Adds an epoch whose stamp is larger than all before.
     pub fn push(&mut self, retired: Retired) {
         self.last.push_back(retired);
-        if self.last.len() > FEW
-            && let Some(oldest) = self.last.pop_front()
-        {
-            self.older.insert(oldest.generation.name, oldest);
+        if self.last.len() > FEW {
+            let oldest = self.last.pop_front();
+            (self.older).extend(oldest.map(|oldest| (oldest.generation.name, oldest)));
         }
     }
 

@@ -45,9 +45,11 @@ pub(super) fn refill(
     align: Alignment,
 ) -> Result<Refilled, AllocError> {
     let mut refilled = take(core, local, stamp, len, align);
-    if let Err(AllocError::Memory(MemoryError::OverBudget(over))) = refilled
-        && over.wanted <= over.budget
-    {
+    let over = match refilled {
+        Err(AllocError::Memory(MemoryError::OverBudget(over))) => over.wanted <= over.budget,
+        _ => false,
+    };
+    if over {
         // Over the budget, perhaps only because the last guard of a retired epoch is gone and its
         // callback still pending: move it on, and try once more. (The pin is nested, so it has no
         // fence. The flush may run foreign closures, as any pin may.)
@@ -89,9 +91,10 @@ fn take(
     };
     // A chunk that another thread had begun when it ended goes first.
     let writer = &local.writer;
-    while writer.chunk(stamp).is_none()
-        && let Some(chunk) = core.begun.take(stamp)
-    {
+    while writer.chunk(stamp).is_none() {
+        let Some(chunk) = core.begun.take(stamp) else {
+            break;
+        };
         // SAFETY: 1. left by a thread that will not touch it again, and taken by this one alone; 2. it was taken for
         // the epoch of `stamp`, which is still the generation's.
         unsafe { writer.adopt(stamp, chunk) };

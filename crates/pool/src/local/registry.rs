@@ -58,8 +58,9 @@ impl Registry {
         let entries = &mut *self.0.borrow_mut();
         let mut dead = Vec::new();
         if entries.domains.len() >= entries.purge_at.max(FEW) {
-            let all = entries.domains.extract_if(|_, keeper| keeper.is_dead());
-            dead.extend(all.map(|(_, keeper)| keeper));
+            let keepers = entries.domains.values();
+            dead.extend(keepers.filter(|keeper| keeper.is_dead()).cloned());
+            entries.domains.retain(|_, keeper| !keeper.is_dead());
             entries.purge_at = 2 * entries.domains.len();
         }
         let entry = entries.domains.entry(domain);

@@ -150,9 +150,8 @@ impl Local {
         // SAFETY: made by `Box::into_raw`, and freed once, by the contract.
         let local = unsafe { Box::from_raw(this.as_ptr()) };
         // No guard of this thread is left, so no batch is, either: another thread may fill the chunk further.
-        if let Some((stamp, chunk)) = local.writer.leave()
-            && let Some(begun) = local.begun.upgrade()
-        {
+        let left = local.writer.leave();
+        if let Some(((stamp, chunk), begun)) = left.zip(local.begun.upgrade()) {
             begun.leave(stamp, chunk);
         }
         // The end of the participant, if this was its last owner, may run foreign closures. They do not find this

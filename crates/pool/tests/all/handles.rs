@@ -166,8 +166,8 @@ fn many_are_as_each(by: &impl Resolve, handles: &[ArenaHandle]) {
         let found: Vec<_> = by.get_each(&handles[..count]).collect();
         assert_eq!(found, expected[..count]);
     }
-    let (eights, _) = handles.as_chunks::<8>();
-    for (eight, expected) in eights.iter().zip(expected.chunks(8)) {
+    for (eight, expected) in handles.chunks_exact(8).zip(expected.chunks(8)) {
+        let eight: &[_; 8] = eight.try_into().unwrap();
         assert_eq!(by.get_many(eight), expected);
     }
     assert_eq!(by.get_many::<0>(&[]), [None::<&[u8]>; 0]);

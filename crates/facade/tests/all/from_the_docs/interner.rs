@@ -296,7 +296,7 @@ fn memory(budget: usize) -> Memory {
 fn use_strings(interner: &Interner, generation: usize, thread: usize) -> Vec<(String, Symbol)> {
     let mut used = Vec::new();
     for (group, every) in GROUPS {
-        if generation.is_multiple_of(every) {
+        if generation % every == 0 {
             used.extend((0..GROUP).map(|number| shared(group, number)));
         }
     }

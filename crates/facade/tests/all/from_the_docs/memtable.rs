@@ -113,16 +113,20 @@ impl SortedFile {
 }
 
 fn take_number(rest: &mut &[u8]) -> Result<u64> {
-    let number = rest.split_off(..8).ok_or("the file ends within a number")?;
-    Ok(u64::from_le_bytes(number.try_into()?))
+    let (number, others) = rest
+        .split_first_chunk()
+        .ok_or("the file ends within a number")?;
+    *rest = others;
+    Ok(u64::from_le_bytes(*number))
 }
 
 fn take_bytes(rest: &mut &[u8]) -> Result<Vec<u8>> {
     let length = usize::try_from(take_number(rest)?)?;
-    Ok(rest
-        .split_off(..length)
-        .ok_or("the file ends within a record")?
-        .to_vec())
+    let (bytes, others) = rest
+        .split_at_checked(length)
+        .ok_or("the file ends within a record")?;
+    *rest = others;
+    Ok(bytes.to_vec())
 }
 
 /// Where the records are. Each record is in exactly one of these.
