@@ -1,9 +1,9 @@
-//! `--update-docs`: the figures in `README.md` and `docs/benchmarks.md`, between markers, and the README's picture. No figure
-//! there is typed.
+//! `--update-docs`: the figures in `docs/benchmarks.md` and the picture in `README.md`, between markers. No figure there is
+//! typed.
 
 use std::fmt::Write;
 
-use super::groups::{GROUPS, Overview};
+use super::groups::GROUPS;
 use super::picture;
 use super::saved::Saved;
 use super::targets;
@@ -55,17 +55,17 @@ fn replaced(text: &str, section: &str) -> Result<String, String> {
     }
 }
 
-/// For the README: where it ran, the picture, and the table.
+/// For the README: the picture, and where it ran.
 fn short(saved: &Saved, has_picture: bool) -> String {
     let Saved { machine, date, commit, command, .. } = saved;
     let words = format!(
-        "One {} run on {}, {} cores, {date}, commit `{commit}`; by `{command}`, not written by hand. Only ratios of \
-         one run count; the whole of it, targets included, is in [docs/benchmarks.md]({DETAILS}#results).",
+        "One {} run on {}, {} cores, {date}, commit `{commit}`; by `{command}`, not drawn by hand. Only ratios of one run \
+         count. [docs/benchmarks.md]({DETAILS}) has the method, the caveats, and [the whole run]({DETAILS}#results) beside \
+         more peers, with the targets that it missed.",
         machine.effort, machine.cpu, machine.cores,
     );
     let picture = if has_picture { format!("![{}]({PICTURE})\n\n", picture::TEXT) } else { String::new() };
-    let table = contest(saved, |table, id| !table.minor.iter().any(|minor| minor == id));
-    format!("\n{}\n{picture}{table}", wrapped(&words))
+    format!("\n{picture}{}\n", wrapped(&words))
 }
 
 /// For `docs/benchmarks.md`: circumstances, the table, the targets.
@@ -79,7 +79,7 @@ fn long(saved: &Saved) -> String {
     let _ = write!(
         text,
         "\n{}The targets that the project set itself: {}.\n\n| | what | target | this run | |\n|---|---|---|---|---|\n",
-        contest(saved, |_, _| true),
+        contest(saved),
         targets::summary(&judged)
     );
     for one in &judged {
@@ -90,10 +90,10 @@ fn long(saved: &Saved) -> String {
 }
 
 /// The tables, and what their figures are.
-fn contest(saved: &Saved, is_shown: impl Fn(&Overview, &str) -> bool) -> String {
+fn contest(saved: &Saved) -> String {
     let mut text = String::new();
     for table in &GROUPS.overview {
-        let grid = Grid::overview(table, &saved.records, |id| is_shown(table, id));
+        let grid = Grid::overview(table, &saved.records);
         if !grid.rows.is_empty() {
             let words = wrapped(&format!("**{}.** {}", table.title, table.words));
             // Writing into a string cannot fail.

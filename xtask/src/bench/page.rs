@@ -110,7 +110,7 @@ fn glance(saved: &Saved) -> Markup {
             h2 { "At a glance" }
             p { "Every contestant beside every other: the median, and its ratio to the reference." }
             @for overview in &GROUPS.overview {
-                @let grid = Grid::overview(overview, &saved.records, |_| true);
+                @let grid = Grid::overview(overview, &saved.records);
                 @if !grid.rows.is_empty() { h3 { (grid.title) } (table(&grid, false)) }
             }
         }

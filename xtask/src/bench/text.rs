@@ -176,7 +176,7 @@ mod tests {
     fn a_table_in_markdown_has_as_many_cells_in_each_row() {
         let records =
             [record("put/warm", "ours", "user", 2.0, "ns/key"), record("memory/rss", "ours", "user", 1.01, "B/B")];
-        let text = markdown(&Grid::overview(&GROUPS.overview[1], &records, |_| true));
+        let text = markdown(&Grid::overview(&GROUPS.overview[1], &records));
         assert!(
             text.contains("| **epoch-arena, pin per 64** | 2.00 ns (1.50x) |") && text.contains("| 1.010 |"),
             "{text}"

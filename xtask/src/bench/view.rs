@@ -51,13 +51,12 @@ impl<'r> Grid<'r> {
         grids
     }
 
-    /// A table with everything in it; `is_shown` tells of a contestant whether it has a row.
-    pub fn overview(table: &Overview, records: &'r [Record], is_shown: impl Fn(&str) -> bool) -> Self {
+    /// A table with everything in it.
+    pub fn overview(table: &Overview, records: &'r [Record]) -> Self {
         let figures = &table.columns;
         let columns: Vec<String> = figures.iter().map(|figure| figure.title.clone()).collect();
-        let shown = ROSTER.iter().map(|one| one.id).filter(|id| is_shown(id));
         let row = |who| Row { who, cells: figures.iter().map(|figure| figure.find(records, who)).collect() };
-        let rows = shown.map(row).filter(|row| row.cells.iter().any(Option::is_some)).collect();
+        let rows = ROSTER.iter().map(|one| row(one.id)).filter(|row| row.cells.iter().any(Option::is_some)).collect();
         Self { title: table.title.clone(), unit: "", columns, lead: 0, rows }
     }
 
@@ -335,7 +334,7 @@ pub mod tests {
         assert_eq!(grids("tail", &records)[0].columns, ["p50", "p99.9"]);
         let map = &grids("map", &records)[0];
         assert_eq!((&*map.title, &*map.columns[0]), ("map, keys user24", "bytes"));
-        let [maps, arenas] = [0, 1].map(|at| Grid::overview(&GROUPS.overview[at], &records, |_| true));
+        let [maps, arenas] = [0, 1].map(|at| Grid::overview(&GROUPS.overview[at], &records));
         assert_eq!((maps.rows.len(), arenas.rows.len()), (1, 0));
     }
 }
