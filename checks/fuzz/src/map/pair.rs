@@ -86,13 +86,11 @@ impl Pair {
             (turns, None),
             (turns, Some(at)),
         ] {
-            let found = match at {
-                None => both_ends(self.map.range::<Vec<u8>, _>(bounds.clone()), turns),
-                Some(at) => both_ends(self.map.range_at::<Vec<u8>, _>(bounds.clone(), at), turns),
-            };
-            let found = found.iter().map(|entry| (entry.key(), entry.version()));
-            let lines = self.lines(bounds, at);
-            assert!(found.eq(lines.iter().map(|line| (&line.0[..], line.1.0))));
+            let (map, bounds, lines) = (&self.map, bounds.clone(), self.lines(bounds, at));
+            match at {
+                None => both_ends(map.range::<Vec<u8>, _>(bounds), lines, turns),
+                Some(at) => both_ends(map.range_at::<Vec<u8>, _>(bounds, at), lines, turns),
+            }
         }
     }
 
@@ -144,20 +142,19 @@ pub fn line(entry: Entry<'_>) -> Line {
     (entry.key().to_vec(), Reverse(entry.version()))
 }
 
+/// Takes from both ends, and sees that these lines come and no more.
 fn both_ends<'m>(
     mut iter: impl DoubleEndedIterator<Item = Entry<'m>>,
+    lines: Vec<&Line>,
     turns: u64,
-) -> Vec<Entry<'m>> {
-    let (mut front, mut back) = (Vec::new(), Vec::new());
-    for turn in 0.. {
-        let (next, end) = match turns.rotate_left(turn) & 1 {
-            0 => (iter.next(), &mut front),
-            _ => (iter.next_back(), &mut back),
+) {
+    let (count, mut lines) = (lines.len() as u32, lines.into_iter());
+    for turn in 0..=count {
+        let (found, expected) = match turns.rotate_left(turn) & 1 {
+            0 => (iter.next(), lines.next()),
+            _ => (iter.next_back(), lines.next_back()),
         };
-        let Some(item) = next else { break };
-        end.push(item);
+        assert_eq!(found.map(line).as_ref(), expected);
     }
     assert!(iter.next().is_none() && iter.next_back().is_none());
-    front.extend(back.into_iter().rev());
-    front
 }
