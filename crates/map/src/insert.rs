@@ -144,9 +144,7 @@ impl ArenaMap {
 
     /// Before the first split, under the lock of the only leaf: counts what is in it.
     fn begin_count(&self, leaf: &Locked<'_>, room: Option<Room<'_>>) {
-        if let Some(room) = room
-            && !self.count.has_begun()
-        {
+        if let Some(room) = room.filter(|_| !self.count.has_begun()) {
             debug_assert!(leaf.page() == self.index.first());
             // SAFETY: of the map's epoch, which is held for as long as the map.
             unsafe { self.count.begin(room, self.only_leaf()) };

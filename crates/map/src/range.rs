@@ -191,9 +191,8 @@ impl<'m> Range<'m> {
             self.load_front(next);
         }
         let record = self.front.entries[self.front.at].1?;
-        if let Some(last) = self.last
-            && record.cmp_record(last) != Ordering::Less
-        {
+        let is_last = |last| record.cmp_record(last) != Ordering::Less;
+        if self.last.is_some_and(is_last) {
             return None;
         }
         self.front.at += 1;

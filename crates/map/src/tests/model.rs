@@ -149,8 +149,8 @@ fn check(map: &ArenaMap, model: &mut Model, op: Op) {
         Op::GetEach(keys, at) => {
             let expected: Vec<_> = keys.iter().map(|key| map.get(key, at)).collect();
             assert_eq!(map.get_each(&keys, at).collect::<Vec<_>>(), expected);
-            for (eight, expected) in keys.as_chunks::<8>().0.iter().zip(expected.chunks(8)) {
-                let eight = eight.each_ref().map(|key| &key[..]);
+            for (eight, expected) in keys.chunks_exact(8).zip(expected.chunks(8)) {
+                let eight: [_; 8] = std::array::from_fn(|at| &eight[at][..]);
                 assert_eq!(map.get_many(eight, at), expected);
             }
         }

@@ -19,9 +19,7 @@ thread_local! {
 /// What this thread does at each step.
 pub(crate) fn at(step: Step) {
     HOOK.with(|hook| {
-        if let Ok(mut hook) = hook.try_borrow_mut()
-            && let Some(hook) = &mut *hook
-        {
+        if let Ok(Some(hook)) = hook.try_borrow_mut().as_deref_mut() {
             hook(step);
         }
     });

@@ -117,10 +117,11 @@ impl Index {
         mut fresh: impl FnMut() -> Result<Fresh<'m>, E>,
     ) -> Result<(), E> {
         let mut child = child;
-        while let Some(low) = child.low()
-            && let Some(right) = self.enter_one(child, low, &mut fresh)?
-        {
-            child = right;
+        while let Some(low) = child.low() {
+            match self.enter_one(child, low, &mut fresh)? {
+                Some(right) => child = right,
+                None => break,
+            }
         }
         Ok(())
     }

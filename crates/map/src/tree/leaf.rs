@@ -171,14 +171,14 @@ impl<'m> Page<'m> {
             if !self.is_still(seen) {
                 continue;
             }
-            if !self.is_quiet(seen)
-                && let Some(low) = next.and_then(Page::low)
-            {
+            if !self.is_quiet(seen) {
                 // Perhaps `fill` was loaded before a split that `next` was loaded after: then the upper
                 // records are behind `next` as well.
-                let behind = |record: Record<'_>| record.cmp_record(low) != Ordering::Less;
-                while len > 0 && into[len - 1].1.is_some_and(behind) {
-                    len -= 1;
+                if let Some(low) = next.and_then(Page::low) {
+                    let behind = |record: Record<'_>| record.cmp_record(low) != Ordering::Less;
+                    while len > 0 && into[len - 1].1.is_some_and(behind) {
+                        len -= 1;
+                    }
                 }
             }
             return (len, next);

@@ -262,7 +262,7 @@ impl<'m> Page<'m> {
             let other = other.load(Ordering::Acquire);
             found = found << 1 | u64::from(other == head);
         };
-        while !index.is_multiple_of(4) {
+        while index % 4 != 0 {
             index -= 1;
             look(index);
         }
