@@ -104,7 +104,7 @@ pub fn resolve(n: u64) {
     }
 }
 
-/// One handle of eight that are resolved at a time.
+/// One handle of an array of eight.
 #[inline(never)]
 pub fn get_many(n: u64) {
     let pool = pool();

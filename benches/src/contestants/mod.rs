@@ -15,7 +15,7 @@ pub use deferred::Deferred;
 pub use floor::{Floor, FloorPinned, HUGE_PAGES, INLINE, MEMCPY, SMALL_PAGES};
 pub use naive::Naive;
 pub use ours::{
-    AsItIs, BATCHES, EIGHT, Ours, OursEpochs, PIN_EACH, PIN_ONCE, PIN_PER_64, Prefaulted, REFRESH,
+    AsItIs, BATCHES, AHEAD, Ours, OursEpochs, PIN_EACH, PIN_ONCE, PIN_PER_64, Prefaulted, REFRESH,
     SmallPages,
 };
 
@@ -81,7 +81,7 @@ pub fn visit_resolver<V: VisitResolver>(id: &str, visitor: V) -> Option<V::Out> 
         "ours" => visitor.visit::<Ours<PIN_PER_64>>(),
         "ours-pin-once" => visitor.visit::<Ours<PIN_ONCE>>(),
         "ours-pin-each" => visitor.visit::<Ours<PIN_EACH>>(),
-        "ours-eight" => visitor.visit::<Ours<EIGHT>>(),
+        "ours-ahead" => visitor.visit::<Ours<AHEAD>>(),
         #[cfg(feature = "peer-rarena")]
         "rarena" => visitor.visit::<rarena::Rarena>(),
         "naive-shared" => visitor.visit::<Naive>(),

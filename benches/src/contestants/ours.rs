@@ -20,8 +20,8 @@ pub const PIN_ONCE: usize = usize::MAX;
 pub const REFRESH: usize = PIN_ONCE - 1;
 /// One pin, and the keys in batches of 64 whose bytes are known.
 pub const BATCHES: usize = PIN_ONCE - 2;
-/// One pin, and eight handles resolved at a time.
-pub const EIGHT: usize = PIN_ONCE - 3;
+/// One pin, and handles that are asked for before their turn.
+pub const AHEAD: usize = PIN_ONCE - 3;
 
 /// How the memory is set up; everything else is as it is by default.
 pub trait Setup: Clone + Send + 'static {
@@ -182,15 +182,11 @@ impl<const WAY: usize, S: Setup> Resolver for Ours<WAY, S> {
         let mut sum = 0;
         for part in handles.chunks(WAY) {
             let guard = self.0.pin();
-            let (eights, rest) = if WAY == EIGHT {
-                part.as_chunks::<8>()
+            sum += if WAY == AHEAD {
+                guard.get_each(part).map(look).sum::<u64>()
             } else {
-                (&[][..], part)
+                part.iter().map(|one| look(guard.get(*one))).sum()
             };
-            for eight in eights {
-                sum += guard.get_many(eight).map(look).iter().sum::<u64>();
-            }
-            sum += rest.iter().map(|one| look(guard.get(*one))).sum::<u64>();
         }
         sum
     }

@@ -1,7 +1,9 @@
 //! Asking for memory before it is read.
 
-/// How many items are asked for before the first of them is read: about as many cache misses as a core overlaps.
-const AHEAD: usize = 8;
+/// How many items are asked for before the first of them is read: about as many cache misses as a core has in flight.
+/// Fewer would leave it to the reads to fill that number, which a core's window of instructions does not reach:
+/// measured with 8, 16, 24, 32, 48 and 64, on keys of 16 and 24 bytes in random order.
+const AHEAD: usize = 32;
 
 /// Asks the processor to load the cache line at an address; a hint, which changes nothing.
 #[inline(always)]
@@ -15,7 +17,7 @@ pub fn prefetch(at: *const u8) {
     let _ = at;
 }
 
-/// The items. Each comes after `ask` was called with it and with the eight behind it.
+/// The items. Each comes after `ask` was called with it and with the 32 behind it.
 #[inline]
 pub fn ahead<I: Iterator + Clone>(
     items: I,
@@ -37,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_item_is_asked_for_once_and_eight_turns_before_it_comes() {
+    fn each_item_is_asked_for_once_and_some_turns_before_it_comes() {
         for count in 0..3 * AHEAD {
             let asked = RefCell::new(Vec::new());
             let mut items = ahead(0..count, |item| asked.borrow_mut().push(item));

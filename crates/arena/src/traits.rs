@@ -44,18 +44,16 @@ pub trait Resolve: sealed::Sealed {
     /// ```
     fn get(&self, handle: ArenaHandle) -> Option<&[u8]>;
 
-    /// The bytes of several handles, each as [`get`](Self::get) gives them, for one who reads them next: their cache
-    /// misses are overlapped, where those of one `get` after the other are waited for in turn. Eight at a time are best
-    /// for handles in no order; for bytes that are in the cache it costs a little more than `get`.
+    /// The bytes of a few handles, each as [`get`](Self::get) gives them, for one who reads them next: the processor is
+    /// asked for all of them at once. For many handles [`get_each`](Self::get_each) is faster, as it looks further ahead; for
+    /// bytes that are in the cache `get` is.
     ///
     /// ```
     /// # use epoch_arena_core as epoch_arena;
     /// use epoch_arena::{ArenaHandle, Resolve};
-    /// fn sum(handles: &[ArenaHandle], by: &impl Resolve) -> usize {
-    ///     let of = |bytes: Option<&[u8]>| usize::from(bytes.map_or(0, |bytes| bytes[0]));
-    ///     let (eights, rest) = handles.as_chunks::<8>();
-    ///     let sums = eights.iter().map(|eight| by.get_many(eight).map(of).iter().sum::<usize>());
-    ///     sums.sum::<usize>() + rest.iter().map(|handle| of(by.get(*handle))).sum::<usize>()
+    /// fn is_between(key: &[u8], first: ArenaHandle, last: ArenaHandle, by: &impl Resolve) -> bool {
+    ///     let [first, last] = by.get_many(&[first, last]);
+    ///     first.zip(last).is_some_and(|(first, last)| (first..=last).contains(&key))
     /// }
     /// ```
     #[inline]
@@ -70,7 +68,7 @@ pub trait Resolve: sealed::Sealed {
     }
 
     /// The bytes of any number of handles, in their order, each as [`get`](Self::get) gives them when their turn comes.
-    /// The processor is asked for them eight turns before, by a clone of the iterator: so their cache misses are
+    /// The processor is asked for them 32 turns before, by a clone of the iterator: so their cache misses are
     /// overlapped, as by [`get_many`](Self::get_many).
     ///
     /// ```

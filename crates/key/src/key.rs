@@ -103,7 +103,7 @@ impl ArenaKey {
     }
 
     /// Any number of keys with their bytes, in their order, each as [`resolve`](Self::resolve) gives it when its turn
-    /// comes. The processor is asked for their bytes eight turns before, by a clone of the iterator: so the cache misses
+    /// comes. The processor is asked for their bytes 32 turns before, by a clone of the iterator: so the cache misses
     /// of one who goes on to read them, to hash or to copy them, are overlapped. Where the first eight bytes decide,
     /// as in most sorts, `resolve` is enough, which looks at no bytes.
     ///
