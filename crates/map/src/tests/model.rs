@@ -307,7 +307,7 @@ fn records_between_full_leaves_fill_few_pages() {
         map.insert(&[n], 0, b"").unwrap();
     }
     let leaf = crate::tree::page::draft::Fresh::size(8);
-    let leaves = |records| (map.bytes() - records * 24) / leaf;
+    let leaves = |records| (map.bytes() - records * 17) / leaf;
     assert_eq!(leaves(32), 4);
     // Each newer version of the first key of a leaf is behind all of the leaf before it.
     for version in 1..=many {

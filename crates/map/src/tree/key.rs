@@ -1,8 +1,6 @@
-//! Keys as words: compared eight bytes at a time. Arithmetic only.
+//! Keys, and the heads that stand for them. Arithmetic only.
 
 #![forbid(unsafe_code)]
-
-use std::cmp::Ordering;
 
 /// How many bytes are in a word.
 pub(crate) const WORD: usize = 8;
@@ -11,13 +9,7 @@ pub(crate) const WORD: usize = 8;
 /// and the versions tell its records apart.
 pub(crate) const VERSIONS: u32 = u32::MAX;
 
-/// The word at `index`, big-endian, so that words order as their bytes do; padded with zeros.
-#[inline(always)]
-pub(crate) fn word_of(bytes: &[u8], index: usize) -> u64 {
-    word_at(bytes, index * WORD)
-}
-
-/// The eight bytes from `from` on, as [`word_of`] gives them.
+/// The eight bytes from `from` on, big-endian, so that words order as their bytes do; padded with zeros.
 #[inline(always)]
 fn word_at(bytes: &[u8], from: usize) -> u64 {
     let Some(rest) = bytes.get(from..) else {
@@ -31,12 +23,6 @@ fn word_at(bytes: &[u8], from: usize) -> u64 {
         *to = *byte;
     }
     u64::from_be_bytes(word)
-}
-
-/// The words that hold `len` bytes.
-#[inline(always)]
-pub(crate) const fn words(len: usize) -> usize {
-    len.div_ceil(WORD)
 }
 
 /// The head of a record: what orders it among the records of a page with `skip`, but for ties.
@@ -75,83 +61,23 @@ pub(crate) fn worthwhile(old: u32, new: u32) -> u32 {
 pub(crate) struct Target<'k> {
     pub key: &'k [u8],
     pub version: u64,
-    /// The first words of the key.
-    first: [u64; FIRST],
 }
-
-const FIRST: usize = 4;
 
 impl<'k> Target<'k> {
     #[inline(always)]
     pub fn new(key: &'k [u8], version: u64) -> Self {
-        let first = std::array::from_fn(|index| word_of(key, index));
-        Self {
-            key,
-            version,
-            first,
-        }
-    }
-
-    #[inline(always)]
-    pub fn word(&self, index: usize) -> u64 {
-        match self.first.get(index) {
-            Some(word) => *word,
-            None => word_of(self.key, index),
-        }
+        Self { key, version }
     }
 
     #[inline(always)]
     pub fn head(&self, skip: u32) -> u64 {
-        if skip == 0 {
-            return self.first[0];
-        }
         head(self.key, self.version, skip)
     }
-}
-
-/// Compares two keys, given their lengths and their words. Only the words that the shorter one has
-/// are asked for: if these are equal, it is a prefix of the longer one, or of it and some zeros.
-#[inline(always)]
-pub(crate) fn compare(
-    (len, word): (usize, impl Fn(usize) -> u64),
-    (other_len, other_word): (usize, impl Fn(usize) -> u64),
-) -> Ordering {
-    for index in 0..words(len.min(other_len)) {
-        let (a, b) = (word(index), other_word(index));
-        if a != b {
-            return a.cmp(&b);
-        }
-    }
-    len.cmp(&other_len)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn words_compare_as_bytes_do() {
-        let mut keys = Vec::new();
-        for len in if cfg!(miri) { 6..=9 } else { 0..=17 } {
-            for last in [0_u8, 1, 255] {
-                let mut key = vec![0; len];
-                keys.push(key.clone());
-                if let Some(byte) = key.last_mut() {
-                    *byte = last;
-                }
-                keys.push(key);
-            }
-        }
-        for a in &keys {
-            for b in &keys {
-                let words = compare(
-                    (a.len(), |index| word_of(a, index)),
-                    (b.len(), |index| Target::new(b, 0).word(index)),
-                );
-                assert_eq!(words, a.cmp(b), "{a:?} against {b:?}");
-            }
-        }
-    }
 
     #[test]
     fn heads_never_contradict_the_order_between_the_fences() {

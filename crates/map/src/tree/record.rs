@@ -7,9 +7,9 @@ use std::ptr::NonNull;
 use epoch_arena_pool::Alignment;
 use epoch_arena_pool::raw::prefetch;
 
-use super::key::{self, Target, WORD, words};
+use super::key::{self, Target, WORD};
 
-/// A record of a map: `key_len:32, value_len:32 | key, padded to words | version:64 | value`.
+/// A record of a map: `key_len:32, value_len:32 | key | version:64 | value`.
 ///
 /// Words are read wherever they are, so that a record wastes no byte for its alignment.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,9 +35,7 @@ impl<'m> Record<'m> {
         if key >= u32::MAX as usize || value >= u32::MAX as usize {
             return None;
         }
-        (words(key) * WORD)
-            .checked_add(value)?
-            .checked_add(2 * WORD)
+        key.checked_add(value)?.checked_add(2 * WORD)
     }
 
     /// Writes a record.
@@ -50,17 +48,12 @@ impl<'m> Record<'m> {
     #[inline]
     pub unsafe fn write(first: NonNull<u8>, key: &[u8], version: u64, value: &[u8]) -> Self {
         let lens = key.len() as u64 | (value.len() as u64) << 32;
-        let padded = words(key.len()) * WORD;
-        // SAFETY: for all of the block, 1.: each write is inside the size, which is the sum of
-        // these parts. The padding is written first, and the key over all of it but its end.
+        // SAFETY: for all of the block, 1.: each write is inside the size, which is the sum of these parts.
         unsafe {
             first.cast::<u64>().write_unaligned(lens);
             let at = first.add(WORD);
-            if padded != 0 {
-                at.add(padded - WORD).cast::<u64>().write_unaligned(0);
-            }
             at.copy_from_nonoverlapping(NonNull::from(key).cast(), key.len());
-            let at = at.add(padded);
+            let at = at.add(key.len());
             at.cast::<u64>().write_unaligned(version);
             let at = at.add(WORD);
             at.copy_from_nonoverlapping(NonNull::from(value).cast(), value.len());
@@ -124,13 +117,6 @@ impl<'m> Record<'m> {
     }
 
     #[inline(always)]
-    fn word(self, index: usize) -> u64 {
-        debug_assert!(index < words(self.lens().0));
-        // SAFETY: below the number of the key's words, as `compare` asks for no others; and private.
-        u64::from_be(unsafe { self.load((1 + index) * WORD) })
-    }
-
-    #[inline(always)]
     pub fn key(self) -> &'m [u8] {
         let len = self.lens().0;
         // SAFETY: the key's bytes, written, unchanging and held for 'm by the invariant.
@@ -140,13 +126,13 @@ impl<'m> Record<'m> {
     #[inline(always)]
     pub fn version(self) -> u64 {
         // SAFETY: behind the key.
-        unsafe { self.load(WORD + words(self.lens().0) * WORD) }
+        unsafe { self.load(WORD + self.lens().0) }
     }
 
     #[inline(always)]
     pub fn value(self) -> &'m [u8] {
         let (key, len) = self.lens();
-        let offset = 2 * WORD + words(key) * WORD;
+        let offset = 2 * WORD + key;
         // SAFETY: the value's bytes, as for the key.
         unsafe { std::slice::from_raw_parts(self.first.add(offset).as_ptr(), len) }
     }
@@ -154,7 +140,7 @@ impl<'m> Record<'m> {
     /// The bytes it takes.
     pub fn bytes(self) -> usize {
         let (key, value) = self.lens();
-        2 * WORD + words(key) * WORD + value
+        2 * WORD + key + value
     }
 
     #[inline(always)]
@@ -165,10 +151,7 @@ impl<'m> Record<'m> {
     /// Its key against the target's.
     #[inline(always)]
     pub fn cmp_key(self, target: &Target<'_>) -> Ordering {
-        key::compare(
-            (self.lens().0, |index| self.word(index)),
-            (target.key.len(), |index| target.word(index)),
-        )
+        self.key().cmp(target.key)
     }
 
     /// Its place in the order of records against the target's.
@@ -181,7 +164,7 @@ impl<'m> Record<'m> {
     /// Whether it has the target's key.
     #[inline(always)]
     pub fn has_key(self, target: &Target<'_>) -> bool {
-        self.lens().0 == target.key.len() && self.cmp_key(target) == Ordering::Equal
+        self.key() == target.key
     }
 
     /// Whether both have one key.
@@ -192,11 +175,9 @@ impl<'m> Record<'m> {
     /// Two records in their order.
     #[inline]
     pub fn cmp_record(self, other: Record<'_>) -> Ordering {
-        key::compare(
-            (self.lens().0, |index| self.word(index)),
-            (other.lens().0, |index| other.word(index)),
-        )
-        .then_with(|| other.version().cmp(&self.version()))
+        self.key()
+            .cmp(other.key())
+            .then_with(|| other.version().cmp(&self.version()))
     }
 
     pub fn target(self) -> Target<'m> {
