@@ -58,6 +58,18 @@ fn in_order(
     })
 }
 
+/// The places of sorted entries that have a newer version of their key before them.
+fn outdated(entries: &[(u64, Option<Record<'_>>)]) -> u64 {
+    let pairs = entries.windows(2).enumerate();
+    let is_older = |pair: &[(u64, Option<Record<'_>>)]| match pair {
+        [(head, Some(newer)), (other, Some(record))] => head == other && record.same_key(*newer),
+        _ => false,
+    };
+    pairs.fold(0, |mask, (index, pair)| {
+        mask | u64::from(is_older(pair)) << (index + 1)
+    })
+}
+
 impl<'m> Page<'m> {
     /// # Safety
     ///
@@ -71,43 +83,45 @@ impl<'m> Page<'m> {
         unsafe { Record::from_ptr(slot) }
     }
 
-    /// The first record at or behind the target that has its key, among those in `filled`: the
-    /// newest that is not newer. It means something only if the page `is_still` as `seen` says.
+    /// The first record at or behind the target that has its key, among those in `filled`: the newest that is not
+    /// newer. `older` was loaded before `filled`. It means something only if the page `is_still` as `seen` says.
     #[inline(always)]
     pub fn first_of_key(
         self,
         target: &Target<'_>,
         writing: bool,
+        older: u64,
         filled: u64,
     ) -> Option<Record<'m>> {
         if writing {
             // The heads say nothing, so each record is looked at.
-            return self.newest(target, filled);
+            let newest = self.newest(target.key, target.version, filled);
+            return newest.map(|(_, record)| record);
         }
         let skip = self.skip();
         let head = target.head(skip);
-        if skip == VERSIONS {
-            return self.newest(target, self.nearest(head, filled));
-        }
-        self.newest(target, self.slots_with(head, filled))
+        let alike = if skip == VERSIONS {
+            self.nearest(head, filled)
+        } else {
+            self.slots_with(head, filled)
+        };
+        let newest = match self.newest(target.key, u64::MAX, alike & !older) {
+            Some((_, newest)) if newest.version() > target.version => {
+                self.newest(target.key, target.version, alike)
+            }
+            newest => newest,
+        };
+        newest.map(|(_, record)| record)
     }
 
-    /// The newest record of the target's key that is not newer than it, among `candidates`.
+    /// The newest record of a key that is not newer than `at`, among `candidates`, and its slot.
     #[inline(always)]
-    fn newest(self, target: &Target<'_>, candidates: u64) -> Option<Record<'m>> {
-        let mut best: Option<(u64, Record<'m>)> = None;
-        for index in bits(candidates) {
-            // SAFETY: a leaf; named by the `fill` that the caller has loaded.
-            let record = unsafe { self.record(index) };
-            if !record.has_key(target) {
-                continue;
-            }
-            let version = record.version();
-            if version <= target.version && best.is_none_or(|(best, _)| best < version) {
-                best = Some((version, record));
-            }
-        }
-        best.map(|(_, record)| record)
+    fn newest(self, key: &[u8], at: u64, candidates: u64) -> Option<(usize, Record<'m>)> {
+        // SAFETY: a leaf; named by the `fill` that the caller has loaded.
+        let records = bits(candidates).map(|index| (index, unsafe { self.record(index) }));
+        records
+            .filter(|(_, record)| record.key() == key && record.version() <= at)
+            .max_by_key(|(_, record)| record.version())
     }
 
     /// The slot with the least head that is at least `head`, as a mask.
@@ -191,14 +205,28 @@ impl<'m> Locked<'m> {
     pub fn append(&self, target: &Target<'_>, record: Record<'m>) -> Append {
         let page = self.page();
         at(Step::Locked);
-        let filled = page.fill();
+        let (filled, older) = (page.fill(), page.older());
         let head = target.head(page.skip());
         let ascending = self.is_ascending();
-        let behind_all = ascending && self.is_behind_all(target, head, filled);
-        if !behind_all && self.has(target, page.slots_with(head, filled)) {
-            return Append::Exists;
-        }
+        let last = (MOST_SLOTS - filled.leading_zeros() as usize).checked_sub(1);
+        let last_head = last.map_or(Ordering::Less, |last| page.load_head(last).cmp(&head));
+        let (behind_all, alike) = match (last, last_head) {
+            (_, Ordering::Less) if ascending => (true, 0),
+            (Some(last), Ordering::Equal) if ascending => {
+                // SAFETY: a leaf; named by `fill`.
+                let order = unsafe { page.record(last) }.cmp_target(target);
+                (order == Ordering::Less, page.slots_with(head, filled))
+            }
+            _ => (false, page.slots_with(head, filled)),
+        };
         let free = (!filled).trailing_zeros() as usize;
+        // Which slot has an older version now: that of the newest one so far, or the new one.
+        let outdated = match page.newest(target.key, u64::MAX, alike & !older) {
+            None => None,
+            Some((slot, newest)) if newest.version() < target.version => Some(slot),
+            Some(_) if !behind_all && self.has(target, alike) => return Append::Exists,
+            Some(_) => Some(free),
+        };
         if free >= page.slots() {
             let alone = behind_all && page.next().is_none_or(Page::is_half_full);
             return Append::Full { alone };
@@ -210,19 +238,12 @@ impl<'m> Locked<'m> {
         at(Step::SlotStored);
         // From here on readers see it.
         self.set_fill(filled | 1 << free);
+        if let Some(slot) = outdated {
+            at(Step::FillStored);
+            // A reader that sees this sees the newer version, too. One that does not, looks at both.
+            self.set_older(older | 1 << slot);
+        }
         Append::Done
-    }
-
-    /// Whether the target is behind the last record of a leaf that is in order.
-    fn is_behind_all(&self, target: &Target<'_>, head: u64, filled: u64) -> bool {
-        let Some(last) = (MOST_SLOTS - filled.leading_zeros() as usize).checked_sub(1) else {
-            return true;
-        };
-        let page = self.page();
-        let last_head = page.load_head(last);
-        // SAFETY: a leaf, as `append` is for leaves; named by `fill`.
-        let is_before = || unsafe { page.record(last) }.cmp_target(target) == Ordering::Less;
-        last_head < head || (last_head == head && is_before())
     }
 
     /// Whether one of the records has the target's key and version.
@@ -257,6 +278,9 @@ impl<'m> Locked<'m> {
                 right.set(index, head, record.as_ptr());
             }
         }
+        if skip != VERSIONS {
+            right.set_older(outdated(upper));
+        }
         let right = right.finish(next, skip, lowest(upper.len()), true);
         // If a reader sees `next` before this, the records are here for it; if after it, they are there,
         // and here as well until `fill` lets go of them.
@@ -267,8 +291,11 @@ impl<'m> Locked<'m> {
             let record = unsafe { page.record(*index) };
             in_order(&(page.load_head(*index), Some(record)), &upper[0]) == Ordering::Less
         });
-        self.set_fill(kept.fold(0, |mask, index| mask | 1 << index));
+        let kept = kept.fold(0, |mask, index| mask | 1 << index);
+        self.set_fill(kept);
         at(Step::FillStored);
+        // Of what is left no record has its newer version on the right.
+        self.set_older(page.older() & kept);
         self.narrow(*low);
         right
     }
@@ -298,6 +325,10 @@ impl<'m> Locked<'m> {
         }
         self.write(|| {
             self.set_skip(skip);
+            if skip == VERSIONS {
+                // These heads differ, and each insert compares its own alone.
+                self.set_older(0);
+            }
             for index in bits(page.fill()) {
                 // SAFETY: a leaf; named by `fill`.
                 let record = unsafe { page.record(index) };

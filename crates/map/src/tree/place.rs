@@ -66,7 +66,9 @@ impl<'m> Place<'m> {
         loop {
             let leaf = self.page;
             let seen = leaf.look();
-            // In this order: what `filled` does not have any more, `next` has.
+            // In this order: of what `older` has, `filled` has newer versions; what `filled` does not have any more,
+            // `next` has.
+            let older = leaf.older();
             let filled = leaf.fill();
             at(Step::FillLoaded);
             let next = leaf.next();
@@ -74,7 +76,7 @@ impl<'m> Place<'m> {
                 self.step(next);
                 continue;
             }
-            let mut found = leaf.first_of_key(target, seen.is_writing(), filled);
+            let mut found = leaf.first_of_key(target, seen.is_writing(), older, filled);
             let mut whole = true;
             if found.is_none() && (!self.apart || next != self.behind) {
                 // All records here are before the target or of other keys; the next leaf begins behind it.

@@ -58,6 +58,7 @@ impl<'m> Draft<'m> {
             header.write(Header {
                 state: AtomicU64::new(0),
                 fill: AtomicU64::new(0),
+                older: AtomicU64::new(0),
                 next: AtomicPtr::new(std::ptr::null_mut()),
                 low: low.map_or(std::ptr::null_mut(), |low| low.as_ptr().as_ptr()),
                 skip: AtomicU32::new(0),
@@ -83,6 +84,12 @@ impl<'m> Draft<'m> {
         // publishes it carries all of this.
         self.0.head(index).store(head, Ordering::Relaxed);
         self.0.slot(index).store(slot.as_ptr(), Ordering::Relaxed);
+    }
+
+    /// The slots of a leaf whose key has a newer version in it.
+    pub fn set_older(&mut self, older: u64) {
+        // Relaxed, as in `set`.
+        self.0.header().older.store(older, Ordering::Relaxed);
     }
 
     /// The page, to be published by a Release store of its address.

@@ -107,6 +107,12 @@ impl<'m> Locked<'m> {
         self.0.header().fill.store(fill, Ordering::Release);
     }
 
+    /// After `set_fill` has named the slots with the newer versions.
+    pub fn set_older(&self, older: u64) {
+        // Release: pairs with the Acquire in `older`: `fill` names the newer versions.
+        self.0.header().older.store(older, Ordering::Release);
+    }
+
     pub fn set_skip(&self, skip: u32) {
         // Release: pairs with the Acquire in `skip`; see the rule for readers.
         self.0.header().skip.store(skip, Ordering::Release);

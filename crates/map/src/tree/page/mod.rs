@@ -37,6 +37,8 @@ pub(crate) struct Header {
     /// Of a leaf: which slots have a record, a bit each. Of an inner page: how many have a page.
     /// Invariant: a slot that it names was stored before, and is never null again.
     fill: AtomicU64,
+    /// Of a leaf: slots whose key has a newer version in a slot that `fill` named before. It may lack some.
+    older: AtomicU64,
     /// The page behind this one on its level, or null.
     /// Invariant: a page of the same map that was complete before it was stored here.
     next: AtomicPtr<Header>,
@@ -185,6 +187,13 @@ impl<'m> Page<'m> {
         // Acquire: pairs with the Release in `set_fill`: the slots that it names, and the records in
         // them, are seen; and the page behind this one, if records have gone there.
         self.header().fill.load(Ordering::Acquire)
+    }
+
+    /// To be loaded before `fill`, which then names a newer version of each of these slots' keys.
+    #[inline(always)]
+    pub fn older(self) -> u64 {
+        // Acquire: pairs with the Release in `set_older`: what `fill` named before is seen.
+        self.header().older.load(Ordering::Acquire)
     }
 
     #[inline(always)]
