@@ -9,8 +9,8 @@ use crate::error::MapError;
 use crate::sums::{Count, Sum};
 use crate::sync::{AtomicBool, Ordering};
 use crate::tree::index::Index;
-use crate::tree::page::MOST_SLOTS;
 use crate::tree::page::draft::{Draft, Fresh};
+use crate::tree::page::{MOST_SLOTS, PREFETCHED};
 
 /// How many slots pages have.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +28,7 @@ impl Shape {
     } else {
         Self {
             first: 12,
-            page: 61,
+            page: PREFETCHED,
         }
     };
 }

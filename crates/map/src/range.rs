@@ -153,8 +153,8 @@ impl<'m> Range<'m> {
     fn load_front(&mut self, leaf: Page<'m>) {
         self.front.load(leaf);
         if let Some(next) = self.front.next {
-            next.prefetch();
-            next.prefetch_slots();
+            next.prefetch_inner();
+            next.prefetch_leaf();
         }
         let ends = self.front.left().last().and_then(|(_, record)| *record);
         if ends.is_some_and(|record| self.is_above(record)) {

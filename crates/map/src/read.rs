@@ -44,9 +44,6 @@ impl ArenaMap {
     pub fn get_many<const N: usize>(&self, keys: [&[u8]; N], at: u64) -> [Option<Entry<'_>>; N] {
         let targets = keys.map(|key| Target::new(key, at));
         let places = self.index.find_many(&targets);
-        for place in &places {
-            place.page.prefetch_slots();
-        }
         for (place, target) in places.iter().zip(&targets) {
             place.page.prefetch_record(target);
         }

@@ -100,10 +100,13 @@ impl Index {
         let page = self.root().unwrap_or(self.first());
         let mut places = [Place::unknown(page); N];
         // Counted, so that the page below is not waited for.
-        for _ in level..page.level() {
+        for below in (level..page.level()).rev() {
             for (place, target) in places.iter_mut().zip(targets) {
                 *place = place.page.choose::<STRICT>(place.behind, target);
-                place.page.prefetch();
+                match below {
+                    0 => place.page.prefetch_leaf(),
+                    _ => place.page.prefetch_inner(),
+                }
             }
         }
         places

@@ -34,6 +34,25 @@ pub(crate) fn head(key: &[u8], version: u64, skip: u32) -> u64 {
     word_at(key, skip as usize)
 }
 
+/// The tag of a key: keys with different tags are not equal. A hash of all its bytes, so that it does not matter which of
+/// them differ.
+#[inline(always)]
+pub(crate) fn tag(key: &[u8]) -> u8 {
+    // An odd number with bits in no pattern: that of the golden ratio.
+    const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+    let (words, rest) = key.as_chunks::<WORD>();
+    let mix = |hash: u64, word: u64| (hash.rotate_left(23) ^ word).wrapping_mul(MIX);
+    let hash = words.iter().fold(key.len() as u64, |hash, word| {
+        mix(hash, u64::from_le_bytes(*word))
+    });
+    // The last word again, where there is one, with the rest.
+    let last = key
+        .last_chunk()
+        .copied()
+        .map_or_else(|| word_at(rest, 0), u64::from_le_bytes);
+    (mix(hash, last) >> 56) as u8
+}
+
 /// The `skip` for a page whose records are between `low` and `high`: what lies between two keys
 /// begins with what they share.
 pub(crate) fn skip_between(low: &[u8], high: &[u8]) -> u32 {
@@ -61,12 +80,15 @@ pub(crate) fn worthwhile(old: u32, new: u32) -> u32 {
 pub(crate) struct Target<'k> {
     pub key: &'k [u8],
     pub version: u64,
+    /// The tag of the key.
+    pub tag: u8,
 }
 
 impl<'k> Target<'k> {
     #[inline(always)]
     pub fn new(key: &'k [u8], version: u64) -> Self {
-        Self { key, version }
+        let tag = tag(key);
+        Self { key, version, tag }
     }
 
     #[inline(always)]

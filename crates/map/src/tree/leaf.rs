@@ -8,7 +8,7 @@
 
 use std::cmp::Ordering;
 
-use super::key::{Target, VERSIONS, skip_between};
+use super::key::{Target, VERSIONS, skip_between, tag};
 use super::page::draft::{Draft, Fresh};
 use super::page::locked::Locked;
 use super::page::{MOST_SLOTS, Page};
@@ -62,7 +62,7 @@ fn in_order(
 fn outdated(entries: &[(u64, Option<Record<'_>>)]) -> u64 {
     let pairs = entries.windows(2).enumerate();
     let is_older = |pair: &[(u64, Option<Record<'_>>)]| match pair {
-        [(head, Some(newer)), (other, Some(record))] => head == other && record.same_key(*newer),
+        [(_, Some(newer)), (_, Some(record))] => record.same_key(*newer),
         _ => false,
     };
     pairs.fold(0, |mask, (index, pair)| {
@@ -93,25 +93,28 @@ impl<'m> Page<'m> {
         older: u64,
         filled: u64,
     ) -> Option<Record<'m>> {
-        if writing {
-            // The heads say nothing, so each record is looked at.
-            let newest = self.newest(target.key, target.version, filled);
-            return newest.map(|(_, record)| record);
-        }
-        let skip = self.skip();
-        let head = target.head(skip);
-        let alike = if skip == VERSIONS {
-            self.nearest(head, filled)
-        } else {
-            self.slots_with(head, filled)
-        };
+        let alike = self.slots_with(target.tag, filled);
         let newest = match self.newest(target.key, u64::MAX, alike & !older) {
-            Some((_, newest)) if newest.version() > target.version => {
-                self.newest(target.key, target.version, alike)
-            }
+            Some((_, newest)) if newest.version() > target.version => self.newest(
+                target.key,
+                target.version,
+                self.perhaps(target, writing, alike),
+            ),
             newest => newest,
         };
         newest.map(|(_, record)| record)
+    }
+
+    /// Those among `alike` that may be the newest version of the target's key that is not newer.
+    fn perhaps(self, target: &Target<'_>, writing: bool, alike: u64) -> u64 {
+        let skip = self.skip();
+        if skip != VERSIONS || writing {
+            return alike;
+        }
+        let head = target.head(skip);
+        let heads = bits(alike).map(|index| (self.load_head(index), index));
+        let nearest = heads.filter(|(other, _)| *other >= head).min();
+        nearest.map_or(0, |(_, index)| 1 << index)
     }
 
     /// The newest record of a key that is not newer than `at`, among `candidates`, and its slot.
@@ -124,17 +127,11 @@ impl<'m> Page<'m> {
             .max_by_key(|(_, record)| record.version())
     }
 
-    /// The slot with the least head that is at least `head`, as a mask.
-    fn nearest(self, head: u64, filled: u64) -> u64 {
-        let heads = bits(filled).map(|index| (self.load_head(index), index));
-        let nearest = heads.filter(|(other, _)| *other >= head).min();
-        nearest.map_or(0, |(_, index)| 1 << index)
-    }
-
     /// Asks for the record that a target will most probably be found in.
     #[inline(always)]
     pub fn prefetch_record(self, target: &Target<'_>) {
-        let candidates = self.slots_with(target.head(self.skip()), self.fill());
+        let older = self.older();
+        let candidates = self.slots_with(target.tag, self.fill()) & !older;
         if let Some(index) = bits(candidates).next() {
             // SAFETY: a leaf; named by the `fill` that was just loaded.
             unsafe { self.record(index) }.prefetch();
@@ -208,23 +205,14 @@ impl<'m> Locked<'m> {
         let (filled, older) = (page.fill(), page.older());
         let head = target.head(page.skip());
         let ascending = self.is_ascending();
-        let last = (MOST_SLOTS - filled.leading_zeros() as usize).checked_sub(1);
-        let last_head = last.map_or(Ordering::Less, |last| page.load_head(last).cmp(&head));
-        let (behind_all, alike) = match (last, last_head) {
-            (_, Ordering::Less) if ascending => (true, 0),
-            (Some(last), Ordering::Equal) if ascending => {
-                // SAFETY: a leaf; named by `fill`.
-                let order = unsafe { page.record(last) }.cmp_target(target);
-                (order == Ordering::Less, page.slots_with(head, filled))
-            }
-            _ => (false, page.slots_with(head, filled)),
-        };
+        let behind_all = ascending && self.is_behind_all(target, head, filled);
+        let alike = page.slots_with(target.tag, filled);
         let free = (!filled).trailing_zeros() as usize;
         // Which slot has an older version now: that of the newest one so far, or the new one.
         let outdated = match page.newest(target.key, u64::MAX, alike & !older) {
             None => None,
             Some((slot, newest)) if newest.version() < target.version => Some(slot),
-            Some(_) if !behind_all && self.has(target, alike) => return Append::Exists,
+            Some(_) if !behind_all && self.has(target, head, alike) => return Append::Exists,
             Some(_) => Some(free),
         };
         if free >= page.slots() {
@@ -235,6 +223,7 @@ impl<'m> Locked<'m> {
             self.set_descending();
         }
         self.set(free, head, record.as_ptr());
+        self.set_tag(free, target.tag);
         at(Step::SlotStored);
         // From here on readers see it.
         self.set_fill(filled | 1 << free);
@@ -246,12 +235,25 @@ impl<'m> Locked<'m> {
         Append::Done
     }
 
-    /// Whether one of the records has the target's key and version.
-    fn has(&self, target: &Target<'_>, candidates: u64) -> bool {
+    /// Whether the target is behind the last record of a leaf that is in order.
+    fn is_behind_all(&self, target: &Target<'_>, head: u64, filled: u64) -> bool {
+        let Some(last) = (MOST_SLOTS - filled.leading_zeros() as usize).checked_sub(1) else {
+            return true;
+        };
+        let page = self.page();
+        let last_head = page.load_head(last);
+        // SAFETY: a leaf, as `append` is for leaves; named by `fill`.
+        let is_before = || unsafe { page.record(last) }.cmp_target(target) == Ordering::Less;
+        last_head < head || (last_head == head && is_before())
+    }
+
+    /// Whether one of the records has the target's key and version, and so its head.
+    fn has(&self, target: &Target<'_>, head: u64, candidates: u64) -> bool {
+        let page = self.page();
         bits(candidates).any(|index| {
             // SAFETY: a leaf, as `append` is for leaves; named by the `fill` of the caller.
-            let record = unsafe { self.page().record(index) };
-            record.cmp_target(target) == Ordering::Equal
+            let record = || unsafe { page.record(index) };
+            page.load_head(index) == head && record().cmp_target(target) == Ordering::Equal
         })
     }
 
@@ -276,11 +278,10 @@ impl<'m> Locked<'m> {
                     record.head(skip)
                 };
                 right.set(index, head, record.as_ptr());
+                right.set_tag(index, tag(record.key()));
             }
         }
-        if skip != VERSIONS {
-            right.set_older(outdated(upper));
-        }
+        right.set_older(outdated(upper));
         let right = right.finish(next, skip, lowest(upper.len()), true);
         // If a reader sees `next` before this, the records are here for it; if after it, they are there,
         // and here as well until `fill` lets go of them.
@@ -307,6 +308,7 @@ impl<'m> Locked<'m> {
         let high = next.and_then(Page::low);
         let skip = high.map_or(0, |high| skip_between(record.key(), high.key()));
         right.set(0, record.head(skip), record.as_ptr());
+        right.set_tag(0, tag(record.key()));
         let right = right.finish(next, skip, 1, true);
         // From here on readers see it.
         self.link(right);
@@ -325,10 +327,6 @@ impl<'m> Locked<'m> {
         }
         self.write(|| {
             self.set_skip(skip);
-            if skip == VERSIONS {
-                // These heads differ, and each insert compares its own alone.
-                self.set_older(0);
-            }
             for index in bits(page.fill()) {
                 // SAFETY: a leaf; named by `fill`.
                 let record = unsafe { page.record(index) };

@@ -66,6 +66,10 @@ impl<'m> Draft<'m> {
                 level,
             });
         }
+        for word in 0..page.tag_words() {
+            // SAFETY: as above, for the tags; below the number of words.
+            unsafe { page.tags_at(word).write(AtomicU64::new(0)) };
+        }
         for index in 0..page.slots() {
             // SAFETY: as above, for the heads; below the number of slots.
             unsafe { page.head_at(index).write(AtomicU64::new(0)) };
@@ -84,6 +88,12 @@ impl<'m> Draft<'m> {
         // publishes it carries all of this.
         self.0.head(index).store(head, Ordering::Relaxed);
         self.0.slot(index).store(slot.as_ptr(), Ordering::Relaxed);
+    }
+
+    /// The tag of a slot that has not had one.
+    pub fn set_tag(&mut self, index: usize, tag: u8) {
+        // Relaxed, as in `set`.
+        self.0.add_tag(index, tag, Ordering::Relaxed);
     }
 
     /// The slots of a leaf whose key has a newer version in it.

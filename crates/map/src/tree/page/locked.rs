@@ -2,10 +2,19 @@
 
 use std::ptr::NonNull;
 
-use super::{ASCENDING, LOCKED, Page, VERSION, WRITING};
+use super::{ASCENDING, LOCKED, Page, TAGS_OF_WORD, VERSION, WRITING};
 use crate::sync::{Backoff, Ordering};
 
 impl<'m> Page<'m> {
+    /// Stores the tag of a slot into its word. The page is this thread's, or its lock.
+    pub(super) fn add_tag(self, index: usize, tag: u8, order: Ordering) {
+        let word = self.tags(index / TAGS_OF_WORD);
+        // Relaxed: as the page or its lock is this thread's, it is its own store or one that it has acquired.
+        let mut tags = word.load(Ordering::Relaxed).to_le_bytes();
+        tags[index % TAGS_OF_WORD] = tag;
+        word.store(u64::from_le_bytes(tags), order);
+    }
+
     /// Waits for the lock. What is done under it is short, allocates nothing and calls nothing foreign.
     pub fn lock(self) -> Locked<'m> {
         let mut backoff = Backoff::default();
@@ -99,6 +108,12 @@ impl<'m> Locked<'m> {
     pub fn set_head(&self, index: usize, head: u64) {
         // Release: pairs with the Acquire in `load_head`; see the rule for readers.
         self.0.head(index).store(head, Ordering::Release);
+    }
+
+    /// The tag of a slot, which `fill` does not name.
+    pub fn set_tag(&self, index: usize, tag: u8) {
+        // Release: pairs with the Acquire in `slots_with`; see the rule for readers.
+        self.0.add_tag(index, tag, Ordering::Release);
     }
 
     pub fn set_fill(&self, fill: u64) {

@@ -1,4 +1,4 @@
-//! A page: the header, heads and slots that leaves and inner pages share, and how they are read.
+//! A page: the header, tags, heads and slots that leaves and inner pages share, and how they are read.
 //!
 //! Every word of a page that threads share is an atomic. After a page is published each store to it is a
 //! Release and each load an Acquire, but for those of the thread that holds its lock. One rule follows
@@ -11,6 +11,7 @@ pub(crate) mod draft;
 pub(crate) mod locked;
 
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::ptr::NonNull;
 
 use epoch_arena_pool::Alignment;
@@ -29,7 +30,7 @@ const WRITING: u64 = 4;
 /// Counts changes after which a reader has to look again; the three bits below are flags.
 const VERSION: u64 = 8;
 
-/// What a page begins with. Its heads follow, then its slots.
+/// What a page begins with. Its tags follow, eight to a word, then its heads, then its slots.
 #[repr(C)]
 pub(crate) struct Header {
     /// `version | writing | ascending | locked`. Only the holder of the lock stores it.
@@ -56,10 +57,20 @@ pub(crate) struct Header {
 /// The most slots of a page: as many as its mask has bits.
 pub(crate) const MOST_SLOTS: usize = 64;
 
-const HEADS: usize = size_of::<Header>().next_multiple_of(align_of::<AtomicU64>());
+/// The slots of a page that is asked for before its header is seen: a page of 1 KiB.
+pub(crate) const PREFETCHED: usize = 57;
+
+const TAGS: usize = size_of::<Header>().next_multiple_of(align_of::<AtomicU64>());
+
+/// How many tags are in a word.
+pub(super) const TAGS_OF_WORD: usize = size_of::<u64>();
+
+const fn heads_at(slots: usize) -> usize {
+    TAGS + slots.div_ceil(TAGS_OF_WORD) * size_of::<AtomicU64>()
+}
 
 const fn slots_at(slots: usize) -> usize {
-    (HEADS + slots * size_of::<AtomicU64>()).next_multiple_of(align_of::<AtomicPtr<u8>>())
+    (heads_at(slots) + slots * size_of::<AtomicU64>()).next_multiple_of(align_of::<AtomicPtr<u8>>())
 }
 
 /// A published page.
@@ -122,14 +133,31 @@ impl<'m> Page<'m> {
         self.header().level
     }
 
+    /// How many words have the tags.
+    #[inline(always)]
+    fn tag_words(self) -> usize {
+        self.slots().div_ceil(TAGS_OF_WORD)
+    }
+
+    /// # Safety
+    ///
+    /// `word` is below the number of words with tags.
+    #[inline(always)]
+    unsafe fn tags_at(self, word: usize) -> NonNull<AtomicU64> {
+        debug_assert!(word < self.tag_words());
+        // SAFETY: the tags are behind the header.
+        unsafe { self.header.cast::<u8>().add(TAGS).cast().add(word) }
+    }
+
     /// # Safety
     ///
     /// `index` is below the number of slots.
     #[inline(always)]
     unsafe fn head_at(self, index: usize) -> NonNull<AtomicU64> {
         debug_assert!(index < self.slots());
-        // SAFETY: the heads are behind the header, as many as there are slots.
-        unsafe { self.header.cast::<u8>().add(HEADS).cast().add(index) }
+        let first = heads_at(self.slots());
+        // SAFETY: the heads are behind the tags, as many as there are slots.
+        unsafe { self.header.cast::<u8>().add(first).cast().add(index) }
     }
 
     /// # Safety
@@ -141,6 +169,13 @@ impl<'m> Page<'m> {
         let first = slots_at(self.slots());
         // SAFETY: the slots are behind the heads.
         unsafe { self.header.cast::<u8>().add(first).cast().add(index) }
+    }
+
+    #[inline(always)]
+    fn tags(self, word: usize) -> &'m AtomicU64 {
+        assert!(word < self.tag_words());
+        // SAFETY: `word` is below the number of words; initialised by `Draft::new`.
+        unsafe { self.tags_at(word).as_ref() }
     }
 
     #[inline(always)]
@@ -254,59 +289,81 @@ impl<'m> Page<'m> {
         unsafe { NonNull::new_unchecked(slot) }
     }
 
-    /// Those of the slots in `filled` whose head is `head`. A get spends most of its instructions here, so slots behind
-    /// the last filled one are left out, and four are looked at in a turn.
+    /// Those of the slots in `filled` whose tag is `tag`.
     #[inline(always)]
-    pub fn slots_with(self, head: u64, filled: u64) -> u64 {
-        let mut index = self
-            .slots()
-            .min(MOST_SLOTS - filled.leading_zeros() as usize);
+    pub fn slots_with(self, tag: u8, filled: u64) -> u64 {
         let mut found = 0;
-        let mut look = |index| {
-            // SAFETY: below the number of slots, as all are from the first `index` on.
-            let other = unsafe { self.head_at(index) };
-            // SAFETY: initialised by `Draft::new`.
-            let other = unsafe { other.as_ref() };
-            // Acquire: as in `load_head`.
-            let other = other.load(Ordering::Acquire);
-            found = found << 1 | u64::from(other == head);
-        };
-        while index % 4 != 0 {
-            index -= 1;
-            look(index);
-        }
-        while index != 0 {
-            index -= 4;
-            [3, 2, 1, 0].into_iter().for_each(|step| look(index + step));
+        for word in 0..self.tag_words() {
+            // Acquire: pairs with the Release in `set_tag`; see the rule for readers.
+            let tags = self.tags(word).load(Ordering::Acquire);
+            found |= u64::from(equal_bytes(tags, tag)) << (word * TAGS_OF_WORD);
         }
         found & filled
     }
 
-    /// Asks for the lines of the header and the heads.
+    /// Asks for the lines that a search of this inner page may look at.
     #[inline(always)]
-    pub fn prefetch(self) {
+    pub fn prefetch_inner(self) {
+        self.prefetch(0..slots_at(PREFETCHED));
+    }
+
+    /// Asks for the lines that a search of this leaf may look at.
+    #[inline(always)]
+    pub fn prefetch_leaf(self) {
+        self.prefetch(0..heads_at(PREFETCHED));
+        self.prefetch(
+            slots_at(PREFETCHED)..slots_at(PREFETCHED) + PREFETCHED * size_of::<AtomicPtr<u8>>(),
+        );
+    }
+
+    /// Asks for the lines of some bytes. Only a hint, so it does not matter where the page ends.
+    #[inline(always)]
+    fn prefetch(self, bytes: Range<usize>) {
         const LINE: usize = Alignment::LINE.get();
         let first = self.header.cast::<u8>().as_ptr();
-        for line in 0..(HEADS + 61 * size_of::<u64>()).div_ceil(LINE) {
-            // Only a hint, so it does not matter where the page ends.
+        for line in bytes.start / LINE..bytes.end.div_ceil(LINE) {
             prefetch(first.wrapping_add(line * LINE));
         }
     }
+}
 
-    /// Asks for the lines of the slots.
-    #[inline(always)]
-    pub fn prefetch_slots(self) {
-        const LINE: usize = Alignment::LINE.get();
-        let first = self.header.cast::<u8>().as_ptr();
-        let from = slots_at(self.slots());
-        let to = from + self.slots() * size_of::<AtomicPtr<u8>>();
-        for offset in (from..to).step_by(LINE) {
-            prefetch(first.wrapping_add(offset));
-        }
-    }
+/// Which bytes of a word are `byte`: a bit each, the lowest byte's first.
+#[inline(always)]
+fn equal_bytes(word: u64, byte: u8) -> u8 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const LOW: u64 = 0x7f * ONES;
+    let other = word ^ u64::from(byte) * ONES;
+    // The highest bit of each byte that is zero, and no other bit: no sum carries into the next byte.
+    let zero = !((other & LOW) + LOW | other | LOW);
+    ((zero >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8
 }
 
 // SAFETY: an address of shared atomics and unchanging words.
 unsafe impl Send for Page<'_> {}
 // SAFETY: as above.
 unsafe impl Sync for Page<'_> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_bytes_are_found_and_no_others() {
+        for bytes in [
+            [0, 1, 2, 3, 128, 127, 255, 0],
+            [1, 0, 1, 0, 0, 1, 129, 128],
+            [7; 8],
+        ] {
+            for byte in 0..=u8::MAX {
+                let found = equal_bytes(u64::from_le_bytes(bytes), byte);
+                for (place, other) in bytes.iter().enumerate() {
+                    assert_eq!(
+                        found >> place & 1 == 1,
+                        *other == byte,
+                        "{bytes:?} {byte} {place}"
+                    );
+                }
+            }
+        }
+    }
+}
