@@ -14,21 +14,6 @@ use crate::sync::{Step, at as at_step};
 /// How often a reader looks again at a page that changes before it makes do with slot 0.
 const LOOKS: usize = if cfg!(epoch_arena_loom) { 2 } else { 8 };
 
-/// The last of `count` places, in order, that `begins` says yes to. The first is not asked about: the first child is
-/// never too far right.
-#[inline(always)]
-fn last_that(count: usize, begins: impl Fn(usize) -> bool) -> usize {
-    let (mut at, mut size) = (0, count);
-    while size > 1 {
-        let half = size / 2;
-        if begins(at + half) {
-            at += half;
-        }
-        size -= half;
-    }
-    at
-}
-
 impl<'m> Page<'m> {
     /// # Safety
     ///
@@ -80,13 +65,13 @@ impl<'m> Page<'m> {
         let count = (self.fill() as usize).clamp(1, self.slots());
         let skip = self.skip();
         let head = target.head(skip);
-        let mut at = last_that(count, |at| self.load_head(at) <= head);
+        let mut at = self.last_child(count, |_, other| other <= head);
         if at > 0 && self.load_head(at) == head {
             // Where heads are equal, the records say more.
-            at = last_that(at + 1, |at| {
+            at = self.last_child(at + 1, |at, other| {
                 // SAFETY: an inner page; `at` is below `fill`.
                 let child = || unsafe { self.child(at) };
-                self.load_head(at) < head || !is_behind::<STRICT>(child(), target)
+                other < head || !is_behind::<STRICT>(child(), target)
             });
         }
         // SAFETY: an inner page; `at` is below `fill`.

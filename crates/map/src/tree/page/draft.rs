@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 
 use epoch_arena_pool::Alignment;
 
-use super::{ASCENDING, Header, MOST_SLOTS, Page, slots_at};
+use super::{ASCENDING, Header, MOST_SLOTS, Page, TAGS_OF_WORD, slots_at};
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use crate::tree::record::Record;
 
@@ -66,18 +66,21 @@ impl<'m> Draft<'m> {
                 level,
             });
         }
-        for word in 0..page.tag_words() {
-            // SAFETY: as above, for the tags; below the number of words.
-            unsafe { page.tags_at(word).write(AtomicU64::new(0)) };
+        for word in 0..fresh.slots.div_ceil(TAGS_OF_WORD as u16) {
+            // SAFETY: as above, for the tags.
+            let tags = unsafe { page.tags_ptr().add(word.into()) };
+            // SAFETY: as above.
+            unsafe { tags.write(AtomicU64::new(0)) };
         }
         for index in 0..page.slots() {
-            // SAFETY: as above, for the heads; below the number of slots.
-            unsafe { page.head_at(index).write(AtomicU64::new(0)) };
+            // SAFETY: as above, for the heads.
+            let head = unsafe { page.heads_ptr().add(index) };
+            // SAFETY: as above.
+            unsafe { head.write(AtomicU64::new(0)) };
             // SAFETY: as above, for the slots.
-            unsafe {
-                page.slot_at(index)
-                    .write(AtomicPtr::new(std::ptr::null_mut()));
-            }
+            let slot = unsafe { page.slots_ptr().add(index) };
+            // SAFETY: as above.
+            unsafe { slot.write(AtomicPtr::new(std::ptr::null_mut())) };
         }
         Self(page)
     }
@@ -86,7 +89,7 @@ impl<'m> Draft<'m> {
     pub fn set(&mut self, index: usize, head: u64, slot: NonNull<u8>) {
         // Relaxed, here and below: no other thread knows the page, and the Release store that
         // publishes it carries all of this.
-        self.0.head(index).store(head, Ordering::Relaxed);
+        self.0.heads()[index].store(head, Ordering::Relaxed);
         self.0.slot(index).store(slot.as_ptr(), Ordering::Relaxed);
     }
 

@@ -8,7 +8,7 @@ use crate::sync::{Backoff, Ordering};
 impl<'m> Page<'m> {
     /// Stores the tag of a slot into its word. The page is this thread's, or its lock.
     pub(super) fn add_tag(self, index: usize, tag: u8, order: Ordering) {
-        let word = self.tags(index / TAGS_OF_WORD);
+        let word = &self.tags()[index / TAGS_OF_WORD];
         // Relaxed: as the page or its lock is this thread's, it is its own store or one that it has acquired.
         let mut tags = word.load(Ordering::Relaxed).to_le_bytes();
         tags[index % TAGS_OF_WORD] = tag;
@@ -107,7 +107,7 @@ impl<'m> Locked<'m> {
 
     pub fn set_head(&self, index: usize, head: u64) {
         // Release: pairs with the Acquire in `load_head`; see the rule for readers.
-        self.0.head(index).store(head, Ordering::Release);
+        self.0.heads()[index].store(head, Ordering::Release);
     }
 
     /// The tag of a slot, which `fill` does not name.

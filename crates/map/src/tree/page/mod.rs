@@ -133,63 +133,50 @@ impl<'m> Page<'m> {
         self.header().level
     }
 
-    /// How many words have the tags.
+    /// Where the tags begin.
     #[inline(always)]
-    fn tag_words(self) -> usize {
-        self.slots().div_ceil(TAGS_OF_WORD)
-    }
-
-    /// # Safety
-    ///
-    /// `word` is below the number of words with tags.
-    #[inline(always)]
-    unsafe fn tags_at(self, word: usize) -> NonNull<AtomicU64> {
-        debug_assert!(word < self.tag_words());
+    fn tags_ptr(self) -> NonNull<AtomicU64> {
         // SAFETY: the tags are behind the header.
-        unsafe { self.header.cast::<u8>().add(TAGS).cast().add(word) }
+        unsafe { self.header.cast::<u8>().add(TAGS).cast() }
     }
 
-    /// # Safety
-    ///
-    /// `index` is below the number of slots.
+    /// Where the heads begin.
     #[inline(always)]
-    unsafe fn head_at(self, index: usize) -> NonNull<AtomicU64> {
-        debug_assert!(index < self.slots());
+    fn heads_ptr(self) -> NonNull<AtomicU64> {
         let first = heads_at(self.slots());
-        // SAFETY: the heads are behind the tags, as many as there are slots.
-        unsafe { self.header.cast::<u8>().add(first).cast().add(index) }
+        // SAFETY: the heads are behind the tags.
+        unsafe { self.header.cast::<u8>().add(first).cast() }
     }
 
-    /// # Safety
-    ///
-    /// `index` is below the number of slots.
+    /// Where the slots begin.
     #[inline(always)]
-    unsafe fn slot_at(self, index: usize) -> NonNull<AtomicPtr<u8>> {
-        debug_assert!(index < self.slots());
+    fn slots_ptr(self) -> NonNull<AtomicPtr<u8>> {
         let first = slots_at(self.slots());
         // SAFETY: the slots are behind the heads.
-        unsafe { self.header.cast::<u8>().add(first).cast().add(index) }
+        unsafe { self.header.cast::<u8>().add(first).cast() }
+    }
+
+    /// The words that have the tags.
+    #[inline(always)]
+    fn tags(self) -> &'m [AtomicU64] {
+        let words = self.slots().div_ceil(TAGS_OF_WORD);
+        // SAFETY: as many as the page has, initialised by `Draft::new`, and changed as atomics only.
+        unsafe { NonNull::slice_from_raw_parts(self.tags_ptr(), words).as_ref() }
     }
 
     #[inline(always)]
-    fn tags(self, word: usize) -> &'m AtomicU64 {
-        assert!(word < self.tag_words());
-        // SAFETY: `word` is below the number of words; initialised by `Draft::new`.
-        unsafe { self.tags_at(word).as_ref() }
-    }
-
-    #[inline(always)]
-    fn head(self, index: usize) -> &'m AtomicU64 {
-        assert!(index < self.slots());
-        // SAFETY: `index` is below the number of slots; initialised by `Draft::new`.
-        unsafe { self.head_at(index).as_ref() }
+    fn heads(self) -> &'m [AtomicU64] {
+        // SAFETY: as above; as many as there are slots.
+        unsafe { NonNull::slice_from_raw_parts(self.heads_ptr(), self.slots()).as_ref() }
     }
 
     #[inline(always)]
     fn slot(self, index: usize) -> &'m AtomicPtr<u8> {
         assert!(index < self.slots());
-        // SAFETY: as in `head`.
-        unsafe { self.slot_at(index).as_ref() }
+        // SAFETY: below the number of slots.
+        let slot = unsafe { self.slots_ptr().add(index) };
+        // SAFETY: as above, initialised by `Draft::new`.
+        unsafe { slot.as_ref() }
     }
 
     /// Where a reader begins.
@@ -270,8 +257,23 @@ impl<'m> Page<'m> {
 
     #[inline(always)]
     pub fn load_head(self, index: usize) -> u64 {
-        // Acquire: pairs with the Release in `set`; see the rule for readers.
-        self.head(index).load(Ordering::Acquire)
+        load_head(&self.heads()[index])
+    }
+
+    /// The last of `count` children, in order, whose head is such. The first is not asked about: it is never too far
+    /// right.
+    #[inline(always)]
+    pub fn last_child(self, count: usize, begins: impl Fn(usize, u64) -> bool) -> usize {
+        let heads = &self.heads()[..count];
+        let (mut at, mut size) = (0, count);
+        while size > 1 {
+            let half = size / 2;
+            if begins(at + half, load_head(&heads[at + half])) {
+                at += half;
+            }
+            size -= half;
+        }
+        at
     }
 
     /// What is in a slot.
@@ -293,9 +295,9 @@ impl<'m> Page<'m> {
     #[inline(always)]
     pub fn slots_with(self, tag: u8, filled: u64) -> u64 {
         let mut found = 0;
-        for word in 0..self.tag_words() {
+        for (word, tags) in self.tags().iter().enumerate() {
             // Acquire: pairs with the Release in `set_tag`; see the rule for readers.
-            let tags = self.tags(word).load(Ordering::Acquire);
+            let tags = tags.load(Ordering::Acquire);
             found |= u64::from(equal_bytes(tags, tag)) << (word * TAGS_OF_WORD);
         }
         found & filled
@@ -325,6 +327,12 @@ impl<'m> Page<'m> {
             prefetch(first.wrapping_add(line * LINE));
         }
     }
+}
+
+#[inline(always)]
+fn load_head(head: &AtomicU64) -> u64 {
+    // Acquire: pairs with the Release in `set`; see the rule for readers.
+    head.load(Ordering::Acquire)
 }
 
 /// Which bytes of a word are `byte`: a bit each, the lowest byte's first.
