@@ -43,12 +43,14 @@ impl ArenaMap {
     #[inline]
     pub fn get_many<const N: usize>(&self, keys: [&[u8]; N], at: u64) -> [Option<Entry<'_>>; N] {
         let targets = keys.map(|key| Target::new(key, at));
-        let places = self.index.find_many(&targets);
-        for (place, target) in places.iter().zip(&targets) {
-            place.page.prefetch_record(target);
-        }
+        let mut places = self.index.find_many(&targets);
+        let sights: [_; N] = std::array::from_fn(|index| {
+            let sight = places[index].see(&targets[index]);
+            places[index].page.prefetch_record(&sight);
+            sight
+        });
         std::array::from_fn(|index| {
-            let record = places[index].get(&targets[index])?;
+            let record = places[index].get_seen(sights[index], &targets[index])?;
             Some(Entry::new(record, &self.lease))
         })
     }

@@ -11,7 +11,7 @@ use std::cmp::Ordering;
 use super::key::{Target, VERSIONS, skip_between, tag};
 use super::page::draft::{Draft, Fresh};
 use super::page::locked::Locked;
-use super::page::{MOST_SLOTS, Page};
+use super::page::{MOST_SLOTS, Page, Seen};
 use super::record::Record;
 use crate::sync::{Step, at};
 
@@ -41,6 +41,26 @@ pub(crate) enum Append {
     Full {
         alone: bool,
     },
+}
+
+/// What a reader has seen of a leaf.
+#[derive(Clone, Copy)]
+pub(crate) struct Sight<'m> {
+    pub seen: Seen,
+    /// Loaded before `filled`, which was loaded before `next`.
+    pub older: u64,
+    pub filled: u64,
+    pub next: Option<Page<'m>>,
+    /// The slots in `filled` whose tag is the target's.
+    pub alike: u64,
+}
+
+impl Sight<'_> {
+    /// Those among `alike` that may be the newest of their key.
+    #[inline(always)]
+    fn current(&self) -> u64 {
+        self.alike & !self.older
+    }
 }
 
 /// Records with their heads, as many as a page can have.
@@ -83,32 +103,24 @@ impl<'m> Page<'m> {
         unsafe { Record::from_ptr(slot) }
     }
 
-    /// The first record at or behind the target that has its key, among those in `filled`: the newest that is not
-    /// newer. `older` was loaded before `filled`. It means something only if the page `is_still` as `seen` says.
+    /// The first record at or behind the target that has its key, among those that were seen: the newest that is not
+    /// newer. It means something only if the page `is_still` as it was seen.
     #[inline(always)]
-    pub fn first_of_key(
-        self,
-        target: &Target<'_>,
-        writing: bool,
-        older: u64,
-        filled: u64,
-    ) -> Option<Record<'m>> {
-        let alike = self.slots_with(target.tag, filled);
-        let newest = match self.newest(target.key, u64::MAX, alike & !older) {
-            Some((_, newest)) if newest.version() > target.version => self.newest(
-                target.key,
-                target.version,
-                self.perhaps(target, writing, alike),
-            ),
+    pub fn first_of_key(self, target: &Target<'_>, sight: &Sight<'m>) -> Option<Record<'m>> {
+        let newest = self.newest(target.key, u64::MAX, sight.current());
+        let found = match newest {
+            Some((_, newest)) if newest.version() > target.version => {
+                self.newest(target.key, target.version, self.perhaps(target, sight))
+            }
             newest => newest,
         };
-        newest.map(|(_, record)| record)
+        found.map(|(_, record)| record)
     }
 
     /// Those among `alike` that may be the newest version of the target's key that is not newer.
-    fn perhaps(self, target: &Target<'_>, writing: bool, alike: u64) -> u64 {
-        let skip = self.skip();
-        if skip != VERSIONS || writing {
+    fn perhaps(self, target: &Target<'_>, sight: &Sight<'m>) -> u64 {
+        let (skip, alike) = (self.skip(), sight.alike);
+        if skip != VERSIONS || sight.seen.is_writing() {
             return alike;
         }
         let head = target.head(skip);
@@ -127,13 +139,11 @@ impl<'m> Page<'m> {
             .max_by_key(|(_, record)| record.version())
     }
 
-    /// Asks for the record that a target will most probably be found in.
+    /// Asks for the record that will most probably be found.
     #[inline(always)]
-    pub fn prefetch_record(self, target: &Target<'_>) {
-        let older = self.older();
-        let candidates = self.slots_with(target.tag, self.fill()) & !older;
-        if let Some(index) = bits(candidates).next() {
-            // SAFETY: a leaf; named by the `fill` that was just loaded.
+    pub fn prefetch_record(self, sight: &Sight<'m>) {
+        if let Some(index) = bits(sight.current()).next() {
+            // SAFETY: a leaf; named by the `fill` that was loaded.
             unsafe { self.record(index) }.prefetch();
         }
     }

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::key::Target;
+use super::leaf::Sight;
 use super::page::Page;
 use super::record::Record;
 use crate::sync::{Step, at};
@@ -63,6 +64,13 @@ impl<'m> Place<'m> {
     /// The first record at or behind the target that has its key, from this leaf on.
     #[inline]
     pub fn get(mut self, target: &Target<'_>) -> Option<Record<'m>> {
+        let sight = self.see(target);
+        self.get_seen(sight, target)
+    }
+
+    /// Looks at this leaf or, where that is the target's, at one to its right.
+    #[inline(always)]
+    pub fn see(&mut self, target: &Target<'_>) -> Sight<'m> {
         loop {
             let leaf = self.page;
             let seen = leaf.look();
@@ -76,18 +84,35 @@ impl<'m> Place<'m> {
                 self.step(next);
                 continue;
             }
-            let mut found = leaf.first_of_key(target, seen.is_writing(), older, filled);
+            let alike = leaf.slots_with(target.tag, filled);
+            return Sight {
+                seen,
+                older,
+                filled,
+                next,
+                alike,
+            };
+        }
+    }
+
+    /// As `get`, from what `see` has seen on.
+    #[inline(always)]
+    pub fn get_seen(mut self, mut sight: Sight<'m>, target: &Target<'_>) -> Option<Record<'m>> {
+        loop {
+            let (leaf, next) = (self.page, sight.next);
+            let mut found = leaf.first_of_key(target, &sight);
             let mut whole = true;
             if found.is_none() && (!self.apart || next != self.behind) {
                 // All records here are before the target or of other keys; the next leaf begins behind it.
                 found = next.and_then(Page::low).filter(|low| low.has_key(target));
                 // Perhaps it was linked after `filled` was loaded, and newer versions came here between the two:
                 // then this leaf has other records now, or has begun another version.
-                whole = found.is_none() || leaf.fill() == filled;
+                whole = found.is_none() || leaf.fill() == sight.filled;
             }
-            if whole && leaf.is_still(seen) {
+            if whole && leaf.is_still(sight.seen) {
                 return found;
             }
+            sight = self.see(target);
         }
     }
 
