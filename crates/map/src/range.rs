@@ -153,8 +153,7 @@ impl<'m> Range<'m> {
     fn load_front(&mut self, leaf: Page<'m>) {
         self.front.load(leaf);
         if let Some(next) = self.front.next {
-            next.prefetch_inner();
-            next.prefetch_leaf();
+            next.prefetch_whole();
         }
         let ends = self.front.left().last().and_then(|(_, record)| *record);
         if ends.is_some_and(|record| self.is_above(record)) {

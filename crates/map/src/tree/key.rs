@@ -118,4 +118,25 @@ mod tests {
         assert_eq!(skip_between(b"same", b"same"), VERSIONS);
         assert!(head(b"same", 9, VERSIONS) < head(b"same", 8, VERSIONS));
     }
+
+    /// Wherever a byte differs, the tag mostly does.
+    #[test]
+    fn tags_tell_keys_apart_that_differ_in_one_byte() {
+        for len in 1..=40 {
+            for place in 0..len {
+                let tags = (0..=255).map(|byte| {
+                    let mut key = vec![b'k'; len];
+                    key[place] = byte;
+                    tag(&key)
+                });
+                let many = tags.collect::<std::collections::BTreeSet<u8>>().len();
+                assert!(
+                    many > 120,
+                    "{many} tags of keys of {len} bytes that differ at {place}"
+                );
+            }
+            let zeros = |len| tag(&vec![0; len]);
+            assert_ne!(zeros(len), zeros(len - 1), "{len}");
+        }
+    }
 }

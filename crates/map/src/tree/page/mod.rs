@@ -17,6 +17,7 @@ use std::ptr::NonNull;
 use epoch_arena_pool::Alignment;
 use epoch_arena_pool::raw::prefetch;
 
+use self::draft::Fresh;
 use super::key::{skip_between, worthwhile};
 use super::record::Record;
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
@@ -313,9 +314,13 @@ impl<'m> Page<'m> {
     #[inline(always)]
     pub fn prefetch_leaf(self) {
         self.prefetch(0..heads_at(PREFETCHED));
-        self.prefetch(
-            slots_at(PREFETCHED)..slots_at(PREFETCHED) + PREFETCHED * size_of::<AtomicPtr<u8>>(),
-        );
+        self.prefetch(slots_at(PREFETCHED)..Fresh::size(PREFETCHED));
+    }
+
+    /// Asks for all lines of this page.
+    #[inline(always)]
+    pub fn prefetch_whole(self) {
+        self.prefetch(0..Fresh::size(PREFETCHED));
     }
 
     /// Asks for the lines of some bytes. Only a hint, so it does not matter where the page ends.
