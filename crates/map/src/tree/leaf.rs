@@ -207,6 +207,14 @@ impl<'m> Page<'m> {
     }
 }
 
+impl<'m> Draft<'m> {
+    /// Puts a record into a slot of a leaf.
+    pub fn put(&mut self, index: usize, head: u64, record: Record<'m>) {
+        self.set(index, head, record.as_ptr());
+        self.set_tag(index, tag(record.key()));
+    }
+}
+
 impl<'m> Locked<'m> {
     /// Puts a record into this leaf, whose place it is: between its least record and the next leaf's.
     pub fn append(&self, target: &Target<'_>, record: Record<'m>) -> Append {
@@ -287,8 +295,7 @@ impl<'m> Locked<'m> {
                 } else {
                     record.head(skip)
                 };
-                right.set(index, head, record.as_ptr());
-                right.set_tag(index, tag(record.key()));
+                right.put(index, head, *record);
             }
         }
         right.set_older(outdated(upper));
@@ -317,8 +324,7 @@ impl<'m> Locked<'m> {
         let mut right = Draft::new(fresh, 0, Some(record));
         let high = next.and_then(Page::low);
         let skip = high.map_or(0, |high| skip_between(record.key(), high.key()));
-        right.set(0, record.head(skip), record.as_ptr());
-        right.set_tag(0, tag(record.key()));
+        right.put(0, record.head(skip), record);
         let right = right.finish(next, skip, 1, true);
         // From here on readers see it.
         self.link(right);
