@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 
 use epoch_arena_pool::Alignment;
 
-use super::{ASCENDING, Header, MOST_SLOTS, Page, TAGS_OF_WORD, slots_at};
+use super::{ASCENDING, Header, MOST_SLOTS, Page, slots_at};
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use crate::tree::record::Record;
 
@@ -60,17 +60,12 @@ impl<'m> Draft<'m> {
                 fill: AtomicU64::new(0),
                 older: AtomicU64::new(0),
                 next: AtomicPtr::new(std::ptr::null_mut()),
+                tags: std::array::from_fn(|_| AtomicU64::new(0)),
                 low: low.map_or(std::ptr::null_mut(), |low| low.as_ptr().as_ptr()),
                 skip: AtomicU32::new(0),
                 slots: fresh.slots,
                 level,
             });
-        }
-        for word in 0..fresh.slots.div_ceil(TAGS_OF_WORD as u16) {
-            // SAFETY: as above, for the tags.
-            let tags = unsafe { page.tags_ptr().add(word.into()) };
-            // SAFETY: as above.
-            unsafe { tags.write(AtomicU64::new(0)) };
         }
         for index in 0..page.slots() {
             // SAFETY: as above, for the heads.

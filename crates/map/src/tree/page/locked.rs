@@ -2,16 +2,16 @@
 
 use std::ptr::NonNull;
 
-use super::{ASCENDING, LOCKED, Page, TAGS_OF_WORD, VERSION, WRITING};
+use super::{ASCENDING, LOCKED, Page, TAGS, VERSION, WRITING};
 use crate::sync::{Backoff, Ordering};
 
 impl<'m> Page<'m> {
     /// Stores the tag of a slot into its word. The page is this thread's, or its lock.
     pub(super) fn add_tag(self, index: usize, tag: u8, order: Ordering) {
-        let word = &self.tags()[index / TAGS_OF_WORD];
+        let word = &self.header().tags[index % TAGS];
         // Relaxed: as the page or its lock is this thread's, it is its own store or one that it has acquired.
         let mut tags = word.load(Ordering::Relaxed).to_le_bytes();
-        tags[index % TAGS_OF_WORD] = tag;
+        tags[index / TAGS] = tag;
         word.store(u64::from_le_bytes(tags), order);
     }
 

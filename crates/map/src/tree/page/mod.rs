@@ -31,7 +31,7 @@ const WRITING: u64 = 4;
 /// Counts changes after which a reader has to look again; the three bits below are flags.
 const VERSION: u64 = 8;
 
-/// What a page begins with. Its tags follow, eight to a word, then its heads, then its slots.
+/// What a page begins with. Its heads follow, then its slots.
 #[repr(C)]
 pub(crate) struct Header {
     /// `version | writing | ascending | locked`. Only the holder of the lock stores it.
@@ -53,6 +53,8 @@ pub(crate) struct Header {
     slots: u16,
     /// 0 for a leaf; the level of its children plus one for an inner page; never changed.
     level: u16,
+    /// Of a leaf: the tag of slot `s` is byte `s / TAGS` of word `s % TAGS`; see [`slots_with`](Page::slots_with).
+    tags: [AtomicU64; TAGS],
 }
 
 /// The most slots of a page: as many as its mask has bits.
@@ -61,17 +63,13 @@ pub(crate) const MOST_SLOTS: usize = 64;
 /// The slots of a page that is asked for before its header is seen: a page of 1 KiB.
 pub(crate) const PREFETCHED: usize = 57;
 
-const TAGS: usize = size_of::<Header>().next_multiple_of(align_of::<AtomicU64>());
+/// How many words have the tags, and how many tags are in a word.
+const TAGS: usize = size_of::<u64>();
 
-/// How many tags are in a word.
-pub(super) const TAGS_OF_WORD: usize = size_of::<u64>();
-
-const fn heads_at(slots: usize) -> usize {
-    TAGS + slots.div_ceil(TAGS_OF_WORD) * size_of::<AtomicU64>()
-}
+const HEADS: usize = size_of::<Header>().next_multiple_of(align_of::<AtomicU64>());
 
 const fn slots_at(slots: usize) -> usize {
-    (heads_at(slots) + slots * size_of::<AtomicU64>()).next_multiple_of(align_of::<AtomicPtr<u8>>())
+    (HEADS + slots * size_of::<AtomicU64>()).next_multiple_of(align_of::<AtomicPtr<u8>>())
 }
 
 /// A published page.
@@ -134,19 +132,11 @@ impl<'m> Page<'m> {
         self.header().level
     }
 
-    /// Where the tags begin.
-    #[inline(always)]
-    fn tags_ptr(self) -> NonNull<AtomicU64> {
-        // SAFETY: the tags are behind the header.
-        unsafe { self.header.cast::<u8>().add(TAGS).cast() }
-    }
-
     /// Where the heads begin.
     #[inline(always)]
     fn heads_ptr(self) -> NonNull<AtomicU64> {
-        let first = heads_at(self.slots());
-        // SAFETY: the heads are behind the tags.
-        unsafe { self.header.cast::<u8>().add(first).cast() }
+        // SAFETY: the heads are behind the header.
+        unsafe { self.header.cast::<u8>().add(HEADS).cast() }
     }
 
     /// Where the slots begin.
@@ -157,17 +147,9 @@ impl<'m> Page<'m> {
         unsafe { self.header.cast::<u8>().add(first).cast() }
     }
 
-    /// The words that have the tags.
-    #[inline(always)]
-    fn tags(self) -> &'m [AtomicU64] {
-        let words = self.slots().div_ceil(TAGS_OF_WORD);
-        // SAFETY: as many as the page has, initialised by `Draft::new`, and changed as atomics only.
-        unsafe { NonNull::slice_from_raw_parts(self.tags_ptr(), words).as_ref() }
-    }
-
     #[inline(always)]
     fn heads(self) -> &'m [AtomicU64] {
-        // SAFETY: as above; as many as there are slots.
+        // SAFETY: as many as there are slots, initialised by `Draft::new`, and changed as atomics only.
         unsafe { NonNull::slice_from_raw_parts(self.heads_ptr(), self.slots()).as_ref() }
     }
 
@@ -292,14 +274,15 @@ impl<'m> Page<'m> {
         unsafe { NonNull::new_unchecked(slot) }
     }
 
-    /// Those of the slots in `filled` whose tag is `tag`.
+    /// Those of the slots in `filled` whose tag is `tag`. The words are so arranged that what is found in them needs one
+    /// shift each to be the mask.
     #[inline(always)]
     pub fn slots_with(self, tag: u8, filled: u64) -> u64 {
         let mut found = 0;
-        for (word, tags) in self.tags().iter().enumerate() {
+        for (word, tags) in self.header().tags.iter().enumerate().take(self.slots()) {
             // Acquire: pairs with the Release in `set_tag`; see the rule for readers.
             let tags = tags.load(Ordering::Acquire);
-            found |= u64::from(equal_bytes(tags, tag)) << (word * TAGS_OF_WORD);
+            found |= equal_bytes(tags, tag) << word;
         }
         found & filled
     }
@@ -313,7 +296,7 @@ impl<'m> Page<'m> {
     /// Asks for the lines that a search of this leaf may look at.
     #[inline(always)]
     pub fn prefetch_leaf(self) {
-        self.prefetch(0..heads_at(PREFETCHED));
+        self.prefetch(0..HEADS);
         self.prefetch(slots_at(PREFETCHED)..Fresh::size(PREFETCHED));
     }
 
@@ -340,15 +323,15 @@ fn load_head(head: &AtomicU64) -> u64 {
     head.load(Ordering::Acquire)
 }
 
-/// Which bytes of a word are `byte`: a bit each, the lowest byte's first.
+/// The lowest bit of each byte of a word that is `byte`.
 #[inline(always)]
-fn equal_bytes(word: u64, byte: u8) -> u8 {
+fn equal_bytes(word: u64, byte: u8) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const LOW: u64 = 0x7f * ONES;
     let other = word ^ u64::from(byte) * ONES;
     // The highest bit of each byte that is zero, and no other bit: no sum carries into the next byte.
     let zero = !((other & LOW) + LOW | other | LOW);
-    ((zero >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8
+    zero >> 7
 }
 
 // SAFETY: an address of shared atomics and unchanging words.
@@ -370,9 +353,10 @@ mod tests {
             for byte in 0..=u8::MAX {
                 let found = equal_bytes(u64::from_le_bytes(bytes), byte);
                 for (place, other) in bytes.iter().enumerate() {
+                    let is_equal = found >> (8 * place) & 0xff;
                     assert_eq!(
-                        found >> place & 1 == 1,
-                        *other == byte,
+                        is_equal,
+                        u64::from(*other == byte),
                         "{bytes:?} {byte} {place}"
                     );
                 }
