@@ -328,9 +328,9 @@ fn load_head(head: &AtomicU64) -> u64 {
 fn equal_bytes(word: u64, byte: u8) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const LOW: u64 = 0x7f * ONES;
-    let other = word ^ u64::from(byte) * ONES;
+    let other = word ^ (u64::from(byte) * ONES);
     // The highest bit of each byte that is zero, and no other bit: no sum carries into the next byte.
-    let zero = !((other & LOW) + LOW | other | LOW);
+    let zero = !(((other & LOW) + LOW) | other | LOW);
     zero >> 7
 }
 
