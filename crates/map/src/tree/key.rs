@@ -45,7 +45,7 @@ pub(crate) fn tag(key: &[u8]) -> u8 {
     let hash = words.iter().fold(key.len() as u64, |hash, word| {
         mix(hash, u64::from_le_bytes(*word))
     });
-    // The last word again, where there is one, with the rest.
+    // The last eight bytes, some of them again; or the few that there are.
     let last = key
         .last_chunk()
         .copied()
@@ -122,7 +122,7 @@ mod tests {
     /// Wherever a byte differs, the tag mostly does.
     #[test]
     fn tags_tell_keys_apart_that_differ_in_one_byte() {
-        for len in 1..=40 {
+        for len in if cfg!(miri) { 7..=9 } else { 1..=40 } {
             for place in 0..len {
                 let tags = (0..=255).map(|byte| {
                     let mut key = vec![b'k'; len];
