@@ -66,13 +66,11 @@ impl<'m> Page<'m> {
         let skip = self.skip();
         let head = target.head(skip);
         let mut at = self.last_child(count, |_, other| other <= head);
-        if at > 0 && self.load_head(at) == head {
+        // SAFETY: an inner page; `at` is below `fill`.
+        let is_behind = |at| is_behind::<STRICT>(unsafe { self.child(at) }, target);
+        if at > 0 && self.load_head(at) == head && is_behind(at) {
             // Where heads are equal, the records say more.
-            at = self.last_child(at + 1, |at, other| {
-                // SAFETY: an inner page; `at` is below `fill`.
-                let child = || unsafe { self.child(at) };
-                other < head || !is_behind::<STRICT>(child(), target)
-            });
+            at = self.last_child(at, |at, other| other < head || !is_behind(at));
         }
         // SAFETY: an inner page; `at` is below `fill`.
         let page = unsafe { self.child(at) };

@@ -223,14 +223,20 @@ impl<'m> Locked<'m> {
         let (filled, older) = (page.fill(), page.older());
         let head = target.head(page.skip());
         let ascending = self.is_ascending();
-        let behind_all = ascending && self.is_behind_all(target, head, filled);
-        let alike = page.slots_with(target.tag, filled);
+        let behind = ascending.then(|| self.behind_all(target, head, filled));
+        let (behind_all, alike, current) = match behind.flatten() {
+            Some(last) => (true, 0, last),
+            None => {
+                let alike = page.slots_with(target.tag, filled);
+                (false, alike, alike & !older)
+            }
+        };
         let free = (!filled).trailing_zeros() as usize;
         // Which slot has an older version now: that of the newest one so far, or the new one.
-        let outdated = match page.newest(target.key, u64::MAX, alike & !older) {
+        let outdated = match page.newest(target.key, u64::MAX, current) {
             None => None,
             Some((slot, newest)) if newest.version() < target.version => Some(slot),
-            Some(_) if !behind_all && self.has(target, head, alike) => return Append::Exists,
+            Some(_) if self.has(target, head, alike) => return Append::Exists,
             Some(_) => Some(free),
         };
         if free >= page.slots() {
@@ -253,16 +259,26 @@ impl<'m> Locked<'m> {
         Append::Done
     }
 
-    /// Whether the target is behind the last record of a leaf that is in order.
-    fn is_behind_all(&self, target: &Target<'_>, head: u64, filled: u64) -> bool {
+    /// If the target is behind the last record of this leaf, which is in order: the slot of that record, as a mask, if it
+    /// may have the target's key. No other has it then, or the last one has it, too.
+    fn behind_all(&self, target: &Target<'_>, head: u64, filled: u64) -> Option<u64> {
         let Some(last) = (MOST_SLOTS - filled.leading_zeros() as usize).checked_sub(1) else {
-            return true;
+            return Some(0);
         };
         let page = self.page();
-        let last_head = page.load_head(last);
-        // SAFETY: a leaf, as `append` is for leaves; named by `fill`.
-        let is_before = || unsafe { page.record(last) }.cmp_target(target) == Ordering::Less;
-        last_head < head || (last_head == head && is_before())
+        match page.load_head(last).cmp(&head) {
+            Ordering::Less if page.skip() != VERSIONS => return Some(0),
+            Ordering::Less => {}
+            Ordering::Equal => {
+                // SAFETY: a leaf, as `append` is for leaves; named by `fill`.
+                let record = unsafe { page.record(last) };
+                if record.cmp_target(target) != Ordering::Less {
+                    return None;
+                }
+            }
+            Ordering::Greater => return None,
+        }
+        Some(1 << last)
     }
 
     /// Whether one of the records has the target's key and version, and so its head.
