@@ -15,7 +15,7 @@ pub use deferred::Deferred;
 pub use floor::{Floor, FloorPinned, HUGE_PAGES, INLINE, MEMCPY, SMALL_PAGES};
 pub use naive::Naive;
 pub use ours::{
-    AsItIs, BATCHES, AHEAD, Ours, OursEpochs, PIN_EACH, PIN_ONCE, PIN_PER_64, Prefaulted, REFRESH,
+    AHEAD, AsItIs, BATCHES, Ours, OursEpochs, PIN_EACH, PIN_ONCE, PIN_PER_64, Prefaulted, REFRESH,
     SmallPages,
 };
 

@@ -40,11 +40,11 @@ pub(crate) fn head(key: &[u8], version: u64, skip: u32) -> u64 {
 pub(crate) fn tag(key: &[u8]) -> u8 {
     // An odd number with bits in no pattern: that of the golden ratio.
     const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
-    let (words, rest) = key.as_chunks::<WORD>();
     let mix = |hash: u64, word: u64| (hash.rotate_left(23) ^ word).wrapping_mul(MIX);
-    let hash = words.iter().fold(key.len() as u64, |hash, word| {
-        mix(hash, u64::from_le_bytes(*word))
-    });
+    let (mut hash, mut rest) = (key.len() as u64, key);
+    while let Some((word, behind)) = rest.split_first_chunk() {
+        (hash, rest) = (mix(hash, u64::from_le_bytes(*word)), behind);
+    }
     // The last eight bytes, some of them again; or the few that there are.
     let last = key
         .last_chunk()
