@@ -18,10 +18,10 @@
 //! ```
 //!
 //! For authors of memtables, MVCC stores, caches and in-memory indexes: many threads write and read
-//! millions of small keys, which become garbage all at once, when no guard can see their epoch.
-//! Writing a key bumps the thread's own chunk, without a shared write. Reading one is a compare.
-//! Reclaiming an epoch costs the same for ten keys as for ten million, unless its bytes must be
-//! overwritten.
+//! millions of small keys, which become garbage a generation at a time, while others go on reading.
+//! Writing a key bumps the thread's own chunk, without a shared write. Reading one is a load and a
+//! compare. An epoch's memory is reused once no guard and no lease can see it, and reclaiming it
+//! costs the same for ten keys as for ten million, unless its bytes must be overwritten.
 //!
 //! The [guide] has a page for each question, the [glossary] explains the words, and the [faq] has
 //! short answers.
@@ -60,8 +60,8 @@
 //!
 //! **Leases.** A guard is not a snapshot, and should be short. A [`Lease`] holds one epoch
 //! without a pin, a [`Snapshot`] all live ones, for as long as you like, on any thread, across
-//! `.await`. The last one to go frees the epoch. [`OwnedBytes`], from a lease, are single bytes with such a
-//! hold.
+//! `.await`. The last one to go frees the epoch. [`OwnedBytes`], from a lease, are the bytes of one
+//! handle with such a hold.
 //!
 //! ```
 //! # use epoch_arena::ArenaPool;
@@ -76,8 +76,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! **A map.** An [`ArenaMap`] is ordered, concurrent and versioned, and lives in one epoch, index and all:
-//! what a storage engine calls a memtable. Readers wait for no writer, and dropping it takes constant time:
+//! **A map.** An [`ArenaMap`] is ordered, concurrent and versioned, and lives in one epoch, index
+//! and all: what a storage engine calls a memtable. Readers wait for no writer, and dropping it
+//! takes constant time:
 //!
 //! ```
 //! use epoch_arena::{ArenaMap, ArenaPool};
@@ -114,14 +115,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! **Errors.** Each call has a small error of its own, which says what to do. [`Error`] is for functions that call
-//! several: every one of them becomes it by `?`, and [`Error::over_budget`] has the figures of a refusal.
-//!
 //! **Collections.** With the feature `allocator-api2`, a `&EpochArena` and a `&Block` are allocators:
 //! `allocator_api2::vec::Vec`, hashbrown's maps and the like live in them.
 //!
-//! **Errors.** Each part has an error of its own, small and `Copy`, whose message names the limit and the way out.
-//! All of them turn into [`Error`] by `?`.
+//! **Errors.** Each part has an error of its own, small and `Copy`, whose message names the limit
+//! and the way out. All of them turn into [`Error`] by `?`, for functions that call several parts;
+//! [`Error::over_budget`] has the figures of a refusal.
 //!
 //! # Features
 //!
