@@ -14,8 +14,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Two things are called epoch. *Ours* is a generation of keys: [`Epoch`], opened by
-//! [`ArenaPool::advance`]. *crossbeam-epoch's* is a grace period that decides when no thread can
+//! Two things are called epoch. Here it is a generation of values: [`Epoch`], opened by
+//! [`ArenaPool::advance`]. crossbeam-epoch's is a grace period that decides when no thread can
 //! look any more; it is never seen here.
 //!
 //! The whole public interface is safe, but for [`UninitBytes::assume_init`]. Why it is sound is
