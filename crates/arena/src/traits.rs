@@ -44,8 +44,8 @@ pub trait Resolve: sealed::Sealed {
     /// ```
     fn get(&self, handle: ArenaHandle) -> Option<&[u8]>;
 
-    /// The bytes of a few handles, each as [`get`](Self::get) gives them, for one who reads them next: the processor is
-    /// asked for all of them at once. For many handles [`get_each`](Self::get_each) is faster, as it looks further ahead; for
+    /// The bytes of a few handles that are read next, each as [`get`](Self::get) gives them: the processor is asked for
+    /// all of them at once. For many handles [`get_each`](Self::get_each) is faster, as it looks further ahead; for
     /// bytes that are in the cache `get` is.
     ///
     /// ```

@@ -104,7 +104,7 @@ impl ArenaKey {
 
     /// Any number of keys with their bytes, in their order, each as [`resolve`](Self::resolve) gives it when its turn
     /// comes. The processor is asked for their bytes 32 turns before, by a clone of the iterator: so the cache misses
-    /// of one who goes on to read them, to hash or to copy them, are overlapped. Where the first eight bytes decide,
+    /// of code that reads them, to hash or to copy them, overlap. Where the first eight bytes decide,
     /// as in most sorts, `resolve` is enough, which looks at no bytes.
     ///
     /// ```

@@ -45,7 +45,7 @@ impl Room<'_> {
     }
 }
 
-/// Null while the map has one leaf, which is counted when somebody asks: a small map has no counters.
+/// Null while the map has one leaf, which is counted when it is asked for: a small map has no counters.
 pub(crate) struct Count {
     /// Invariant: null, or counters that were complete before they were stored here, of an epoch that is
     /// held for as long as this value.

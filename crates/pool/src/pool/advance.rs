@@ -19,7 +19,7 @@ impl ArenaPool {
     ///
     /// # Panics
     ///
-    /// Only if a closure panics that somebody else deferred to the same collector and that is run
+    /// Only if a foreign closure panics, one that other code deferred to the same collector and that is run
     /// in here; whether the epoch has moved on then, [`current_epoch`](Self::current_epoch) tells.
     /// Any pin may run such closures: so may [`pin`](Self::pin), [`pin_with`](Self::pin_with),
     /// [`retire_before`](Self::retire_before), [`maintain`](Self::maintain),

@@ -165,9 +165,9 @@ impl PoolBuilder {
     /// when the pool goes: for secrets. Default: no.
     ///
     /// The bytes are wiped when the epoch is *reclaimed*: when it is retired and no guard, lease
-    /// or snapshot is left that could see it, and somebody calls `advance` or `maintain`. Copies
-    /// that the system has made, in swap or a core dump, are not ours to wipe; nor is memory of a
-    /// pool that is never dropped.
+    /// or snapshot is left that could see it, and a thread calls `advance` or `maintain`. Copies
+    /// that the system has made, in swap or a core dump, are not wiped; nor is memory of a pool
+    /// that is never dropped.
     ///
     /// Gaps that an alignment leaves are written as well, and so come into physical memory: with one
     /// byte that is aligned to 1 GiB, up to 1 GiB does. So do they with

@@ -42,8 +42,8 @@ impl ArenaPool {
     /// keys: what a flush to disk waits for.
     ///
     /// Nothing wakes the waiting thread: it looks again after a while, from microseconds to a
-    /// millisecond, and drives the grace period meanwhile. (To wake it, a reader's pin would have to
-    /// call the system.) Waiting for the current epoch waits for somebody to advance, too.
+    /// millisecond, and drives the grace period meanwhile. (To wake it, a reader's unpin would have to
+    /// call the system.) Waiting for the current epoch waits for a thread that advances, too.
     ///
     /// # Errors
     ///
