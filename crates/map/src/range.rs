@@ -8,7 +8,7 @@ use std::ops::Bound;
 use crate::entry::Entry;
 use crate::map::ArenaMap;
 use crate::tree::key::Target;
-use crate::tree::leaf::Entries;
+use crate::tree::leaf::{self, Entries};
 use crate::tree::page::{MOST_SLOTS, Page};
 use crate::tree::record::Record;
 
@@ -30,7 +30,7 @@ impl<'m> Window<'m> {
             next: None,
             at: 0,
             end: 0,
-            entries: [(0, None); MOST_SLOTS],
+            entries: [leaf::Entry::NONE; MOST_SLOTS],
         }
     }
 
@@ -40,14 +40,14 @@ impl<'m> Window<'m> {
         (self.end, self.next) = page.copy_sorted(&mut self.entries);
     }
 
-    fn left(&self) -> &[(u64, Option<Record<'m>>)] {
+    fn left(&self) -> &[leaf::Entry<'m>] {
         &self.entries[self.at..self.end]
     }
 
     /// How many of those that are left, from the front, are as `is` says.
     fn count(&self, is: impl Fn(Record<'m>) -> bool) -> usize {
         self.left()
-            .partition_point(|(_, record)| record.is_some_and(&is))
+            .partition_point(|entry| entry.record.is_some_and(&is))
     }
 }
 
@@ -155,7 +155,7 @@ impl<'m> Range<'m> {
         if let Some(next) = self.front.next {
             next.prefetch_whole();
         }
-        let ends = self.front.left().last().and_then(|(_, record)| *record);
+        let ends = self.front.left().last().and_then(|entry| entry.record);
         if ends.is_some_and(|record| self.is_above(record)) {
             self.front.end = self.front.count(|record| !self.is_above(record));
             self.front.next = None;
@@ -189,7 +189,7 @@ impl<'m> Range<'m> {
             let next = self.front.next?;
             self.load_front(next);
         }
-        let record = self.front.entries[self.front.at].1?;
+        let record = self.front.entries[self.front.at].record?;
         let is_last = |last| record.cmp_record(last) != Ordering::Less;
         if self.last.is_some_and(is_last) {
             return None;
@@ -259,7 +259,7 @@ impl<'m> Range<'m> {
         while self.back.at == self.back.end {
             self.load_before()?;
         }
-        let record = self.back.entries[self.back.end - 1].1?;
+        let record = self.back.entries[self.back.end - 1].record?;
         let met = |first: Record<'_>| record.cmp_record(first) != Ordering::Greater;
         if self.first.is_some_and(met) || self.is_below(record) {
             return None;

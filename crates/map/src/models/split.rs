@@ -7,7 +7,7 @@ use epoch_arena_block::twin::caught;
 use super::{append, beside, fresh, has, leaf, model, newest, published, record};
 use crate::sync::{AtomicU64, Ordering};
 use crate::tree::key::{Target, VERSIONS};
-use crate::tree::leaf::Append;
+use crate::tree::leaf::{Append, Entry};
 use crate::tree::page::draft::Draft;
 use crate::tree::page::{MOST_SLOTS, Page};
 use crate::tree::place::Place;
@@ -115,9 +115,9 @@ fn split_that_changes_the_heads_against_a_scan() {
             assert_eq!(page.lock().append(&record.target(), record), Append::Done);
         }
         let read = move || {
-            let mut records = [(0, None); MOST_SLOTS];
+            let mut records = [Entry::NONE; MOST_SLOTS];
             let (len, _) = page.copy_sorted(&mut records);
-            let keys = records[..len].iter().flat_map(|(_, record)| *record);
+            let keys = records[..len].iter().filter_map(|entry| entry.record);
             assert!(keys.map(Record::key).eq([b"abcdefg1", b"abcdefg5"]));
         };
         let write = || {
@@ -189,9 +189,9 @@ fn split_against_a_scan() {
         let read = move || {
             let (mut keys, mut at) = (Vec::new(), Some(page));
             while let Some(page) = at {
-                let mut records = [(0, None); MOST_SLOTS];
+                let mut records = [Entry::NONE; MOST_SLOTS];
                 let (len, next) = page.copy_sorted(&mut records);
-                let records = records[..len].iter().filter_map(|(_, record)| *record);
+                let records = records[..len].iter().filter_map(|entry| entry.record);
                 keys.extend(records.map(|record| record.key()[0]));
                 at = next;
             }

@@ -63,30 +63,83 @@ impl Sight<'_> {
     }
 }
 
-/// Records with their heads, as many as a page can have.
-pub(crate) type Entries<'m> = [(u64, Option<Record<'m>>); MOST_SLOTS];
+/// A record of a leaf.
+#[derive(Clone, Copy)]
+pub(crate) struct Entry<'m> {
+    head: u64,
+    /// None in an entry that is not in use.
+    pub record: Option<Record<'m>>,
+    slot: u8,
+}
 
-/// Orders entries by their heads, and those of one head by their records.
-#[inline(always)]
-fn in_order(
-    (head, record): &(u64, Option<Record<'_>>),
-    other: &(u64, Option<Record<'_>>),
-) -> Ordering {
-    head.cmp(&other.0).then_with(|| match (record, &other.1) {
-        (Some(record), Some(other)) => record.cmp_record(*other),
-        _ => Ordering::Equal,
-    })
+/// As many as a page can have.
+pub(crate) type Entries<'m> = [Entry<'m>; MOST_SLOTS];
+
+impl<'m> Entry<'m> {
+    pub const NONE: Self = Self {
+        head: 0,
+        record: None,
+        slot: 0,
+    };
+
+    /// By heads, and where they are equal by the records.
+    #[inline(always)]
+    fn order(&self, other: &Self) -> Ordering {
+        let ties = || match (self.record, other.record) {
+            (Some(record), Some(other)) => record.cmp_record(other),
+            _ => Ordering::Equal,
+        };
+        self.head.cmp(&other.head).then_with(ties)
+    }
+}
+
+/// Sorts entries: first by what is left of their heads if their places are put into the last bits, as words without a branch.
+/// Mostly that is all; a stable sort makes use of what is in order, and mends the rest.
+fn sort(entries: &mut [Entry<'_>]) {
+    const PLACE: u64 = MOST_SLOTS as u64 - 1;
+    let mut words = [0; MOST_SLOTS];
+    let words = &mut words[..entries.len()];
+    for (place, (word, entry)) in words.iter_mut().zip(&*entries).enumerate() {
+        *word = entry.head & !PLACE | place as u64;
+    }
+    words.sort_unstable();
+    let mut sorted = [Entry::NONE; MOST_SLOTS];
+    for (entry, word) in sorted.iter_mut().zip(&*words) {
+        *entry = entries[(word & PLACE) as usize];
+    }
+    entries.copy_from_slice(&sorted[..entries.len()]);
+    if !entries.is_sorted_by(|entry, next| entry.order(next) == Ordering::Less) {
+        entries.sort_by(Entry::order);
+    }
 }
 
 /// The places of sorted entries that have a newer version of their key before them.
-fn outdated(entries: &[(u64, Option<Record<'_>>)]) -> u64 {
+fn outdated(entries: &[Entry<'_>]) -> u64 {
     let pairs = entries.windows(2).enumerate();
-    let is_older = |pair: &[(u64, Option<Record<'_>>)]| match pair {
-        [(_, Some(newer)), (_, Some(record))] => record.same_key(*newer),
+    let is_older = |pair: &[Entry<'_>]| match (pair[0].record, pair[1].record) {
+        (Some(newer), Some(record)) => record.same_key(newer),
         _ => false,
     };
     pairs.fold(0, |mask, (index, pair)| {
         mask | u64::from(is_older(pair)) << (index + 1)
+    })
+}
+
+/// All slots in `filled`: as far as they are in there, and each once, in the order of `hint`.
+fn in_order(hint: [u8; MOST_SLOTS], mut filled: u64) -> impl Iterator<Item = usize> {
+    let mut hint = hint.into_iter();
+    std::iter::from_fn(move || {
+        let hinted = hint.next().map(usize::from);
+        let slot = match hinted.filter(|slot| *slot < MOST_SLOTS && filled >> slot & 1 != 0) {
+            Some(slot) => slot,
+            None if filled == 0 => return None,
+            None => {
+                hint = [0; MOST_SLOTS].into_iter();
+                filled.trailing_zeros() as usize
+            }
+        };
+        filled &= !(1 << slot);
+        Some(slot)
     })
 }
 
@@ -162,24 +215,29 @@ impl<'m> Page<'m> {
         }
     }
 
-    /// The records in `filled`, into `into`, sorted by heads and ties; how many there are.
+    /// The records in `filled`, into `into`, in order; how many there are, and whether they had to be sorted.
+    ///
+    /// Mostly a reader before has left their order, and no record has come since, or few: then there is nothing to sort, or
+    /// little. The order that was left may be of other records; whatever it is, only the sort is longer.
     #[inline(always)]
-    fn gather(self, filled: u64, writing: bool, into: &mut Entries<'m>) -> usize {
-        let (mut len, mut sorted, mut last) = (0, true, 0);
-        for index in bits(filled) {
+    fn gather(self, filled: u64, writing: bool, into: &mut Entries<'m>) -> (usize, bool) {
+        let (mut len, mut sorted) = (0, true);
+        for slot in in_order(self.order(), filled) {
             // SAFETY: a leaf; named by the `fill` that the caller has loaded.
-            let record = unsafe { self.record(index) };
+            let record = unsafe { self.record(slot) };
             record.prefetch();
-            let head = if writing { 0 } else { self.load_head(index) };
-            sorted &= len == 0 || last < head;
-            last = head;
-            into[len] = (head, Some(record));
+            into[len] = Entry {
+                head: if writing { 0 } else { self.load_head(slot) },
+                record: Some(record),
+                slot: slot as u8,
+            };
+            sorted &= len == 0 || into[len - 1].order(&into[len]) == Ordering::Less;
             len += 1;
         }
         if !sorted {
-            into[..len].sort_unstable_by(in_order);
+            sort(&mut into[..len]);
         }
-        len
+        (len, !sorted)
     }
 
     /// The records of this leaf at one moment, in order, into `into`; how many, and the leaf behind.
@@ -188,16 +246,22 @@ impl<'m> Page<'m> {
             let seen = self.look();
             let filled = self.fill();
             let next = self.next();
-            let mut len = self.gather(filled, seen.is_writing(), into);
+            let (mut len, found_order) = self.gather(filled, seen.is_writing(), into);
             if !self.is_still(seen) {
                 continue;
+            }
+            if found_order {
+                let mut slots = [0; MOST_SLOTS];
+                let found = slots.iter_mut().zip(&into[..len]);
+                found.for_each(|(slot, entry)| *slot = entry.slot);
+                self.leave_order(slots);
             }
             if !self.is_quiet(seen) {
                 // Perhaps `fill` was loaded before a split that `next` was loaded after: then the upper
                 // records are behind `next` as well.
                 if let Some(low) = next.and_then(Page::low) {
                     let behind = |record: Record<'_>| record.cmp_record(low) != Ordering::Less;
-                    while len > 0 && into[len - 1].1.is_some_and(behind) {
+                    while len > 0 && into[len - 1].record.is_some_and(behind) {
                         len -= 1;
                     }
                 }
@@ -294,24 +358,24 @@ impl<'m> Locked<'m> {
     /// Moves the upper half of a full leaf to a new one behind it.
     pub fn split(&self, fresh: Fresh<'m>) -> Page<'m> {
         let page = self.page();
-        let mut entries: Entries<'m> = [(0, None); MOST_SLOTS];
+        let mut entries: Entries<'m> = [Entry::NONE; MOST_SLOTS];
         let filled = page.fill();
-        let len = page.gather(filled, false, &mut entries);
+        let (len, _) = page.gather(filled, false, &mut entries);
         let upper = &entries[len / 2..len];
-        let Some((_, Some(low))) = upper.first() else {
+        let Some(low) = upper.first().and_then(|entry| entry.record) else {
             unreachable!("a full leaf has at least two slots");
         };
         let (old, next) = (page.skip(), page.next());
-        let mut right = Draft::new(fresh, 0, Some(*low));
-        let skip = page.skip_from(*low);
-        for (index, (head, record)) in upper.iter().enumerate() {
-            if let Some(record) = record {
+        let mut right = Draft::new(fresh, 0, Some(low));
+        let skip = page.skip_from(low);
+        for (index, entry) in upper.iter().enumerate() {
+            if let Some(record) = entry.record {
                 let head = if skip == old {
-                    *head
+                    entry.head
                 } else {
                     record.head(skip)
                 };
-                right.put(index, head, *record);
+                right.put(index, head, record);
             }
         }
         right.set_older(outdated(upper));
@@ -320,17 +384,13 @@ impl<'m> Locked<'m> {
         // and here as well until `fill` lets go of them.
         self.link(right);
         at(Step::Linked);
-        let kept = bits(filled).filter(|index| {
-            // SAFETY: a leaf; named by `fill`.
-            let record = unsafe { page.record(*index) };
-            in_order(&(page.load_head(*index), Some(record)), &upper[0]) == Ordering::Less
-        });
-        let kept = kept.fold(0, |mask, index| mask | 1 << index);
+        let lower = entries[..len / 2].iter();
+        let kept = lower.fold(0, |mask, entry| mask | 1 << entry.slot);
         self.set_fill(kept);
         at(Step::FillStored);
         // Of what is left no record has its newer version on the right.
         self.set_older(page.older() & kept);
-        self.narrow(*low);
+        self.narrow(low);
         right
     }
 

@@ -61,6 +61,7 @@ impl<'m> Draft<'m> {
                 older: AtomicU64::new(0),
                 next: AtomicPtr::new(std::ptr::null_mut()),
                 tags: std::array::from_fn(|_| AtomicU64::new(0)),
+                order: std::array::from_fn(|_| AtomicU64::new(0)),
                 low: low.map_or(std::ptr::null_mut(), |low| low.as_ptr().as_ptr()),
                 skip: AtomicU32::new(0),
                 slots: fresh.slots,

@@ -55,13 +55,16 @@ pub(crate) struct Header {
     level: u16,
     /// Of a leaf: the tag of slot `s` is byte `s / TAGS` of word `s % TAGS`; see [`slots_with`](Page::slots_with).
     tags: [AtomicU64; TAGS],
+    /// Of a leaf: the slots of its records in order, a byte each, as some reader has found it. A hint, which says nothing:
+    /// its users look whether it is so.
+    order: [AtomicU64; TAGS],
 }
 
 /// The most slots of a page: as many as its mask has bits.
 pub(crate) const MOST_SLOTS: usize = 64;
 
 /// The slots of a page that is asked for before its header is seen: a page of 1 KiB.
-pub(crate) const PREFETCHED: usize = 57;
+pub(crate) const PREFETCHED: usize = 53;
 
 /// How many words have the tags, and how many tags are in a word.
 const TAGS: usize = size_of::<u64>();
@@ -285,6 +288,26 @@ impl<'m> Page<'m> {
             found |= equal_bytes(tags, tag) << word;
         }
         found & filled
+    }
+
+    /// The slots that a reader has left by [`leave_order`](Self::leave_order); or any others.
+    #[inline(always)]
+    pub fn order(self) -> [u8; MOST_SLOTS] {
+        let mut slots = [0; MOST_SLOTS];
+        for (word, bytes) in self.header().order.iter().zip(slots.chunks_exact_mut(TAGS)) {
+            // Relaxed: a hint.
+            bytes.copy_from_slice(&word.load(Ordering::Relaxed).to_le_bytes());
+        }
+        slots
+    }
+
+    /// Leaves the order of its slots to those who read this leaf later.
+    pub fn leave_order(self, slots: [u8; MOST_SLOTS]) {
+        for (word, bytes) in self.header().order.iter().zip(slots.chunks_exact(TAGS)) {
+            let bytes = std::array::from_fn(|at| bytes[at]);
+            // Relaxed: a hint. Words of several readers may mix.
+            word.store(u64::from_le_bytes(bytes), Ordering::Relaxed);
+        }
     }
 
     /// Asks for the lines that a search of this inner page may look at.
