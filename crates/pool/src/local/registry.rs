@@ -58,9 +58,14 @@ impl Registry {
         let entries = &mut *self.0.borrow_mut();
         let mut dead = Vec::new();
         if entries.domains.len() >= entries.purge_at.max(FEW) {
-            let keepers = entries.domains.values();
-            dead.extend(keepers.filter(|keeper| keeper.is_dead()).cloned());
-            entries.domains.retain(|_, keeper| !keeper.is_dead());
+            entries.domains.retain(|_, keeper| {
+                // Asked once: another thread may end a domain at any moment.
+                let is_alive = !keeper.is_dead();
+                if !is_alive {
+                    dead.push(keeper.clone());
+                }
+                is_alive
+            });
             entries.purge_at = 2 * entries.domains.len();
         }
         let entry = entries.domains.entry(domain);
