@@ -120,11 +120,13 @@ impl Clock {
 
 impl Domains {
     fn given(&self, collector: Collector) -> Arc<Domain> {
+        // Dropped after the lock: each may be the last reference by then, and the end of a collector runs foreign closures.
+        let known: Vec<_>;
         let mut given = lock(&self.given);
         given.retain(|domain| domain.strong_count() > 0);
-        let known = given.iter().filter_map(Weak::upgrade);
-        let found = { known }.find(|domain| domain.collector == collector);
-        found.unwrap_or_else(|| {
+        known = given.iter().filter_map(Weak::upgrade).collect();
+        let found = known.iter().find(|domain| domain.collector == collector);
+        found.cloned().unwrap_or_else(|| {
             let domain = Domain::shared(collector);
             given.push(Arc::downgrade(&domain));
             domain

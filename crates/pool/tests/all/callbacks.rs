@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crossbeam_epoch::{Collector, Guard};
-use epoch_arena_pool::{ArenaGuard, ArenaPool, Lease};
+use epoch_arena_pool::{ArenaGuard, ArenaPool, Lease, Memory};
 
 use crate::ends::{limit, until};
 use crate::pools::{SMALLEST, adds_up, advance, builder, find, memory, pool, put};
@@ -29,6 +29,36 @@ fn defer_many(collector: &Collector, count: usize, defer: impl Fn(&Guard)) {
     });
     let guard = guard.unwrap();
     (0..count).for_each(|_| defer(&guard));
+}
+
+/// A thread that builds a pool looks at the collectors of the others. One of them may end just then, by whose end what was
+/// deferred to it runs: here a closure that builds a pool, too.
+#[test]
+fn collectors_may_end_while_a_pool_is_built() {
+    const ROUNDS: usize = if cfg!(miri) { 10 } else { 20_000 };
+    let _limit = limit();
+    let memory = memory();
+    let build = |memory: Memory, collector| {
+        let builder = ArenaPool::builder().memory(memory);
+        builder.collector(collector).build().unwrap()
+    };
+    let ran = Arc::new(AtomicUsize::new(0));
+    std::thread::scope(|s| {
+        for _ in 0..2 {
+            s.spawn(|| {
+                for _ in 0..ROUNDS {
+                    let (collector, memory, ran) = (Collector::new(), memory.clone(), ran.clone());
+                    let beside = memory.clone();
+                    collector.register().pin().defer(move || {
+                        drop(build(beside, Collector::new()));
+                        ran.fetch_add(1, Ordering::Relaxed);
+                    });
+                    drop(build(memory, collector));
+                }
+            });
+        }
+    });
+    assert_eq!(ran.load(Ordering::Relaxed), 2 * ROUNDS);
 }
 
 #[test]
