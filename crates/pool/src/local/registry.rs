@@ -79,7 +79,9 @@ impl Registry {
         if entries.states.find(local.pool()).is_some() {
             return Vec::new();
         }
-        // A global allocator that pins in here finds no states, and then meets the borrow.
+        // While the table is made anew, the registry owns no state. A global allocator that pins in here finds none, and
+        // then meets the borrow.
+        LAST.set(None);
         STATES.set(None);
         let dead = entries.states.enter(local.clone());
         drop(entries);
