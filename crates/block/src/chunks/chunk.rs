@@ -186,8 +186,8 @@ impl<'a> Live<'a> {
     }
 
     fn tag(self) -> u32 {
-        // Relaxed: only [`FREE`] changes, under the lock of the memory, and only a thread that has the lock reads it;
-        // the other bits stay as they are.
+        // Relaxed: only [`FREE`] changes, under the lock of the memory, and only a thread that has the lock makes use of
+        // it; the other bits stay as they are.
         self.header().tag.load(Ordering::Relaxed)
     }
 

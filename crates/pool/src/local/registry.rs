@@ -116,7 +116,8 @@ fn last(core: &Core) -> Option<NonNull<Local>> {
 #[inline(never)]
 fn find(core: &Core) -> Option<NonNull<Local>> {
     let states = STATES.get()?;
-    // SAFETY: alive, by the invariant of STATES; and not being changed, as there are none meanwhile.
+    // SAFETY: alive, by the invariant of STATES; and not being changed, by the same: what changes the states clears STATES
+    // for the time. (`enter` has all of the entries by a `&mut` with STATES set, and touches the states only after that.)
     let local = unsafe { states.as_ref() }.find(core.id)?.as_ptr();
     LAST.set(Some(local));
     Some(local)

@@ -11,6 +11,7 @@ pub(crate) mod draft;
 pub(crate) mod locked;
 
 use std::marker::PhantomData;
+use std::mem::offset_of;
 use std::ops::Range;
 use std::ptr::NonNull;
 
@@ -319,7 +320,7 @@ impl<'m> Page<'m> {
     /// Asks for the lines that a search of this leaf may look at.
     #[inline(always)]
     pub fn prefetch_leaf(self) {
-        self.prefetch(0..HEADS);
+        self.prefetch(0..offset_of!(Header, order));
         self.prefetch(slots_at(PREFETCHED)..Fresh::size(PREFETCHED));
     }
 
