@@ -1,4 +1,4 @@
-//! Leaves: records in the order they came, found by their heads.
+//! Leaves: records in the order they came, found by their tags.
 //!
 //! A leaf's `fill` says which slots have a record. An insert stores a free slot, then its bit. A split puts
 //! the upper records into a new page, links it, takes their bits away, and ends the version; only then may
@@ -94,7 +94,8 @@ impl<'m> Entry<'m> {
 }
 
 /// Sorts entries: first by what is left of their heads if their places are put into the last bits, as words without a branch.
-/// Mostly that is all; a stable sort makes use of what is in order, and mends the rest.
+/// Mostly that is all; a stable sort makes use of what is in order, and mends the rest. It takes no memory for so few, so it
+/// may run under a lock.
 fn sort(entries: &mut [Entry<'_>]) {
     const PLACE: u64 = MOST_SLOTS as u64 - 1;
     let mut words = [0; MOST_SLOTS];

@@ -1,11 +1,11 @@
 //! A page: the header, tags, heads and slots that leaves and inner pages share, and how they are read.
 //!
 //! Every word of a page that threads share is an atomic. After a page is published each store to it is a
-//! Release and each load an Acquire, but for those of the thread that holds its lock. One rule follows
-//! for readers, who take no lock: *what was read between two looks at the state that agree is of one
-//! version.* For if a reader has read a word that a later change stored, it has acquired all that
-//! the changing thread did before, the store of the state that began or ended the version among it; so its
-//! second look finds another state than the first one did.
+//! Release and each load an Acquire, but for loads of the thread that holds its lock, the second look at the
+//! state, and the order, which is a hint. One rule follows for readers, who take no lock: *what was read
+//! between two looks at the state that agree is of one version.* For if a reader has read a word that a later
+//! change stored, it has acquired all that the changing thread did before, the store of the state that began
+//! or ended the version among it; so its second look finds another state than the first one did.
 
 pub(crate) mod draft;
 pub(crate) mod locked;
@@ -183,10 +183,11 @@ impl<'m> Page<'m> {
         (now ^ seen.0) < WRITING
     }
 
-    /// Whether, moreover, no thread has had the lock since.
+    /// Whether, moreover, none of it is of a change that ends this version.
     #[inline(always)]
     pub fn is_quiet(self, seen: Seen) -> bool {
-        // Relaxed: as in `is_still`; a thread that has stored to the page has taken the lock before.
+        // Relaxed: as in `is_still`; a thread that has stored to the page has taken the lock before, and if it lets go
+        // of it in this version, it has put in a record and linked no page.
         let now = self.header().state.load(Ordering::Relaxed);
         now == seen.0 && now & LOCKED == 0
     }
