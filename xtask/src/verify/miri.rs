@@ -27,7 +27,7 @@ pub fn steps(quick: bool) -> Vec<Step> {
     let map_races = "-p epoch-arena-map --lib -- tests::histories:: tests::threads::";
     let mut map = vec![miri(&seeds(CROSSBEAM, schedules.div_ceil(4)), map_races)];
     if !quick {
-        map.push(miri(CROSSBEAM, "-p epoch-arena-map --lib -- tests::model:: tests::parked:: tree::"));
+        map.push(miri(CROSSBEAM, "-p epoch-arena-map --lib -- tests::leaves:: tests::model:: tests::parked:: tree::"));
         map.push(miri(CROSSBEAM, "-p epoch-arena-map --test all -- life:: statics::"));
     }
     let bug = |test| miri(STRICT, &seeded("memory", test));

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod histories;
+mod leaves;
 mod model;
 pub(crate) mod parked;
 mod threads;

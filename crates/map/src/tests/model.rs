@@ -275,42 +275,6 @@ fn each_version_of_keys_that_share_long_prefixes_is_found() {
     }
 }
 
-/// Whatever a reader has left as the order of a leaf, by mistake or in a race with another: all records come, in order.
-#[test]
-fn an_order_that_is_left_is_a_hint() {
-    let keys = if cfg!(miri) { 60_u64 } else { 2_000 };
-    let key = |number: u64| (number * 7_919 % keys).to_be_bytes();
-    let lefts: [fn(u8) -> u8; 5] = [|at| at, |at| 63 - at, |_| 7, |at| at / 2, |at| at ^ 0xa5];
-    let map = map_of(12, 53);
-    let mut known = BTreeMap::new();
-    for number in 0..keys {
-        // Equal heads, of which the heads alone say nothing, and versions.
-        let key = [&b"8 bytes."[..], &key(number / 2)].concat();
-        map.insert(&key, number, b"").unwrap();
-        known.insert((key, Reverse(number)), Vec::<u8>::new());
-        let all = || {
-            map.iter()
-                .map(|entry| (entry.key().to_vec(), Reverse(entry.version())))
-        };
-        if number % (keys / 20) == 0 {
-            assert!(all().eq(known.keys().cloned()));
-            for left in lefts {
-                let mut leaf = Some(map.index.first());
-                while let Some(page) = leaf {
-                    page.leave_order(std::array::from_fn(|at| left(at as u8)));
-                    leaf = page.next();
-                }
-                assert!(all().eq(known.keys().cloned()));
-                let back = map
-                    .iter()
-                    .rev()
-                    .map(|entry| (entry.key().to_vec(), Reverse(entry.version())));
-                assert!(back.eq(known.keys().rev().cloned()));
-            }
-        }
-    }
-}
-
 #[test]
 fn records_that_come_in_any_order_are_sorted() {
     let many = if cfg!(miri) { 24 } else { 20_000 };
