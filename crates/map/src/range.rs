@@ -7,8 +7,8 @@ use std::ops::Bound;
 
 use crate::entry::Entry;
 use crate::map::ArenaMap;
+use crate::tree::entries::{self, Entries};
 use crate::tree::key::Target;
-use crate::tree::leaf::{self, Entries};
 use crate::tree::page::{MOST_SLOTS, Page};
 use crate::tree::record::Record;
 
@@ -30,7 +30,7 @@ impl<'m> Window<'m> {
             next: None,
             at: 0,
             end: 0,
-            entries: [leaf::Entry::NONE; MOST_SLOTS],
+            entries: [entries::Entry::NONE; MOST_SLOTS],
         }
     }
 
@@ -40,7 +40,7 @@ impl<'m> Window<'m> {
         (self.end, self.next) = page.copy_sorted(&mut self.entries);
     }
 
-    fn left(&self) -> &[leaf::Entry<'m>] {
+    fn left(&self) -> &[entries::Entry<'m>] {
         &self.entries[self.at..self.end]
     }
 

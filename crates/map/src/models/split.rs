@@ -6,8 +6,9 @@ use epoch_arena_block::twin::caught;
 
 use super::{append, beside, fresh, has, leaf, model, newest, published, record};
 use crate::sync::{AtomicU64, Ordering};
+use crate::tree::entries::Entry;
 use crate::tree::key::{Target, VERSIONS};
-use crate::tree::leaf::{Append, Entry};
+use crate::tree::leaf::Append;
 use crate::tree::page::draft::Draft;
 use crate::tree::page::{MOST_SLOTS, Page};
 use crate::tree::place::Place;

@@ -1,5 +1,6 @@
 //! The tree: leaves that hold records in order, and inner pages that lead to them. It allocates nothing.
 
+pub(crate) mod entries;
 pub(crate) mod index;
 mod inner;
 pub(crate) mod key;
