@@ -3,6 +3,7 @@
 mod builder;
 mod owners;
 mod regions;
+mod request;
 mod stats;
 mod store;
 mod supply;
@@ -15,8 +16,8 @@ use std::any::Any;
 use std::fmt;
 
 pub use self::builder::MemoryBuilder;
+pub use self::request::{Owner, Request};
 pub use self::stats::MemoryStats;
-pub use self::store::{Owner, Request};
 pub use self::usage::{Account, MemoryUsage, MemoryUser, UserKind};
 
 use self::regions::Before;

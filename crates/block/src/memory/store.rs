@@ -5,12 +5,12 @@
 use std::ptr::{NonNull, null_mut};
 
 use super::regions::Regions;
+use super::request::{Owner, Request};
 use super::usage::{Account, Accounts};
 use crate::chunks::carve::Carved;
 use crate::chunks::chunk::{Chunk, Live, Place};
 use crate::chunks::class::{Class, Shelf};
 use crate::chunks::generation::{Generation, Ready};
-use crate::chunks::list::ChunkList;
 use crate::chunks::scrub::Scrub;
 use crate::lane::LANES;
 use crate::sync::Arc;
@@ -20,44 +20,6 @@ const STEP: usize = 32;
 
 /// Steps that put returned chunks on their lists before a chunk is carved anew.
 const FILED: usize = 4;
-
-/// A request of an owner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Request {
-    /// A chunk of `wanted`, or of a class down to `least` before it is refused.
-    Chunk {
-        /// The class to take if there is a choice.
-        wanted: Class,
-        /// The class that is just enough.
-        least: Class,
-        /// Whether it has whole pages to itself, as they are confined some day.
-        confined: bool,
-    },
-    /// A region of its own, for one value.
-    Alone(
-        /// Bytes of the value and its header, rounded up to whole pages.
-        usize,
-    ),
-}
-
-impl Request {
-    /// Bytes that are just enough.
-    pub(super) fn least(self) -> usize {
-        match self {
-            Self::Chunk { least, .. } => least.size(),
-            Self::Alone(size) => size,
-        }
-    }
-}
-
-/// An owner of chunks: the list they go on, and the account that they are charged to.
-#[derive(Clone, Copy, Debug)]
-pub struct Owner<'a> {
-    /// The list.
-    pub chunks: &'a ChunkList,
-    /// The account.
-    pub account: &'a Account,
-}
 
 /// Invariant: `reserved` = `in_use` + `moving` + the bytes that are free (of `free`, of free and
 /// returned chunks, and beyond the frontiers); at most the budget, at every moment. A region's bytes are

@@ -5,7 +5,8 @@ use std::alloc::Layout;
 
 use super::Shared;
 use super::regions::Before;
-use super::store::{Owner, Request, Store};
+use super::request::{Owner, Request};
+use super::store::Store;
 use crate::chunks::chunk::Chunk;
 use crate::chunks::generation::Generation;
 use crate::error::{MemoryError, OverBudget, SourceError};
