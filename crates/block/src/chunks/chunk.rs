@@ -10,9 +10,8 @@ use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 /// The header at the start of every chunk, in use or free.
 ///
-/// What a put reads and writes comes last. Many chunks begin with a page, and a long copy that crosses into it is
-/// taken for a store to the first words there: a load of these then waits until the copy is in the cache (measured
-/// on an AMD EPYC with copies of 64 bytes: 0.7 ns a put of 121 bytes).
+/// What a put reads and writes comes last. Many chunks begin where a page does, and after a long copy that crosses into a page
+/// a load of the first 32 bytes of any page waits; `docs/benchmarks.md` has the measurement.
 #[derive(Debug)]
 #[repr(C, align(32))]
 pub(crate) struct Header {

@@ -77,24 +77,6 @@ pub(super) fn outdated(entries: &[Entry<'_>]) -> u64 {
     })
 }
 
-/// All slots in `filled`: as far as they are in there, and each once, in the order of `hint`.
-fn in_order(hint: [u8; MOST_SLOTS], mut filled: u64) -> impl Iterator<Item = usize> {
-    let mut hint = hint.into_iter();
-    std::iter::from_fn(move || {
-        let hinted = hint.next().map(usize::from);
-        let slot = match hinted.filter(|slot| *slot < MOST_SLOTS && filled >> slot & 1 != 0) {
-            Some(slot) => slot,
-            None if filled == 0 => return None,
-            None => {
-                hint = [0; MOST_SLOTS].into_iter();
-                filled.trailing_zeros() as usize
-            }
-        };
-        filled &= !(1 << slot);
-        Some(slot)
-    })
-}
-
 impl<'m> Page<'m> {
     /// # Safety
     ///
@@ -128,7 +110,7 @@ impl<'m> Page<'m> {
         into: &mut Entries<'m>,
     ) -> (usize, bool) {
         let (mut len, mut sorted) = (0, true);
-        for slot in in_order(self.order(), filled) {
+        let mut add = |slot: usize| {
             // SAFETY: a leaf; named by the `fill` that the caller has loaded.
             let record = unsafe { self.record(slot) };
             record.prefetch();
@@ -139,7 +121,18 @@ impl<'m> Page<'m> {
             };
             sorted &= len == 0 || into[len - 1].order(&into[len]) == Ordering::Less;
             len += 1;
+        };
+        // First as it was left, as long as that names slots that are filled, each once; then the others.
+        let mut others = filled;
+        for slot in self.order() {
+            let bit = 1_u64.checked_shl(slot.into()).unwrap_or(0);
+            if others & bit == 0 {
+                break;
+            }
+            others &= !bit;
+            add(slot.into());
         }
+        bits(others).for_each(add);
         if !sorted {
             sort(&mut into[..len]);
         }
