@@ -28,7 +28,7 @@ const LARGEST_FIRST: usize = 64 << 10;
 const CALM: u8 = 8;
 
 /// A value of at most this many bytes may have its thread take a new chunk in place of one that still has room.
-const SMALL: usize = 4 << 10;
+pub const SMALL: usize = 4 << 10;
 
 /// The largest part of a block that is carved into chunks for large values; beyond, each gets a region.
 const BLOCK_SHARE: usize = 8;

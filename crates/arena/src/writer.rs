@@ -116,6 +116,48 @@ impl Writer {
         unsafe { chunk.bump_aligned(len, align) }
     }
 
+    /// As [`bump_aligned`](Self::bump_aligned), for a large value: from the chunk for these. `None` for a small value,
+    /// too. Returns the chunk as well.
+    ///
+    /// # Safety
+    ///
+    /// As for `bump`.
+    #[inline]
+    pub unsafe fn bump_large(
+        &self,
+        stamp: u64,
+        len: usize,
+        align: Alignment,
+    ) -> Option<(NonNull<u8>, Chunk)> {
+        // Such a chunk may have more bytes than a handle can describe.
+        let large = total(len, align)? > growth::SMALL && len <= pack::MAX_LEN;
+        if !large {
+            return None;
+        }
+        // SAFETY: the same contract.
+        unsafe { Self::bump_kept(&self.large, stamp, len, align) }
+    }
+
+    /// # Safety
+    ///
+    /// As for `bump`; `kept` is `large` or `alone` of this writer.
+    unsafe fn bump_kept(
+        kept: &Cell<(u64, Chunk)>,
+        stamp: u64,
+        len: usize,
+        align: Alignment,
+    ) -> Option<(NonNull<u8>, Chunk)> {
+        let (of, chunk) = kept.get();
+        if of != stamp {
+            return None;
+        }
+        // SAFETY: by the invariant taken for this epoch's arena, which is not reclaimed before the caller returns.
+        let live = unsafe { chunk.live() };
+        // SAFETY: by the same invariant this writer alone claims from it.
+        let first = unsafe { live.bump_aligned(len, align) }?;
+        Some((first, chunk))
+    }
+
     /// The chunk in use for the epoch of `stamp`, if there is one; for [`end_batch`].
     pub fn chunk(&self, stamp: u64) -> Option<Chunk> {
         (self.stamp.get() == stamp).then(|| self.chunk.get())
@@ -139,8 +181,9 @@ impl Writer {
         self.chunk.set(chunk);
     }
 
-    /// Claims `len` bytes for the epoch of `stamp` where the thread's chunk has no room: from a new one, from
-    /// its chunk for large values, or from a region of its own. Returns the bytes and the chunk they are in.
+    /// Claims `len` bytes for the epoch of `stamp` where neither the thread's chunk nor
+    /// [`bump_large`](Self::bump_large) has them: from a new chunk of either kind, or from a region of its own.
+    /// Returns the bytes and the chunk they are in.
     ///
     /// # Errors
     ///
@@ -169,18 +212,16 @@ impl Writer {
         let (kept, request) = match growth::next(total, sums, first, unit, home.confined) {
             Next::Chunk(request) => (None, request),
             Next::Large(request) => (Some(&self.large), request),
-            Next::Alone(request) => (Some(&self.alone), request),
+            Next::Alone(request) => {
+                // SAFETY: the same contract.
+                let claimed = unsafe { Self::bump_kept(&self.alone, stamp, len, align) };
+                if let Some(claimed) = claimed {
+                    return Ok(claimed);
+                }
+                (Some(&self.alone), request)
+            }
             Next::TooLarge => return Err(MemoryError::TooLarge.into()),
         };
-        let of_epoch = |(of, _): &(u64, _)| *of == stamp;
-        if let Some((_, chunk)) = kept.map(Cell::get).filter(of_epoch) {
-            // SAFETY: by the invariant taken for this epoch's arena, which is not reclaimed (2.).
-            let live = unsafe { chunk.live() };
-            // SAFETY: by the same invariant this writer alone claims from it.
-            if let Some(first) = unsafe { live.bump_aligned(len, align) } {
-                return Ok((first, chunk));
-            }
-        }
         let chunk = home.memory.take(home.owner, request)?;
         // SAFETY: just taken for this epoch's arena, so it exists until that is reclaimed (2.).
         let live = unsafe { chunk.live() };

@@ -116,6 +116,14 @@ impl Shelf {
             .map(|index| Self(index as u8))
     }
 
+    /// The shelves whose free chunks serve a request for this one: itself, and those for smaller chunks. A thread needs
+    /// small chunks at the start of its first epoch, and often none later. Those of [`FIRST`](Self::FIRST) stay for
+    /// threads with a few keys.
+    pub fn and_smaller(self) -> impl Iterator<Item = Self> {
+        let smaller = self.smaller().filter(|shelf| *shelf != Self::FIRST);
+        std::iter::once(self).chain(smaller)
+    }
+
     /// The index, below [`SHELVES`].
     pub const fn index(self) -> usize {
         self.0 as usize

@@ -99,13 +99,16 @@ impl Store {
                 } else {
                     Shelf::of(wanted, self.unit, lane)
                 };
+                // Chunks that came back go before bytes that were never used: so the memory in use does not creep.
                 if let Some(chunk) = self.take_returned(lane, shelf, wanted) {
                     return Some(chunk);
                 }
-                // Chunks that came back go before bytes that were never used: so the memory in use does not creep.
                 for _ in 0..FILED {
-                    if let Some(chunk) = self.carved.take_free(shelf, wanted) {
-                        return Some(chunk);
+                    let joined = shelf
+                        .and_smaller()
+                        .find_map(|one| self.carved.take_free(one, wanted));
+                    if joined.is_some() {
+                        return joined;
                     }
                     if self.file_of(lane) == 0 {
                         break;
@@ -153,13 +156,15 @@ impl Store {
         }
     }
 
-    /// The first of the lane's returned chunks, if it is of the class and the shelf: still warm, and nothing is joined
-    /// and split for it.
+    /// The first of the lane's returned chunks, if it is of the class and of such a shelf: still warm, and nothing is
+    /// joined and split for it.
     fn take_returned(&mut self, lane: usize, shelf: Shelf, class: Class) -> Option<Chunk> {
         let first = self.live(self.returned[lane]?);
         let fits = !first.is_alone()
             && first.size() == class.size()
-            && self.carved.shelf(first.region()) == shelf;
+            && shelf
+                .and_smaller()
+                .any(|one| one == self.carved.shelf(first.region()));
         if !fits {
             return None;
         }

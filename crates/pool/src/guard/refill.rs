@@ -44,6 +44,10 @@ pub(super) fn refill(
     len: usize,
     align: Alignment,
 ) -> Result<Refilled, AllocError> {
+    // SAFETY: as in `alloc_copy`.
+    if let Some((first, chunk)) = unsafe { local.writer.bump_large(stamp, len, align) } {
+        return Ok((first, chunk, stamp));
+    }
     let mut refilled = take(core, local, stamp, len, align);
     let over = match refilled {
         Err(AllocError::Memory(MemoryError::OverBudget(over))) => over.wanted <= over.budget,
@@ -74,6 +78,7 @@ fn take(
     len: usize,
     align: Alignment,
 ) -> Result<Refilled, AllocError> {
+    let writer = &local.writer;
     let generation = loop {
         // SAFETY: pinned since before `stamp` was loaded, and until the caller returns.
         if let Some(generation) = unsafe { core.slots.generation(stamp) } {
@@ -90,7 +95,6 @@ fn take(
         confined: core.settings.scrub.quarantine,
     };
     // A chunk that another thread had begun when it ended goes first.
-    let writer = &local.writer;
     while writer.chunk(stamp).is_none() {
         let Some(chunk) = core.begun.take(stamp) else {
             break;

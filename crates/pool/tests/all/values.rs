@@ -1,7 +1,7 @@
 //! What values of all sizes, and batches that are not used, cost of the budget.
 
 use epoch_arena_block::Heap;
-use epoch_arena_pool::{ArenaPool, Memory};
+use epoch_arena_pool::{Alignment, AllocError, ArenaPool, Memory};
 
 use crate::pools::{adds_up, advance, builder};
 
@@ -104,4 +104,50 @@ fn what_a_large_batch_leaves_is_filled_by_the_next_values() {
         drop(next);
         assert_eq!(guard.get(kept), Some(&b"kept"[..]));
     }
+}
+
+/// A handle describes less than 16 MiB. A chunk for large values has more where blocks are large.
+#[test]
+fn a_value_too_long_for_a_handle_is_refused_where_a_chunk_has_room_for_it() {
+    let memory = Memory::builder().source(Heap).block_size(256 << 20).build();
+    let pool = builder(1).memory(memory.unwrap()).build().unwrap();
+    let guard = pool.pin();
+    // They are never written, so they cost addresses alone.
+    let values = (0..3).map(|_| guard.alloc_uninit(15 << 20, Alignment::BYTE).unwrap());
+    let values: Vec<_> = values.collect();
+    let bytes = pool.bytes();
+    guard.alloc_uninit(64 << 10, Alignment::BYTE).unwrap();
+    assert_eq!(pool.bytes(), bytes, "the chunk of the last value has room");
+    for len in [16 << 20, (16 << 20) + 1] {
+        let refused = guard.alloc_uninit(len, Alignment::BYTE);
+        assert!(matches!(refused, Err(AllocError::TooLong)));
+    }
+    assert_eq!(values.len(), 3);
+}
+
+/// The first epoch begins with small chunks, and the later ones with large ones: they are the same bytes.
+#[test]
+#[cfg_attr(miri, ignore = "megabytes")]
+fn later_epochs_write_to_the_bytes_of_the_first() {
+    const PAGE: usize = 4_096;
+    let pool = with_budget(64 << 20);
+    let mut touched = std::collections::BTreeSet::new();
+    let mut first = 0;
+    for epoch in 0..20 {
+        let guard = pool.pin();
+        for _ in 0..(4 << 20) / 128 {
+            let handle = guard.alloc_copy(&[7; 128]).unwrap();
+            touched.insert(guard.get(handle).unwrap().as_ptr().addr() / PAGE);
+        }
+        drop(guard);
+        advance(&pool, 1);
+        if epoch == 0 {
+            first = touched.len();
+        }
+    }
+    let all = touched.len();
+    assert!(
+        all <= first + first / 20,
+        "{all} pages, the first epoch {first}"
+    );
 }
