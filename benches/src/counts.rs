@@ -124,7 +124,7 @@ pub fn pin(n: u64) {
     }
 }
 
-/// One large value, never written, of which a chunk has room for few: most of it is taking chunks.
+/// One large value, never written: a chunk for these has room for eight, and every eighth value or so takes one.
 fn refill(n: u64) {
     const LEN: usize = 60 << 10;
     let pool = pool();

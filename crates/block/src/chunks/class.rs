@@ -118,7 +118,7 @@ impl Shelf {
 
     /// The shelves whose free chunks serve a request for this one: itself, and those for smaller chunks. A thread needs
     /// small chunks at the start of its first epoch, and often none later. Those of [`FIRST`](Self::FIRST) stay for
-    /// threads with a few keys.
+    /// threads with a few keys, where blocks are large enough that the smallest chunks have that shelf.
     pub fn and_smaller(self) -> impl Iterator<Item = Self> {
         let smaller = self.smaller().filter(|shelf| *shelf != Self::FIRST);
         std::iter::once(self).chain(smaller)
@@ -199,10 +199,14 @@ mod tests {
             }
             let smaller = [of(4096, lane), Shelf::FIRST];
             assert!(of(65_536, lane).smaller().eq(smaller));
+            let serve = [of(65_536, lane), of(4096, lane)];
+            assert!(of(65_536, lane).and_smaller().eq(serve));
+            assert!(of(4096, lane).and_smaller().eq([of(4096, lane)]));
             assert!(of(4096, lane).smaller().eq([Shelf::FIRST]));
         }
         for none in [Shelf::of(Class::FIRST, UNIT, 3), Shelf::QUARANTINE] {
             assert_eq!(none.of_others().count() + none.smaller().count(), 0);
+            assert!(none.and_smaller().eq([none]));
         }
     }
 

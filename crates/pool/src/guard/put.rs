@@ -9,7 +9,7 @@ use epoch_arena_core::{AllocError, ArenaHandle, Epoch, pack};
 use super::ArenaGuard;
 use super::batch::Batch;
 use super::parts::{copy_all, total_len};
-use super::refill::{copy_into_new_chunk, refill};
+use super::refill::{copy_elsewhere, refill};
 use super::uninit::UninitBytes;
 use crate::epochs::slots;
 use crate::error::{PromoteError, RawError};
@@ -43,7 +43,7 @@ impl ArenaGuard<'_> {
         // SAFETY: 1. the pool's stamp, and its writer; 2. loaded under the guard.
         let Some(first) = (unsafe { self.local().writer.bump(stamp, bytes.len()) }) else {
             // All of the rest is out of line: so few registers are spilled around it.
-            return copy_into_new_chunk(self.core(), self.local(), stamp, bytes);
+            return copy_elsewhere(self.core(), self.local(), stamp, bytes);
         };
         // SAFETY: 1. just claimed, for this call alone; 2. so it cannot overlap `bytes`.
         unsafe { copy(bytes, first) };

@@ -1,4 +1,5 @@
-//! What a put does when its thread's chunk has no room: a chunk is taken for the epoch.
+//! What a put does when its thread's chunk has no room: a large value goes to the thread's chunk for these; else a chunk is
+//! taken for the epoch.
 //!
 //! All takes its parts by value, and not the guard: so a guard whose address nothing needs stays in registers.
 
@@ -13,10 +14,10 @@ use crate::epochs::core::Core;
 use crate::local::state::Local;
 use crate::trace;
 
-/// Copies `bytes` into a new chunk.
+/// Copies `bytes` into another chunk than the thread's.
 #[cold]
 #[inline(never)]
-pub(super) fn copy_into_new_chunk(
+pub(super) fn copy_elsewhere(
     core: &Core,
     local: &Local,
     stamp: u64,
@@ -29,12 +30,12 @@ pub(super) fn copy_into_new_chunk(
     Ok(unsafe { ArenaHandle::new(first, bytes.len(), stamp) })
 }
 
-/// Bytes that were claimed in a new chunk, the chunk, and the stamp of the epoch they are of.
+/// Bytes that were claimed, their chunk, and the stamp of the epoch they are of.
 pub(super) type Refilled = (NonNull<u8>, Chunk, u64);
 
-/// Takes a chunk for the epoch of `stamp`, which was loaded under a guard that is still pinned, and
-/// claims `len` bytes of it. Where the epoch's slot has been given to another by now, the epoch is the one
-/// that is current then.
+/// Claims `len` bytes for the epoch of `stamp`, which was loaded under a guard that is still pinned: of the chunk for
+/// large values, or of one that it takes. Where a chunk is taken and the epoch's slot has been given to another by now,
+/// the epoch is the one that is current then.
 #[cold]
 #[inline(never)]
 pub(super) fn refill(
@@ -44,11 +45,15 @@ pub(super) fn refill(
     len: usize,
     align: Alignment,
 ) -> Result<Refilled, AllocError> {
-    // SAFETY: as in `alloc_copy`.
-    if let Some((first, chunk)) = unsafe { local.writer.bump_large(stamp, len, align) } {
-        return Ok((first, chunk, stamp));
-    }
-    let mut refilled = take(core, local, stamp, len, align);
+    let claim = || {
+        // SAFETY: as in `alloc_copy`.
+        let large = unsafe { local.writer.bump_large(stamp, len, align) };
+        large.map_or_else(
+            || take(core, local, stamp, len, align),
+            |(first, chunk)| Ok((first, chunk, stamp)),
+        )
+    };
+    let mut refilled = claim();
     let over = match refilled {
         Err(AllocError::Memory(MemoryError::OverBudget(over))) => over.wanted <= over.budget,
         _ => false,
@@ -58,7 +63,7 @@ pub(super) fn refill(
         // callback still pending: move it on, and try once more. (The pin is nested, so it has no
         // fence. The flush may run foreign closures, as any pin may.)
         local.participant().handle().pin().flush();
-        refilled = take(core, local, stamp, len, align);
+        refilled = claim();
     }
     if let Err(AllocError::Memory(refused)) = &mut refilled {
         *refused = refused.of(core.account.bytes(), core.retired_bytes());

@@ -143,6 +143,18 @@ fn every_way_to_write() {
     for handle in handles {
         assert_eq!(guard.get(handle), Some(&b"abc"[..]));
     }
+    drop(batch);
+    drop(guard);
+    // Over 4 KiB: two share a chunk for large values, in each epoch another one.
+    for _ in 0..2 {
+        let guard = pool.pin();
+        for len in [5_000, 5_001] {
+            let shares = guard.alloc_copy(&large[..len]).unwrap();
+            assert_eq!(guard.get(shares), Some(&large[..len]));
+        }
+        drop(guard);
+        advance(&pool, 1);
+    }
 }
 
 /// A writer grows in its chunk, moves behind a put and into a larger chunk, and gives back what it does not use.
