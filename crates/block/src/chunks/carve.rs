@@ -66,12 +66,12 @@ impl Carved {
         }
     }
 
-    /// Makes room in the tables for one region more; says whether there is.
-    pub fn prepare(&mut self) -> bool {
-        !self.vacant.is_empty()
-            || (self.regions.len() < MAX_REGIONS
-                && self.regions.try_reserve(1).is_ok()
-                && self.vacant.try_reserve(self.regions.len() + 1).is_ok())
+    /// Makes room in the tables for some regions more; says whether there is.
+    pub fn prepare(&mut self, more: usize) -> bool {
+        self.vacant.len() >= more
+            || (self.regions.len() + more <= MAX_REGIONS
+                && self.regions.try_reserve(more).is_ok()
+                && self.vacant.try_reserve(self.regions.len() + more).is_ok())
     }
 
     /// After [`prepare`](Self::prepare).

@@ -280,6 +280,10 @@ impl Memory {
             }
             store.moving -= size;
             store.free.keep_unused(region);
+            // Then the threads that take these blocks ask the global allocator for nothing, either. If it has no more,
+            // they ask again.
+            let blocks = store.free.bytes() / size;
+            let _tables_have_room = store.carved.prepare(blocks);
             added += size;
         }
     }

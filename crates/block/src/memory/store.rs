@@ -117,7 +117,7 @@ impl Store {
                 if let Some(chunk) = self.carved.take(shelf, wanted) {
                     return Some(chunk);
                 }
-                let prepared = self.carved.prepare();
+                let prepared = self.carved.prepare(1);
                 if let Some(block) = prepared.then(|| self.free.take_block(shelf)).flatten() {
                     self.carved.add_block(block, shelf);
                     return self.carved.take(shelf, wanted);
@@ -135,7 +135,7 @@ impl Store {
                     .or_else(|| smaller.find_map(|shelf| self.carved.take(shelf, wanted)))
             }
             Request::Alone(size) => {
-                if !self.carved.prepare() {
+                if !self.carved.prepare(1) {
                     return None;
                 }
                 let region = self.free.take(size, false)?;

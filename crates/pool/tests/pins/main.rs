@@ -202,3 +202,23 @@ fn nothing_of_ours_has_the_layout_of_crossbeams_garbage() {
         assert!(!crossbeams.contains(&seen.layout), "{seen:?}");
     }
 }
+
+/// Neither the source nor the global allocator is asked, as long as there are prefaulted blocks: both may meet a page
+/// fault.
+#[test]
+fn puts_into_prefaulted_blocks_ask_for_no_memory() {
+    let maps = Maps::default();
+    let memory = Memory::builder().source(maps.clone()).block_size(BLOCK);
+    let memory = memory.prefault(32 * BLOCK).build().unwrap();
+    let pool = ArenaPool::builder().memory(memory).build().unwrap();
+    pool.maintain();
+    drop(pool.pin()); // the first one registers the thread
+    look(|| {
+        for _ in 0..16 * BLOCK / 64 {
+            pool.pin().alloc_copy(&[MARK; 64]).unwrap();
+        }
+    });
+    let seen = seen();
+    assert!(seen.is_empty(), "{seen:?}");
+    assert_eq!(maps.while_looking(), 0);
+}

@@ -214,7 +214,7 @@ impl Model {
             Step::Take { shelf, class } => {
                 let (shelf, class) = (shelves()[shelf], Class::at(class));
                 let found = self.carved.take(shelf, class).or_else(|| {
-                    assert!(self.carved.prepare());
+                    assert!(self.carved.prepare(1));
                     self.carved.add_block(region(UNIT), shelf);
                     self.added += 1;
                     self.carved.take(shelf, class)
@@ -235,7 +235,7 @@ impl Model {
                 let size = region_size(bytes).unwrap();
                 // A block's size is a block's.
                 let size = if size == UNIT { size + 4096 } else { size };
-                assert!(self.carved.prepare());
+                assert!(self.carved.prepare(1));
                 self.added += 1;
                 let chunk = self.carved.add_alone(region(size));
                 self.keep(chunk);
@@ -319,9 +319,9 @@ fn a_block_with_one_chunk_in_use_gives_all_the_rest_at_once() {
 fn the_place_of_a_region_that_went_is_the_next_ones() {
     let mut carved = Carved::new(UNIT);
     for _ in 0..100 {
-        assert!(carved.prepare());
+        assert!(carved.prepare(1));
         let alone = carved.add_alone(region(UNIT));
-        assert!(carved.prepare());
+        assert!(carved.prepare(1));
         let other = carved.add_alone(region(UNIT));
         for chunk in [alone, other] {
             // SAFETY: taken above, and used by nothing.
