@@ -45,15 +45,10 @@ pub(super) fn refill(
     len: usize,
     align: Alignment,
 ) -> Result<Refilled, AllocError> {
-    let claim = || {
-        // SAFETY: as in `alloc_copy`.
-        let large = unsafe { local.writer.bump_large(stamp, len, align) };
-        large.map_or_else(
-            || take(core, local, stamp, len, align),
-            |(first, chunk)| Ok((first, chunk, stamp)),
-        )
-    };
-    let mut refilled = claim();
+    if let Some(claimed) = claim_large(local, stamp, len, align) {
+        return Ok(claimed);
+    }
+    let mut refilled = take(core, local, stamp, len, align);
     let over = match refilled {
         Err(AllocError::Memory(MemoryError::OverBudget(over))) => over.wanted <= over.budget,
         _ => false,
@@ -63,7 +58,8 @@ pub(super) fn refill(
         // callback still pending: move it on, and try once more. (The pin is nested, so it has no
         // fence. The flush may run foreign closures, as any pin may.)
         local.participant().handle().pin().flush();
-        refilled = claim();
+        let large = claim_large(local, stamp, len, align);
+        refilled = large.map_or_else(|| take(core, local, stamp, len, align), Ok);
     }
     if let Err(AllocError::Memory(refused)) = &mut refilled {
         *refused = refused.of(core.account.bytes(), core.retired_bytes());
@@ -74,6 +70,14 @@ pub(super) fn refill(
         trace::over_budget(core, stamp, len, over);
     }
     refilled
+}
+
+/// Claims a large value from the thread's chunk for these.
+#[inline]
+fn claim_large(local: &Local, stamp: u64, len: usize, align: Alignment) -> Option<Refilled> {
+    // SAFETY: as in `alloc_copy`.
+    let (first, chunk) = unsafe { local.writer.bump_large(stamp, len, align) }?;
+    Some((first, chunk, stamp))
 }
 
 fn take(
