@@ -27,8 +27,8 @@ const LARGEST_FIRST: usize = 64 << 10;
 /// Epochs with one chunk each after which a thread tries a smaller first one.
 const CALM: u8 = 8;
 
-/// A request of at most this many bytes may have its thread take a new chunk in place of one that still has room. A larger
-/// one looks at the chunk for large values first.
+/// A request of at most this many bytes may have its thread take a new chunk in place of one that still has room. For a
+/// larger one a `Writer` tries the chunk for large values first.
 pub const SMALL: usize = 4 << 10;
 
 /// The largest part of a block for which a chunk for large values is taken; beyond, it is a region.

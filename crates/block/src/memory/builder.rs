@@ -129,7 +129,8 @@ impl MemoryBuilder {
     /// Bytes of free blocks that [`Memory::prepare`] keeps ready, with their pages in memory; that
     /// many are kept even above the high-water mark. Default: none.
     ///
-    /// The blocks that threads take between two calls are a good measure: then no put meets a page fault.
+    /// The blocks that threads take between two calls are a good measure: then no put meets a page fault, or asks the
+    /// source or the global allocator for memory.
     ///
     /// ```
     /// # use epoch_arena_block::Memory;
