@@ -19,7 +19,7 @@ pub fn width() -> usize {
 pub fn legend(records: &[Record]) -> String {
     format!(
         "x: times FLOOR, a bump and a copy, of the same round; of maps: SkipMap<Box>\n#: 1 + how many are ahead beyond the \
-         spread, on {}\n~: level, the spread tells no order: in #, with another; at a figure, with epoch-arena\n±: half of \
+         spread, on {} or a table's first set\n~: level, the spread tells no order: in #, with another; at a figure, with epoch-arena\n±: half of \
          the quartiles' distance",
         usual_set(records)
     )
@@ -28,8 +28,8 @@ pub fn legend(records: &[Record]) -> String {
 /// A group: its heading, its tables, and why something was skipped.
 pub fn group(info: &Info, records: &[Record], width: usize) -> String {
     let mut text = format!("{}: {}\n", info.title.to_uppercase(), info.what);
-    for grid in Grid::of(info, records) {
-        for part in parts(&grid, width) {
+    for mut grid in Grid::of(info, records) {
+        for part in parts(&mut grid, width) {
             let _ = write!(text, "\n{part}\n");
         }
     }
@@ -39,8 +39,8 @@ pub fn group(info: &Info, records: &[Record], width: usize) -> String {
     text
 }
 
-/// The table, in as many parts as the width asks for.
-fn parts(grid: &Grid<'_>, width: usize) -> Vec<String> {
+/// The table, in as many parts as the width asks for, each ordered by a column that it shows.
+fn parts(grid: &mut Grid<'_>, width: usize) -> Vec<String> {
     let names = grid.rows.iter().map(|row| label(row.who).chars().count());
     // The place and the name, with the space around them.
     let fixed = 5 + names.max().unwrap_or(0).min(34) + 2;
@@ -59,7 +59,12 @@ fn parts(grid: &Grid<'_>, width: usize) -> Vec<String> {
         }
         taken += wide(at);
     }
-    parts.iter().map(|part| table(grid, part, width)).collect()
+    let usual = grid.lead;
+    let part = |part: &Vec<usize>| {
+        grid.order_by(if part.contains(&usual) { usual } else { part[0] });
+        table(grid, part, width)
+    };
+    parts.iter().map(part).collect()
 }
 
 fn table(grid: &Grid<'_>, columns: &[usize], width: usize) -> String {
@@ -170,6 +175,24 @@ mod tests {
         for part in ["263 1.50x", "epoch-arena, pin per key", "yours", "Put, into warm memory, ns per key"] {
             assert!(text.contains(part), "{part} in {text}");
         }
+    }
+
+    #[test]
+    fn each_part_of_a_narrow_table_is_ordered_by_what_it_shows() {
+        let times = [("ours", [1.0, 2.0]), ("bumpalo", [2.0, 1.0])];
+        let records = times.iter().flat_map(|(who, ratios)| {
+            ["user", "paths"].iter().zip(ratios).map(|(set, ratio)| Record {
+                ratio_to_floor: Some(*ratio),
+                quartiles: Some([*ratio, *ratio]),
+                ..record("put/warm", who, set, *ratio, "ns/key")
+            })
+        });
+        let records: Vec<_> = records.collect();
+        let info = GROUPS.group.iter().find(|info| info.name == "put").unwrap();
+        let text = group(info, &records, 60);
+        let first = text.lines().filter(|line| line.trim_start().starts_with("1 "));
+        let first: Vec<_> = first.map(|line| line.contains("bumpalo")).collect();
+        assert_eq!(first, [false, true], "{text}");
     }
 
     #[test]

@@ -43,10 +43,7 @@ impl<'r> Grid<'r> {
             grids[at].put(column, record);
         }
         for grid in &mut grids {
-            grid.lead = grid.columns.iter().position(|column| column == usual).unwrap_or(0);
-            if !grid.is_sweep() {
-                grid.sort();
-            }
+            grid.order_by(grid.columns.iter().position(|column| column == usual).unwrap_or(0));
         }
         grids
     }
@@ -69,9 +66,12 @@ impl<'r> Grid<'r> {
         cells[at] = Some(record);
     }
 
-    /// The best first; who has no figure in the leading column comes last, in the order of the roster.
-    fn sort(&mut self) {
-        let lead = self.lead;
+    /// The best of a column first; who has no figure there comes last, in the order of the roster. Those of a sweep stay.
+    pub fn order_by(&mut self, lead: usize) {
+        self.lead = lead;
+        if self.is_sweep() {
+            return;
+        }
         let figure = |row: &Row<'_>| row.cell(lead).and_then(Record::compared).unwrap_or(f64::INFINITY);
         self.rows.sort_by(|a, b| figure(a).total_cmp(&figure(b)).then(rank(a.who).cmp(&rank(b.who))));
     }
