@@ -106,6 +106,8 @@ pub mod raw {
     pub use crate::chunks::list::{ChunkList, Usage};
     pub use crate::chunks::scrub::Scrub;
     pub use crate::lane::{LANES, own_lane};
+    #[cfg(feature = "serde")]
+    pub use crate::memory::serialize_place;
     pub use crate::memory::{Account, Owner, Request};
 }
 

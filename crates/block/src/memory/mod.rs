@@ -18,6 +18,8 @@ use std::fmt;
 pub use self::builder::MemoryBuilder;
 pub use self::request::{Owner, Request};
 pub use self::stats::MemoryStats;
+#[cfg(feature = "serde")]
+pub use self::usage::serialize_place;
 pub use self::usage::{Account, MemoryUsage, MemoryUser, UserKind};
 
 use self::regions::Before;

@@ -177,8 +177,13 @@ pub struct MemoryUser {
     pub bytes: usize,
 }
 
+/// As `file:line:column`.
+///
+/// # Errors
+///
+/// The serializer's.
 #[cfg(feature = "serde")]
-fn serialize_place<S: serde::Serializer>(
+pub fn serialize_place<S: serde::Serializer>(
     place: &Location<'static>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {

@@ -44,7 +44,10 @@ pub struct LeaseInfo {
     pub since: Instant,
     /// Where [`lease`](crate::ArenaPool::lease) or [`snapshot`](crate::ArenaPool::snapshot) was
     /// called; serialised as `file:line:column`.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "serialize_place"))]
+    #[cfg_attr(
+        feature = "serde",
+        serde(serialize_with = "epoch_arena_block::raw::serialize_place")
+    )]
     pub place: &'static Location<'static>,
     /// Bytes of the epoch, if it is retired. Others may hold these, too.
     pub held_back: usize,
@@ -70,14 +73,6 @@ pub(crate) fn infos(list: &LeaseList, held_back: impl Fn(Epoch) -> usize) -> Vec
 #[cfg(feature = "serde")]
 fn serialize_age<S: serde::Serializer>(since: &Instant, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(since.elapsed().as_secs_f64())
-}
-
-#[cfg(feature = "serde")]
-fn serialize_place<S: serde::Serializer>(
-    place: &Location<'static>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(place)
 }
 
 impl LeaseInfo {
