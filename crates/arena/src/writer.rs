@@ -151,7 +151,8 @@ impl Writer {
         if of != stamp {
             return None;
         }
-        // SAFETY: by the invariant taken for this epoch's arena, which is not reclaimed before the caller returns.
+        // SAFETY: by the invariant of `large` and `alone` it was taken for this epoch's arena, which is not reclaimed before
+        // the caller returns (2.).
         let live = unsafe { chunk.live() };
         // SAFETY: by the same invariant this writer alone claims from it.
         let first = unsafe { live.bump_aligned(len, align) }?;

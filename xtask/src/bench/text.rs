@@ -19,7 +19,7 @@ pub fn width() -> usize {
 pub fn legend(records: &[Record]) -> String {
     format!(
         "x: times FLOOR, a bump and a copy, of the same round; of maps: SkipMap<Box>\n#: 1 + how many are ahead beyond the \
-         spread, on {} or a table's first set\n~: level, the spread is wider: in #, with another; at a figure, with \
+         spread, on {} or a table's first set\n~: level within the spread: in #, with another; at a figure, with \
          epoch-arena\n±: half of the quartiles' distance",
         usual_set(records)
     )

@@ -10,8 +10,8 @@ use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 /// The header at the start of every chunk, in use or free.
 ///
-/// What a put reads and writes comes last. Many chunks begin where a page does, and after a long copy that crosses into a page
-/// a load of the first 32 bytes of any page waits; `docs/benchmarks.md` has the measurement.
+/// What a put reads and writes comes last. Many chunks begin where a page does, and after a long copy that crosses into
+/// a page a load of the first 32 bytes of any page waits; `docs/benchmarks.md` has the measurement.
 #[derive(Debug)]
 #[repr(C, align(32))]
 pub(crate) struct Header {

@@ -1,5 +1,5 @@
-//! What a put does when its thread's chunk has no room: a large value goes to the thread's chunk for these; else a chunk is
-//! taken for the epoch.
+//! What a put does when its thread's chunk has no room: a large value goes to the thread's chunk for these; else a
+//! chunk is taken for the epoch.
 //!
 //! All takes its parts by value, and not the guard: so a guard whose address nothing needs stays in registers.
 
@@ -87,7 +87,6 @@ fn take(
     len: usize,
     align: Alignment,
 ) -> Result<Refilled, AllocError> {
-    let writer = &local.writer;
     let generation = loop {
         // SAFETY: pinned since before `stamp` was loaded, and until the caller returns.
         if let Some(generation) = unsafe { core.slots.generation(stamp) } {
@@ -104,6 +103,7 @@ fn take(
         confined: core.settings.scrub.quarantine,
     };
     // A chunk that another thread had begun when it ended goes first.
+    let writer = &local.writer;
     while writer.chunk(stamp).is_none() {
         let Some(chunk) = core.begun.take(stamp) else {
             break;
