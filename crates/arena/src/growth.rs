@@ -251,6 +251,12 @@ mod tests {
         assert!(quarter > SMALL);
         assert!(matches!(request(quarter, taken, UNIT), Next::Chunk(_)));
         assert!(matches!(request(quarter + 1, taken, UNIT), Next::Large(_)));
+        for total in [600, SMALL] {
+            let Next::Chunk(Request::Chunk { wanted, .. }) = request(total, 0, UNIT) else {
+                panic!("a chunk");
+            };
+            assert!(wanted.size() >= 4 * total);
+        }
     }
 
     /// A chunk for the quarantine is whole pages, however little is asked for.

@@ -337,4 +337,19 @@ mod tests {
         );
         assert_eq!(total(usize::MAX, line), None);
     }
+
+    /// Neither the epoch before a thread's first one, nor one that had regions of their own only.
+    #[test]
+    fn an_epoch_without_chunks_says_nothing_about_the_next() {
+        let writer = Writer::new();
+        let first = First::new().learn(20_000, 6);
+        writer.first.set(first);
+        assert_eq!(writer.look_back(1).1, first);
+        writer.taken.set(Taken {
+            chunks: 1,
+            bytes: 512,
+            large: 0,
+        });
+        assert_eq!(writer.look_back(1).1, first.learn(512, 1));
+    }
 }

@@ -14,9 +14,9 @@ static ALL: Lanes = Lanes::new();
 /// that ends leaves its lane to the next one.
 #[inline]
 pub fn own_lane() -> usize {
-    thread_local!(static OWN: Own = Own(ALL.take()));
+    thread_local!(static OWN: Own<'static> = ALL.take());
     // While the thread's last values are dropped, any lane will do.
-    OWN.try_with(|own| own.0).unwrap_or(0)
+    OWN.try_with(|own| own.lane).unwrap_or(0)
 }
 
 /// How many threads have each lane.
@@ -27,36 +27,34 @@ impl Lanes {
         Self([const { StaticAtomicUsize::new(0) }; LANES])
     }
 
-    fn take(&self) -> usize {
+    fn take(&self) -> Own<'_> {
         loop {
             // Relaxed, all: the chunks of a lane pass from thread to thread under the lock of a memory.
             let threads = self.0.iter().map(|of| of.load(Ordering::Relaxed));
-            let Some((lane, few)) = threads.enumerate().min_by_key(|(_, threads)| *threads) else {
-                return 0;
-            };
+            let fewest = threads.enumerate().min_by_key(|(_, threads)| *threads);
+            let (lane, few) = fewest.unwrap_or_default(); // There are lanes.
             let (now, relaxed) = (few + 1, Ordering::Relaxed);
             if self.0[lane]
                 .compare_exchange(few, now, relaxed, relaxed)
                 .is_ok()
             {
-                return lane;
+                return Own { lanes: self, lane };
             }
             // Another thread came or went, and this one looks again: two threads that come at once get two lanes.
         }
     }
-
-    fn leave(&self, lane: usize) {
-        // Relaxed: as in `take`.
-        self.0[lane].fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// A thread's lane, as long as it runs.
-struct Own(usize);
+struct Own<'l> {
+    lanes: &'l Lanes,
+    lane: usize,
+}
 
-impl Drop for Own {
+impl Drop for Own<'_> {
     fn drop(&mut self) {
-        ALL.leave(self.0);
+        // Relaxed: as in `take`.
+        self.lanes.0[self.lane].fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -74,12 +72,17 @@ mod tests {
             let taken = threads.into_iter().map(|thread| thread.join().unwrap());
             taken.collect::<Vec<_>>()
         });
-        taken.sort_unstable();
-        assert_eq!(taken, (0..LANES).collect::<Vec<_>>(), "one for each");
-        assert_eq!(lanes.take(), 0, "then they are shared");
-        lanes.leave(5);
-        assert_eq!(lanes.take(), 5);
-        assert_eq!(lanes.take(), 1);
+        taken.sort_unstable_by_key(|own| own.lane);
+        let all = taken.iter().map(|own| own.lane);
+        assert_eq!(
+            all.collect::<Vec<_>>(),
+            (0..LANES).collect::<Vec<_>>(),
+            "one for each"
+        );
+        let shared = lanes.take();
+        assert_eq!(shared.lane, 0, "then they are shared");
+        drop(taken.remove(5));
+        assert_eq!([lanes.take(), lanes.take()].map(|own| own.lane), [5, 1]);
     }
 
     #[test]

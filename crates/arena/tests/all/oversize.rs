@@ -72,3 +72,17 @@ fn the_current_chunk_stays_in_use_after_an_oversize_request() {
     let chunks = arena.stats().chunks;
     assert_eq!(chunks, 3, "one shared, two of their own");
 }
+
+/// Values too large for the shared chunk have one for themselves, which the next of them goes on to fill.
+#[test]
+fn large_values_share_chunks() {
+    const LEN: usize = 20_000;
+    let memory = Memory::builder().build().unwrap();
+    let arena = EpochArena::new(&memory);
+    let values = 100;
+    for _ in 0..values {
+        fill(&arena, LEN);
+    }
+    let stats = arena.stats();
+    assert!(stats.chunks <= values / 4, "{stats}");
+}

@@ -28,7 +28,7 @@ use self::supply::{BLOCK_ALIGN, Whole};
 use crate::block::Block;
 use crate::bump::whole_units;
 use crate::chunks::generation::Ready;
-use crate::error::{MemoryError, OverBudget};
+use crate::error::MemoryError;
 use crate::region::Region;
 use crate::source::Source;
 use crate::sync::{Arc, AtomicUsize, Condvar, Mutex, OnceLock, Ordering, lock};
@@ -157,27 +157,8 @@ impl Memory {
     /// ```
     pub fn block(&self, bytes: usize) -> Result<Block, MemoryError> {
         let size = whole_units(bytes, self.block_size()).ok_or(MemoryError::TooLarge)?;
-        self.check(size)?;
         let region = self.shared.supply(&Whole(size))?;
         Ok(Block::of(self.clone(), region))
-    }
-
-    /// Refuses at once a request that no memory can meet, and one that is larger than the whole budget.
-    fn check(&self, wanted: usize) -> Result<(), MemoryError> {
-        if Layout::from_size_align(wanted, BLOCK_ALIGN).is_err() {
-            return Err(MemoryError::TooLarge);
-        }
-        let budget = self.shared.settings.budget;
-        if wanted <= budget {
-            return Ok(());
-        }
-        Err(MemoryError::OverBudget(OverBudget {
-            wanted,
-            used: lock(&self.shared.store).in_use,
-            budget,
-            own: 0,
-            reclaimable: 0,
-        }))
     }
 
     /// A dropped block's region: kept up to the high-water mark, else released.

@@ -204,9 +204,6 @@ impl Store {
     /// overwritten.
     pub fn settle(&mut self, ready: &Ready) {
         for _ in 0..STEP {
-            if ready.is_empty() {
-                return;
-            }
             let Some(generation) = ready.pop() else {
                 return;
             };
@@ -286,7 +283,6 @@ impl Store {
     ///
     /// It was confined, and [`Generation::release`] returned `refused`.
     pub unsafe fn released(&mut self, generation: &Generation, refused: Vec<NonNull<u8>>) {
-        generation.account.release(generation.chunks.bytes());
         if refused.is_empty() {
             // SAFETY: confined, so it has no holds.
             unsafe { self.give_up_generation(generation) };

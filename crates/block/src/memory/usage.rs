@@ -55,11 +55,6 @@ impl Account {
             .store(self.confined() + bytes, Ordering::Relaxed);
     }
 
-    pub(super) fn release(&self, bytes: usize) {
-        self.confined
-            .store(self.confined() - bytes, Ordering::Relaxed);
-    }
-
     pub(super) fn add(&self, bytes: usize) {
         self.bytes.store(self.bytes() + bytes, Ordering::Relaxed);
     }

@@ -216,3 +216,16 @@ fn write_zeros(mut file: &File, size: u64) -> io::Result<()> {
     io::copy(&mut io::Read::take(io::repeat(0), size), &mut file)?;
     Ok(())
 }
+
+#[cfg(all(test, not(any(miri, epoch_arena_loom))))]
+mod tests {
+    use super::*;
+
+    /// What is done where the file system cannot allocate.
+    #[test]
+    fn a_file_is_allocated_by_writing_zeros() {
+        let file = unlinked(&std::env::temp_dir()).expect("it can be written");
+        write_zeros(&file, 100_000).expect("there is room");
+        assert_eq!(file.metadata().expect("it is open").len(), 100_000);
+    }
+}

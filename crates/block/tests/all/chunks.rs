@@ -228,6 +228,49 @@ fn what_is_given_up_serves_any_other_request_before_it_is_refused() {
     assert_eq!(block.capacity(), 2 * BLOCK);
 }
 
+/// A block whose chunks came back in two parts is whole, and serves before any block is given to the source.
+#[test]
+fn chunks_that_came_back_in_any_order_are_a_block_before_one_is_given_away() {
+    let source = Faulty::default();
+    let memory = memory(&source, 2);
+    let users = [(); 2].map(|()| User::new(&memory));
+    // Each has every other chunk of both blocks.
+    while users.iter().all(|user| user.take(chunk(512, 512)).is_ok()) {}
+    assert_eq!(memory.stats().in_use, 2 * BLOCK);
+    users.iter().for_each(User::give_up);
+    let block = memory.block(1).unwrap();
+    assert_eq!((block.capacity(), source.regions()), (BLOCK, 2));
+}
+
+/// A block of which a few bytes were touched stays out of physical memory where another block will do.
+#[test]
+fn a_block_that_is_hardly_touched_is_used_after_the_others() {
+    for few_first in [true, false] {
+        let memory = memory(&Faulty::default(), 2);
+        let [many, few] = [(); 2].map(|()| User::new(&memory));
+        let touched = memory.block(1).unwrap().region().base(); // and it is free again
+        while many.chunks.bytes() < BLOCK {
+            many.take(chunk(512, 512)).unwrap();
+        }
+        few.take(chunk(512, 512)).unwrap();
+        let order = if few_first {
+            [&few, &many]
+        } else {
+            [&many, &few]
+        };
+        for user in order {
+            user.give_up();
+            memory.trim(usize::MAX); // its chunks are a block again
+        }
+        assert_eq!(memory.stats().free, 2 * BLOCK);
+        assert_eq!(
+            memory.block(1).unwrap().region().base(),
+            touched,
+            "{few_first}"
+        );
+    }
+}
+
 /// The last bytes of a budget are had in smaller chunks than those wanted.
 #[test]
 fn a_smaller_chunk_is_had_before_a_refusal() {

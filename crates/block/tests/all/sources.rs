@@ -129,6 +129,35 @@ fn anonymous_maps_of_a_huge_page_or_more_are_aligned_to_it() {
     }
 }
 
+/// `hg` and `nh` are what Linux shows of a map that was advised to have huge pages, and to have none.
+#[test]
+#[cfg(target_os = "linux")]
+#[cfg_attr(miri, ignore = "advice is the kernel's")]
+fn huge_pages_are_advised_for_large_maps_where_they_are_asked_for() {
+    let advised = |source: AnonymousMap, bytes, pages| {
+        let region = source.acquire(layout(bytes, 4096), pages).unwrap();
+        let starts = format!("{:x}-", region.base().addr());
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let of_map = maps.lines().skip_while(|line| !line.starts_with(&starts));
+        let mut flags = of_map.filter_map(|line| line.strip_prefix("VmFlags:"));
+        let flags = flags.next().expect("the map is listed, alone").to_owned();
+        ["hg", "nh"].map(|flag| flags.split_whitespace().any(|one| one == flag))
+    };
+    if !std::path::Path::new("/sys/kernel/mm/transparent_hugepage").exists() {
+        return; // a kernel without them
+    }
+    let (yes, no) = ([true, false], [false, true]);
+    let source = AnonymousMap::new;
+    assert_eq!(advised(source(), 4 << 20, Pages::Huge), yes);
+    assert_eq!(advised(source(), 2 << 20, Pages::Huge), yes);
+    assert_eq!(advised(source(), 4 << 20, Pages::Small), no);
+    assert_eq!(advised(source(), 1 << 20, Pages::Huge), no);
+    assert_eq!(
+        advised(source().huge_pages(false), 4 << 20, Pages::Huge),
+        no
+    );
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 #[cfg_attr(miri, ignore = "residency is the kernel's")]
@@ -161,6 +190,20 @@ fn a_temporary_file_has_no_name_while_it_is_used_nor_after() {
     assert_eq!(bytes, b"on disk");
     drop(block);
     assert_eq!((dir.entries(), memory.stats().reserved), (0, 0));
+}
+
+/// A file keeps its name if its process is killed between making and unlinking it, and its number may come again.
+#[test]
+#[cfg_attr(miri, ignore = "Miri maps no files")]
+fn names_of_files_that_were_left_behind_are_passed_over() {
+    const LEFT: usize = 1_000;
+    let dir = Dir::new("left");
+    for number in 0..LEFT {
+        let name = format!(".epoch-arena-{}-{number}", std::process::id());
+        std::fs::write(dir.0.join(name), b"left").unwrap();
+    }
+    write_all(TempFile::in_dir(&dir.0), 64 << 10);
+    assert_eq!(dir.entries(), LEFT);
 }
 
 #[test]

@@ -211,6 +211,7 @@ mod tests {
         }
         assert!(find(&alive.core).is_some());
         REGISTRY.with(|registry| {
+            assert!(registry.keeper(alive.core.domain.id).is_some());
             let entries = registry.0.borrow();
             assert!(entries.states.len() <= 8, "{}", entries.states.len());
             assert!(entries.domains.len() <= 16, "{}", entries.domains.len());

@@ -18,6 +18,10 @@ impl ArenaPool {
     /// the live epochs, whatever is leased already. Statistics list the lease with the place of this
     /// call.
     ///
+    /// While other threads advance, even the epoch that was current a moment ago may be retired by
+    /// now, and that is `None`, too: try again with the one that is current, or take a
+    /// [`snapshot`](Self::snapshot).
+    ///
     /// ```
     /// # use epoch_arena_pool::ArenaPool;
     /// # let pool = ArenaPool::builder().build()?;

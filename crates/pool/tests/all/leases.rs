@@ -1,5 +1,7 @@
 //! Leases and snapshots: epochs held without a pin, and nothing but those.
 
+use epoch_arena_pool::Lease;
+
 use crate::pools::{
     SMALLEST, adds_up, advance, all_reclaimed, builder, cleaned, find, maintain_until, pool, put,
     put_many,
@@ -219,4 +221,35 @@ fn what_is_held_by_guards_and_by_leases_is_told_apart() {
     drop((lease, both));
     assert_eq!(pool.maintain().reclaimed_epochs, 2);
     adds_up(&pool);
+}
+
+#[test]
+fn a_snapshot_comes_apart_into_the_leases_of_its_epochs() {
+    let pool = pool(3);
+    let handles = [1, 2, 3].map(|byte| {
+        let handle = put(&pool, &[byte]);
+        advance(&pool, 1);
+        handle
+    });
+    let [first, second, third] = handles.map(|handle| handle.epoch());
+    let mut snapshot = pool.snapshot();
+    let all = snapshot.epochs().collect::<Vec<_>>();
+    assert!(
+        all.is_sorted() && all.len() == 3,
+        "three live ones: {all:?}"
+    );
+    assert!((&snapshot).into_iter().map(Lease::epoch).eq(all.clone()));
+    advance(&pool, 5); // all of them are retired
+    assert!(snapshot.lease(first).is_none() && snapshot.take(first).is_none());
+    let cloned = snapshot.lease(second).unwrap();
+    assert_eq!(
+        (cloned.epoch(), cloned.get(handles[1])),
+        (second, Some(&[2][..]))
+    );
+    let taken = snapshot.take(second).unwrap();
+    assert_eq!((taken.epoch(), snapshot.get(handles[1])), (second, None));
+    assert!(snapshot.take(second).is_none() && snapshot.lease(second).is_none());
+    let left = snapshot.into_iter().collect::<Vec<_>>();
+    assert!(left.iter().map(Lease::epoch).eq([third, all[2]]));
+    assert_eq!(left[0].get(handles[2]), Some(&[3][..]));
 }

@@ -1,6 +1,6 @@
 //! What `Debug` shows: which pool and epoch, and how much; the bytes of `OwnedBytes` alone.
 
-use epoch_arena_pool::Alignment;
+use epoch_arena_pool::{Alignment, RawError, WaitError};
 
 use crate::pools::{pool, put};
 
@@ -49,4 +49,23 @@ fn debug_of_what_holds_an_epoch_names_it() {
     assert_eq!(format!("{:?}", pool.snapshot()), snapshot);
     let owned = lease.owned(handle).unwrap();
     assert_eq!(format!("{owned:?}"), r#"b"key\x00""#);
+}
+
+/// One sentence, and what to do.
+#[test]
+fn errors_say_what_to_do() {
+    let now = pool(1).current_epoch();
+    for (shown, to_do) in [
+        (
+            WaitError::TimedOut.to_string(),
+            "ArenaPool::maintain says which",
+        ),
+        (WaitError::Pinned.to_string(), "drop it first"),
+        (
+            RawError::Frozen { now }.to_string(),
+            "write to what is in the current epoch",
+        ),
+    ] {
+        assert!(shown.contains(to_do), "{shown}");
+    }
 }

@@ -151,6 +151,42 @@ fn a_thousand_threads_fill_each_others_chunks_and_the_next_thousand_use_them() {
     }
 }
 
+/// A thread may end with a chunk of an epoch that is not the latest. No thread fills that one further: it goes with its
+/// epoch.
+#[test]
+fn a_chunk_of_an_older_epoch_is_not_left_to_others() {
+    // Joined as such, not by a scope: that does not wait for what a thread leaves.
+    let pool = pool(1);
+    let (written, told) = channel();
+    let (go_on, end) = channel::<()>();
+    let old = std::thread::spawn({
+        let pool = pool.clone();
+        move || {
+            put(&pool, b"old");
+            written.send(()).unwrap();
+            end.recv().unwrap();
+        }
+    });
+    told.recv().unwrap();
+    let lease = pool.lease(pool.current_epoch()).unwrap();
+    advance(&pool, 1);
+    let short = |key: &'static [u8]| {
+        let pool = pool.clone();
+        let thread = std::thread::spawn(move || put(&pool, key));
+        thread.join().unwrap()
+    };
+    let first = short(b"first");
+    go_on.send(()).unwrap();
+    old.join().unwrap();
+    let second = short(b"second");
+    // The old chunk can be used again, and is overwritten for that with debug assertions.
+    drop(lease);
+    maintain_until(&pool, all_reclaimed);
+    assert_eq!(find(&pool, first).as_deref(), Some(&b"first"[..]));
+    assert_eq!(find(&pool, second).as_deref(), Some(&b"second"[..]));
+    adds_up(&pool);
+}
+
 /// Threads that a panic ends in the middle of things: with a batch half used,
 /// with room not yet filled, inside `alloc_with`, with guards of all kinds alive. What they had
 /// finished is there, nothing of the rest shows, and no thread stays pinned.

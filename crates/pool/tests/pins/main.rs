@@ -66,9 +66,13 @@ struct Reader<'p> {
 impl<'p> Reader<'p> {
     /// Warmed up: the thread is known to the pool from here on.
     fn new(pool: &'p ArenaPool, collector: Option<&Collector>) -> Self {
+        // Another thread advances, so the epoch may be retired before it is leased.
+        let mut leases = (0..1_000).map(|_| pool.lease(pool.current_epoch()));
         let reader = Self {
             pool,
-            lease: pool.lease(pool.current_epoch()).unwrap(),
+            lease: leases
+                .find_map(|lease| lease)
+                .expect("a thousand epochs were retired at once"),
             participant: collector.map(Collector::register),
         };
         reader.read(None);
