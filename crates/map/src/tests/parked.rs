@@ -64,6 +64,9 @@ fn others_go_on(map: &ArenaMap, busy: u64) {
     for n in 0..BEFORE {
         assert!(map.get(&key(n * STRIDE), u64::MAX).is_some(), "{n}");
         assert!(map.get(&key(n * STRIDE + 5), u64::MAX).is_none(), "{n}");
+        // A half that the index does not know yet may begin with smaller keys than this.
+        let from = map.range(&key(n * STRIDE)[..]..).next().map(number);
+        assert_eq!(from, Some(n * STRIDE));
     }
     let there = |found: Vec<u64>| {
         let mut old = found.iter().filter(|n| *n % STRIDE == 0);

@@ -89,3 +89,26 @@ impl RetiredEpochs {
         all.map(|retired| retired.generation)
     }
 }
+
+#[cfg(all(test, not(epoch_arena_loom)))]
+mod tests {
+    use super::*;
+    use crate::ArenaPool;
+
+    /// A pool of which no report is asked forgets them, too, a few with each epoch that comes.
+    #[test]
+    fn what_is_free_is_forgotten_in_steps() {
+        const HELD: usize = 100;
+        let pool = ArenaPool::builder().retained_epochs(1).build();
+        let pool = pool.expect("the settings are valid");
+        let advance = || pool.advance().expect("there are numbers left");
+        let left = || pool.core.state().retired.iter().count();
+        let leases = [(); HELD].map(|()| pool.lease(advance()));
+        assert!(left() >= HELD - 1);
+        drop(leases);
+        for _ in 0..HELD {
+            advance();
+        }
+        assert!(left() <= 2 * FEW, "{} are left", left());
+    }
+}

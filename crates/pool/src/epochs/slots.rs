@@ -165,3 +165,20 @@ pub(crate) fn epoch(stamp: u64) -> Epoch {
     // SAFETY: stamps are made in `Core::open`, of numbers that were drawn.
     unsafe { Epoch::from_number(pack::epoch(stamp)) }
 }
+
+#[cfg(all(test, not(epoch_arena_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_twice_as_many_slots_as_live_epochs() {
+        assert_eq!(count(1), 4);
+        for retained in 1..2_000 {
+            let slots = count(retained);
+            assert!(
+                slots.is_power_of_two() && slots >= 2 * retained,
+                "{slots} for {retained}"
+            );
+        }
+    }
+}

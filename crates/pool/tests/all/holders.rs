@@ -5,6 +5,7 @@ use std::time::Duration;
 use epoch_arena_pool::ArenaPool;
 use epoch_arena_pool::crossbeam_epoch::Collector;
 
+use crate::ends::Meeting;
 use crate::pools::{advance, maintain_until, pool, put, put_many};
 
 #[test]
@@ -82,13 +83,15 @@ fn reports_stay_short_whatever_is_held() {
     let many: Vec<_> = many.collect();
     let places = pool.leases_of_a_dozen_places();
     advance(&pool, 1);
+    let meeting = Meeting::new(12);
     let pinned: Vec<_> = std::thread::scope(|s| {
         let threads: Vec<_> = (0..12)
             .map(|_| {
                 s.spawn(|| {
-                    let guard = pool.pin();
+                    let _guard = pool.pin();
+                    meeting.wait();
                     let shown = (pool.stats().to_string(), pool.maintain().to_string());
-                    drop(guard);
+                    meeting.wait();
                     shown
                 })
             })
@@ -100,10 +103,12 @@ fn reports_stay_short_whatever_is_held() {
         assert!(report.lines().count() <= 26, "{report}");
         let of_many = format!("leased: {count} leases of epoch ");
         assert!(stats.contains(&of_many), "{of_many}: {stats}");
-        assert!(
-            stats.contains("leased: and 4 more leases from 4 places"),
-            "{stats}"
-        );
+        for more in [
+            "leased: and 4 more leases from 4 places",
+            "pinned: and 2 more threads",
+        ] {
+            assert!(stats.contains(more), "{stats}");
+        }
     }
     drop((few, many, places));
     assert!(format!("{pool:?}").len() < 100, "{pool:?}");
@@ -187,6 +192,7 @@ fn a_pinned_thread_is_named_with_its_lag_and_what_it_holds_back() {
     std::thread::scope(|s| {
         s.spawn(|| {
             let _late = pool.pin();
+            assert_eq!(pool.stats().pinned[1].held_back, 0);
             put(&pool, &[3; 5_000]);
             advance(&pool, 1);
             let stats = pool.stats();

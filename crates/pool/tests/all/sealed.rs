@@ -281,3 +281,21 @@ fn figures_never_change_once_sealed_whatever_races() {
         }
     }
 }
+
+/// However many epochs were left under a guard: one flush runs eight of crossbeam-epoch's bags, and each epoch has one.
+#[test]
+fn one_call_of_maintain_seals_all_that_was_left() {
+    let pool = pool(200);
+    let guard = pool.pin();
+    let epochs = (0..100).map(|_| {
+        let epoch = pool.current_epoch();
+        advance(&pool, 1);
+        epoch
+    });
+    let epochs = epochs.collect::<Vec<_>>();
+    assert!(!epochs.iter().any(|epoch| pool.is_sealed(*epoch)));
+    drop(guard);
+    pool.maintain();
+    let sealed = epochs.iter().filter(|epoch| pool.is_sealed(**epoch));
+    assert_eq!(sealed.count(), epochs.len());
+}

@@ -32,6 +32,13 @@ fn debug_shows_epochs_and_figures() {
     drop(batch);
     let room = guard.alloc_uninit(5, Alignment::BYTE).unwrap();
     assert_eq!(format!("{room:?}"), "UninitBytes { len: 5, .. }");
+    drop(room);
+    let mut value = guard.writer().unwrap();
+    value.push(b"key").unwrap();
+    assert_eq!(
+        format!("{value:?}"),
+        format!("BytesWriter {{ epoch: {epoch:?}, len: 3, .. }}")
+    );
 }
 
 #[test]
@@ -40,10 +47,12 @@ fn debug_of_what_holds_an_epoch_names_it() {
     let handle = put(&pool, b"key\0");
     let epoch = handle.epoch();
     let lease = pool.lease(epoch).unwrap();
-    let shown = format!("{lease:?}");
-    assert!(
-        shown.starts_with(&format!("Lease {{ epoch: {epoch:?}, pool: ")),
-        "{shown}"
+    let of_pool = format!("{pool:?}");
+    let id = of_pool.trim_start_matches("ArenaPool { id: ");
+    let id = id.split(',').next().unwrap();
+    assert_eq!(
+        format!("{lease:?}"),
+        format!("Lease {{ epoch: {epoch:?}, pool: {id}, .. }}")
     );
     let snapshot = format!("Snapshot {{ epochs: [{epoch:?}], .. }}");
     assert_eq!(format!("{:?}", pool.snapshot()), snapshot);

@@ -140,6 +140,7 @@ fn statistics_can_be_read_by_people() {
     ] {
         assert!(all.contains(words), "{words:?} is not in {all:?}");
     }
+    assert!(!all.contains("quarantine"), "it has none: {all}");
     assert!(one.to_string().starts_with("0 allocations"));
     let report = pool.maintain().to_string();
     assert!(report.contains("reclaimed 0 epochs") && report.contains("still held: 0 epochs"));

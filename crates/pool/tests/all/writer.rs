@@ -130,6 +130,22 @@ fn whatever_is_put_in_between_both_stay_whole() {
 }
 
 /// Two writers that take turns: neither writes into the other.
+/// Twice as large with each move, so that all moves together copy no more than twice the value.
+#[test]
+fn a_value_that_others_block_moves_seldom() {
+    let pool = pool(2);
+    let guard = pool.pin();
+    let mut value = guard.writer().unwrap();
+    let (mut at, mut moves) = (value.as_bytes().as_ptr(), 0);
+    for _ in 0..4_096 {
+        value.push(b"x").unwrap();
+        guard.alloc_copy(b"behind it").unwrap();
+        moves += usize::from(at != value.as_bytes().as_ptr());
+        at = value.as_bytes().as_ptr();
+    }
+    assert!((2..=13).contains(&moves), "{moves} moves");
+}
+
 #[test]
 fn two_writers_of_one_guard() {
     let pool = pool(2);
