@@ -241,6 +241,8 @@ mod tests {
         assert_eq!(first.learn(LARGEST_FIRST, 9).class.size(), LARGEST_FIRST);
         assert_eq!(first.learn(1 << 20, 100).class.size(), EARLY);
         assert_eq!(first.learn(1 << 30, 100).class.size(), LARGEST_GROWTH);
+        let small_again = First::new().learn(8 << 20, 200).learn(512, 1);
+        assert_eq!(small_again.or_after(1 << 20), after(1 << 20));
     }
 
     /// Four of these values at least fit the next chunk, so that it replaces the thread's; larger ones go elsewhere.
