@@ -8,7 +8,6 @@ use std::ptr::NonNull;
 
 use super::chunk::{Chunk, Live, MAX_REGIONS, Place};
 use super::class::{CLASSES, Class, SHELVES, SMALLEST, Shelf};
-use super::scrub::Scrub;
 use crate::region::Region;
 use crate::shadow;
 
@@ -197,12 +196,7 @@ impl Carved {
                 return;
             }
             // The largest that begins at a multiple of its size, and ends by `to`.
-            let fits = 1 << (to - from).ilog2();
-            let size = if from == 0 {
-                fits
-            } else {
-                fits.min(1 << from.trailing_zeros())
-            };
+            let size = 1 << from.trailing_zeros().min((to - from).ilog2());
             held.frontier = from + size;
             // SAFETY: beyond the frontier until now, so no chunk has it; a class's size, at a multiple of it.
             unsafe { self.free(index, from, size) };
@@ -360,7 +354,7 @@ impl Carved {
     /// # Safety
     ///
     /// No thread reads or claims bytes of them any more, nor will; none is confined but in regions that are leaked.
-    pub unsafe fn wipe(&self, scrub: Scrub) {
+    pub unsafe fn wipe(&self, fill: u8) {
         for held in self.regions.iter().flatten().filter(|held| !held.leaked) {
             let mut at = 0;
             while at < held.frontier {
@@ -370,7 +364,7 @@ impl Carved {
                 at += chunk.size();
                 if !chunk.is_free() {
                     // SAFETY: the same contract.
-                    unsafe { chunk.scrub(scrub) };
+                    unsafe { chunk.scrub(Some(fill)) };
                 }
             }
         }

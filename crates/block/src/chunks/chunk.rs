@@ -4,7 +4,6 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use super::class::{REGION_PAGE, header_of};
-use super::scrub::Scrub;
 use crate::shadow;
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
@@ -255,13 +254,13 @@ impl<'a> Live<'a> {
         self.header().tag.store(tag, Ordering::Relaxed);
     }
 
-    /// Overwrites all bytes that are claimed, if `scrub` has a byte to fill them with. (Bytes that were given back are
-    /// not claimed; nor is a value that is longer than offsets reach.)
+    /// Overwrites all bytes that are claimed with `fill`, if there is one. (Bytes that were given back are not claimed; nor
+    /// is a value that is longer than offsets reach.)
     ///
     /// # Safety
     ///
     /// No thread reads or claims bytes of the chunk any more, nor will before it is created anew.
-    pub(super) unsafe fn scrub(self, scrub: Scrub) {
+    pub(super) unsafe fn scrub(self, fill: Option<u8>) {
         let size = self.size();
         let header = header_of(size);
         let first = self.at(header);
@@ -269,7 +268,7 @@ impl<'a> Live<'a> {
         let used = offset(self.header().filled.load(Ordering::Relaxed)) - header;
         // SAFETY: the chunk's; alignment gaps among them were never allowed.
         unsafe { shadow::allow(first, used.next_multiple_of(WORD)) };
-        if let Some(fill) = scrub.fill() {
+        if let Some(fill) = fill {
             let words = first.cast::<u64>();
             for word in 0..used.div_ceil(WORD) {
                 // SAFETY: below the chunk's size, which is a multiple of a word, as the header's is.

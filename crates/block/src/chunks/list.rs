@@ -133,7 +133,7 @@ impl ChunkList {
     pub unsafe fn scrub(&self, scrub: Scrub) {
         if scrub.is_needed() {
             // SAFETY: 2.; a chunk that is given up is created anew before it is used.
-            let visit = |live: Live<'_>| unsafe { live.scrub(scrub) };
+            let visit = |live: Live<'_>| unsafe { live.scrub(scrub.fill()) };
             // SAFETY: 1.
             unsafe { self.for_each(visit) };
         }

@@ -30,15 +30,6 @@ impl Default for Scrub {
 }
 
 impl Scrub {
-    /// Overwrites with `fill`.
-    pub(crate) fn with(fill: u8) -> Self {
-        Self {
-            poison: fill != 0,
-            zero: fill == 0,
-            quarantine: false,
-        }
-    }
-
     /// The byte to overwrite with, if there is one.
     pub(crate) fn fill(self) -> Option<u8> {
         match self {

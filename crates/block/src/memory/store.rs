@@ -11,7 +11,6 @@ use crate::chunks::carve::Carved;
 use crate::chunks::chunk::{Chunk, Live, Place};
 use crate::chunks::class::{Class, Shelf};
 use crate::chunks::generation::{Generation, Ready};
-use crate::chunks::scrub::Scrub;
 use crate::lane::LANES;
 use crate::sync::Arc;
 
@@ -298,7 +297,7 @@ impl Store {
         while self.file() > 0 {}
         // SAFETY: the users of the memory are gone, so no thread reads or claims bytes; `clean_all` has ended every
         // quarantine.
-        unsafe { self.carved.wipe(Scrub::with(fill)) };
+        unsafe { self.carved.wipe(fill) };
     }
 
     fn push_returned(&mut self, lane: usize, first: Chunk) {

@@ -19,3 +19,20 @@ fn pages_behind_a_region_are_not_its_own() {
     let lent = Block::from_slice(&mut before[HUGE - 4096..]);
     assert_eq!(lent.region().resident(), Some(0));
 }
+
+/// However many pages there are, and wherever among them those are that are in memory.
+#[test]
+fn each_page_in_memory_counts_wherever_it_is() {
+    const PAGE: usize = 4096;
+    let layout = Layout::from_size_align(4 << 20, PAGE).unwrap();
+    let map = AnonymousMap::new().acquire(layout, Pages::Small).unwrap();
+    let block = Block::from(map);
+    let bytes = block.alloc_uninit(layout).unwrap();
+    for page in [1, 2, 700, 1023] {
+        bytes[page * PAGE] = MaybeUninit::new(1);
+    }
+    assert_eq!(block.region().resident(), Some(4 * PAGE));
+    // A part that begins and ends amid pages: the bytes asked about at most.
+    let part = Block::from_slice(&mut bytes[PAGE + 100..2 * PAGE + 200]);
+    assert_eq!(part.region().resident(), Some(PAGE + 100));
+}

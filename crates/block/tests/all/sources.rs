@@ -108,6 +108,14 @@ fn every_source_gives_memory_that_holds_what_is_written() {
     write_all(TempFile::new(), 64 << 10);
 }
 
+#[test]
+fn a_region_is_empty_if_it_has_no_bytes() {
+    for bytes in [0, 1, 64] {
+        let region = Heap.acquire(layout(bytes, 1), Pages::Small).unwrap();
+        assert_eq!((region.len(), region.is_empty()), (bytes, bytes == 0));
+    }
+}
+
 /// Huge pages apply to 2 MiB-aligned memory only.
 #[test]
 #[cfg_attr(miri, ignore = "Miri's maps are small")]

@@ -43,7 +43,7 @@ fn debug_shows_epochs_and_figures() {
 
 #[test]
 fn debug_of_what_holds_an_epoch_names_it() {
-    let pool = pool(2);
+    let (_first, pool) = (pool(1), pool(2));
     let handle = put(&pool, b"key\0");
     let epoch = handle.epoch();
     let lease = pool.lease(epoch).unwrap();
