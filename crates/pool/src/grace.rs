@@ -29,19 +29,23 @@ pub(crate) fn settle(core: &Core, pin: Pinned<'_>, local: &Owner) -> Reclaimed {
     settle_unpinned(core, local, 0, || false)
 }
 
-/// As [`settle`], and goes on while closures of this pool are pending. A flush runs no more than eight
-/// bags, `advance` makes one or more, and so does crossbeam's queue of what it throws away: so there are as many
-/// rounds as `pending` epochs can need, and some more for what is before them in the queue.
+/// As [`settle`], and goes on while closures of this pool are pending: so many rounds as their number can need, and some
+/// more for what is before them in the queue, each time twice as many.
+///
+/// A flush runs no more than eight bags. `advance` makes one or more. And each flush, of any thread, makes one of what
+/// crossbeam's queue throws away for those it has run: so behind closures that waited for long are an eighth as many bags
+/// that have none.
 pub(crate) fn settle_all(core: &Core, local: &Owner) -> Reclaimed {
     const ROUNDS: usize = 8;
-    const MORE: usize = 8;
+    const TURNS: u32 = 8;
     let mut reclaimed = settle(core, local.pin(core), local);
-    for _ in 0..MORE {
+    for turn in 0..TURNS {
         let pending = core.state().pending();
         if pending == 0 || local.is_pinned() {
             break;
         }
-        reclaimed += settle_unpinned(core, local, ROUNDS + pending / ROUNDS, || false);
+        let rounds = (ROUNDS << turn) + pending / ROUNDS;
+        reclaimed += settle_unpinned(core, local, rounds, || false);
     }
     reclaimed
 }

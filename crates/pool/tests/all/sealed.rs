@@ -1,11 +1,13 @@
 //! Sealed: no writer is left, so an epoch's figures are final.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use epoch_arena_pool::WaitError;
+use epoch_arena_pool::crossbeam_epoch::Collector;
 
 use epoch_arena_pool::{ArenaPool, ArenaStats, Epoch};
 
@@ -298,4 +300,26 @@ fn one_call_of_maintain_seals_all_that_was_left() {
     pool.maintain();
     let sealed = epochs.iter().filter(|epoch| pool.is_sealed(**epoch));
     assert_eq!(sealed.count(), epochs.len());
+}
+
+/// A flush leaves a bag of what crossbeam-epoch's queue throws away. Behind thousands of closures there are hundreds of
+/// those, and what is retired then is behind them.
+#[test]
+fn one_call_of_maintain_reclaims_what_is_behind_a_long_queue() {
+    let epochs = if cfg!(miri) { 1_000 } else { 16_000 };
+    let collector = Collector::new();
+    let pool = builder(1).collector(collector.clone()).build().unwrap();
+    let guard = pool.pin();
+    advance(&pool, epochs);
+    let (participant, last) = (collector.register(), Arc::new(()));
+    let closure = last.clone();
+    participant.pin().defer(move || drop(closure));
+    drop(guard);
+    while Arc::strong_count(&last) > 1 {
+        participant.pin().flush();
+    }
+    put(&pool, b"key");
+    advance(&pool, 1);
+    pool.maintain();
+    assert_eq!((pool.stats().retired_epochs, pool.bytes()), (0, 0));
 }
