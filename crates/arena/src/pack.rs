@@ -79,6 +79,7 @@ mod tests {
     /// comes out under the right stamp only.
     #[test]
     fn every_field_survives_next_to_every_extreme() {
+        assert_eq!((MAX_EPOCH + 2, MAX_LEN + 1), (1 << 40, 16 << 20));
         let epochs = [0, 1, 2, 0x12_3456_789a, 1 << 39, MAX_EPOCH - 1, MAX_EPOCH];
         for e in epochs {
             assert_ne!(stamp(e), EMPTY);

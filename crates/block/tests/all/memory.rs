@@ -270,6 +270,13 @@ fn prefaulted_blocks_are_ready_before_they_are_taken() {
         assert!(block.region().resident().is_none_or(|bytes| bytes == BLOCK));
     }
     assert_eq!(memory.stats().free, BLOCK);
+    if cfg!(all(target_os = "linux", not(miri))) {
+        assert_eq!(
+            memory.resident(),
+            BLOCK,
+            "the free one; those of a `Block` are not among them"
+        );
+    }
     assert_eq!(memory.prepare(), 3 * BLOCK);
     drop(blocks);
     let stats = memory.stats();
