@@ -179,6 +179,9 @@ mod tests {
             last = class;
         }
         assert_eq!(last.size(), LARGEST_GROWTH, "a large epoch reaches the top");
+        // All of it, an eighth, no more than 32 KiB, a 64th.
+        let sizes = [3 << 10, 100 << 10, 1 << 20, 8 << 20].map(|taken| after(taken).size() >> 10);
+        assert_eq!(sizes, [2, 8, 32, 128]);
     }
 
     /// Steady epochs take few chunks, and one that ends early has little unused.

@@ -85,4 +85,11 @@ fn large_values_share_chunks() {
     }
     let stats = arena.stats();
     assert!(stats.chunks <= values / 4, "{stats}");
+    // Nor does a value with a region of its own take their place.
+    for _ in 0..values {
+        fill(&arena, LEN);
+        fill(&arena, 300 << 10);
+    }
+    let stats = arena.stats();
+    assert!(stats.chunks <= values + values / 2, "{stats}");
 }

@@ -10,7 +10,7 @@ use epoch_arena_block::{AnonymousMap, Heap, MemoryError, Source, SourceError};
 use epoch_arena_pool::{AllocError, ArenaHandle, ArenaPool, Memory};
 
 use crate::alone::{alone, resident};
-use crate::pools::{BLOCK, adds_up, advance, builder, find, memory, put};
+use crate::pools::{BLOCK, adds_up, advance, builder, find, memory, put, put_many};
 
 /// Lets this process have `more` bytes than it has now, by the count of `resource`.
 fn limit(resource: libc::__rlimit_resource_t, more: usize) {
@@ -115,6 +115,46 @@ fn a_limit_on_address_space_is_an_error_and_not_the_end() {
         limit(libc::RLIMIT_AS, LIMIT);
         fill_to_the_limit(AnonymousMap::new(), true);
         fill_to_the_limit(Heap, false);
+    });
+}
+
+/// Pages that can be written to again count as data. Where the limit leaves no room for them, what was in quarantine is
+/// neither used again nor given to its source: a heap would hand out bytes that cannot be written to.
+#[test]
+fn a_quarantine_that_the_system_does_not_end_is_left_alone() {
+    const KEYS: usize = 2_000;
+    let name = "process::a_quarantine_that_the_system_does_not_end_is_left_alone";
+    alone(name, || {
+        let memory = Memory::builder().build().unwrap();
+        let builder = ArenaPool::builder()
+            .memory(memory.clone())
+            .retained_epochs(1);
+        let pool = builder.quarantine(true).build().unwrap();
+        put_many(&pool, KEYS, &[1; 8_000]);
+        let address = pool
+            .pin()
+            .get(put(&pool, b"the last"))
+            .unwrap()
+            .as_ptr()
+            .addr();
+        advance(&pool, 1);
+        pool.maintain();
+        let quarantined = pool.stats().quarantined;
+        assert!(quarantined > KEYS * 8_000);
+        limit(libc::RLIMIT_DATA, 1 << 20);
+        drop(pool);
+        let in_use = memory.stats().in_use;
+        assert!(in_use > quarantined / 2, "{in_use} of {quarantined}");
+        drop(memory);
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let is_there = |line: &str| {
+            let bounds = line.split([' ', '-']).take(2);
+            let bounds: Vec<_> = bounds
+                .map(|at| usize::from_str_radix(at, 16).unwrap())
+                .collect();
+            (bounds[0]..bounds[1]).contains(&address)
+        };
+        assert!(maps.lines().any(is_there), "it was given to the system");
     });
 }
 
