@@ -15,8 +15,9 @@ impl ArenaPool {
     /// mark to the system, faults in the blocks that it is to keep ready
     /// (`MemoryBuilder::prefault`), and reports what is still held and which threads are pinned. Call it now
     /// and then; nothing depends on it but memory. Where no guard and no lease is left, one call reclaims all that is
-    /// retired. Looks at the chunks that came back since the last time,
-    /// of all pools over the memory, a few at a time; linear in the epochs that are held.
+    /// retired, but for what is behind more than some 16,000 bags of others in crossbeam-epoch's queue. Looks at the
+    /// chunks that came back since the last time, of all pools over the memory, a few at a time; linear in the epochs
+    /// that are held. While a guard holds epochs back it pins some two thousand times: 20 us, and 3 ms with 200 threads.
     ///
     /// ```
     /// # use epoch_arena_pool::ArenaPool;
