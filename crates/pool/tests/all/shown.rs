@@ -32,7 +32,6 @@ fn debug_shows_epochs_and_figures() {
     drop(batch);
     let room = guard.alloc_uninit(5, Alignment::BYTE).unwrap();
     assert_eq!(format!("{room:?}"), "UninitBytes { len: 5, .. }");
-    drop(room);
     let mut value = guard.writer().unwrap();
     value.push(b"key").unwrap();
     assert_eq!(
