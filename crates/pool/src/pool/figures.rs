@@ -17,7 +17,7 @@ impl ArenaPool {
     /// and then; nothing depends on it but memory. Where no guard and no lease is left, one call reclaims all that is
     /// retired, but for what is behind more than some 16,000 bags of others in crossbeam-epoch's queue. Looks at the
     /// chunks that came back since the last time, of all pools over the memory, a few at a time; linear in the epochs
-    /// that are held. While a guard holds epochs back it pins some two thousand times: 20 us, and 3 ms with 200 threads.
+    /// that are held. While a guard holds epochs back it pins some two thousand times, each linear in the threads.
     ///
     /// ```
     /// # use epoch_arena_pool::ArenaPool;
